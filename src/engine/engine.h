@@ -1,0 +1,155 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/money.h"
+#include "base/result.h"
+#include "model/model_file.h"
+
+namespace feilun::engine {
+
+using model::ChatInput;
+using model::TokenId;
+
+/// How the next token is chosen. Zero or empty means "off"; defaults choose from the whole distribution.
+struct Sampling {
+  float temperature = 1.0f;  ///< 0: greedy
+  int top_k = 0;
+  float top_p = 1.0f;
+  float min_p = 0.0f;
+  float presence_penalty = 0.0f;   ///< OpenAI's, over generated tokens
+  float frequency_penalty = 0.0f;  ///< OpenAI's, over generated tokens
+  float repetition_penalty = 1.0f; ///< over prompt and generated tokens
+  std::vector<std::pair<TokenId, float>> logit_bias;
+  uint64_t seed = 0;         ///< the random stream is f(seed, choice, position) and nothing else
+  bool ignore_eos = false;
+  int top_logprobs = -1;     ///< −1: no logprobs; n ≥ 0: the chosen token's and the n best
+};
+
+/// One sequence to generate. `n` choices of one API request are n of these, told apart by `choice`.
+struct Generation {
+  std::string id;                  ///< unique among live generations
+  std::vector<TokenId> prompt;     ///< not empty, all in the vocabulary
+  TokenCount max_tokens = 0;       ///< ≥ 1
+  TokenCount allowed_tokens = 0;   ///< how far it may run before allow() raises the bound (see Engine::allow)
+  int choice = 0;
+  Sampling sampling;
+  std::vector<std::string> stop;   ///< matched on decoded bytes; never leaks into the text, not even in part
+};
+
+struct TokenLogprob {
+  TokenId id = 0;
+  float logprob = 0;
+};
+
+struct GeneratedToken {
+  TokenId id = 0;
+  float logprob = 0;                    ///< log-softmax of the raw logits, when asked for
+  std::vector<TokenLogprob> top;        ///< best first, when asked for
+};
+
+enum class FinishReason {
+  kStop,       ///< an end token or a stop string
+  kLength,     ///< max_tokens or the context window
+  kAllowance,  ///< allowed_tokens reached and declared final: the money ended
+  kCancelled,
+  kFailed,     ///< `error` says why
+};
+
+/// The engine's own counts: what is billed is this and nothing else.
+struct EngineUsage {
+  TokenCount prompt_computed = 0;  ///< prompt tokens that went through the model
+  TokenCount prompt_cached = 0;    ///< prompt tokens found in a prefix cache
+  TokenCount output = 0;           ///< tokens sampled, end token included, withheld text included
+  std::chrono::nanoseconds attributed{0};  ///< share of the steps' measured time
+};
+
+/// What one step brought to one generation.
+struct GenerationEvent {
+  std::string text;                    ///< whole code points only; empty while bytes or a stop prefix are held
+  std::vector<GeneratedToken> tokens;  ///< those sampled in this step
+  EngineUsage usage;                   ///< running totals after this step
+  std::optional<FinishReason> finish;  ///< set exactly once, on the last event
+  std::string stop_string;             ///< which one matched, if one did
+  Error error;                         ///< for kFailed
+};
+
+/// Receives a generation's events in order, on the engine's thread: must not block, may post elsewhere.
+/// Called after every step that touched the generation (prefill chunks too); the last has `finish`.
+using EventSink = std::function<void(GenerationEvent)>;
+
+/// How one forward pass is planned and where its memory ends.
+struct EngineOptions {
+  int64_t context = 0;            ///< tokens a sequence may hold; 0: the model's own window
+  int64_t kv_memory_bytes = 0;    ///< 0: as much as the context × max_sequences needs, at most 1 GiB
+  bool kv_bf16 = true;            ///< false: F32
+  int threads = 0;                ///< 0: all cores
+  int prefill_chunk = 256;        ///< prompt tokens a step at most
+  int max_sequences = 64;         ///< sequences in one step at most
+  int max_waiting = 1024;         ///< queued beyond that are refused with kOverloaded
+  enum class Quantise { kAsStored, kQ8_0, kQ4_0, kF32 } quantise = Quantise::kAsStored;
+  /// Called on the engine's thread after each step, for tests and metrics. May be empty.
+  std::function<void(const struct StepTrace&)> on_step;
+};
+
+/// What one forward pass held: each sequence with the count of its prompt and output tokens in the pass.
+struct StepTrace {
+  struct Row {
+    std::string id;
+    int prompt_tokens = 0;
+    int output_tokens = 0;
+  };
+  uint64_t step = 0;
+  std::chrono::nanoseconds duration{0};
+  std::vector<Row> rows;
+};
+
+struct EngineStats {
+  uint64_t steps = 0;
+  TokenCount prompt_tokens = 0;
+  TokenCount output_tokens = 0;
+  TokenCount sampled_tokens = 0;  ///< counted by the sampler itself: an independent check of output_tokens
+  int running = 0;
+  int waiting = 0;
+  int64_t kv_blocks_total = 0;
+  int64_t kv_blocks_used = 0;
+  std::chrono::nanoseconds busy{0};
+};
+
+/// One model being served: continuous batching over a paged KV cache on a thread of its own.
+/// All methods may be called from any thread and return without waiting for a step.
+class Engine {
+ public:
+  /// Checks that weights and KV fit into memory *before* loading (the message says what is missing), loads,
+  /// and starts the thread.
+  static Result<std::unique_ptr<Engine>> start(model::ModelFile file, EngineOptions options);
+  virtual ~Engine() = default;  ///< cancels what runs and joins the thread
+
+  /// kInvalidArgument, kContextLengthExceeded (message with both numbers) or kOverloaded; then no event follows.
+  virtual Result<> submit(Generation generation, EventSink sink) = 0;
+  /// Raises the bound on output tokens to `total`. A generation that reaches its bound waits, keeping its
+  /// place; with `final` it ends there with kAllowance. Unknown ids are ignored.
+  virtual void allow(std::string_view id, TokenCount total, bool final) = 0;
+  /// Takes effect at the next step, queued or in prefill too; ends with kCancelled and the usage so far.
+  virtual void cancel(std::string_view id) = 0;
+
+  /// The prompt's tokens, BOS included where the model wants one. kInvalidArgument from the template.
+  virtual Result<std::vector<TokenId>> encode_chat(const ChatInput& input) const = 0;
+  virtual std::vector<TokenId> encode_text(std::string_view text) const = 0;
+
+  /// For logprobs: a token's text and bytes.
+  virtual std::string_view token_bytes(TokenId id) const = 0;
+  virtual const model::ModelFile& file() const = 0;
+  virtual int64_t context() const = 0;
+  virtual EngineStats stats() const = 0;
+};
+
+}  // namespace feilun::engine

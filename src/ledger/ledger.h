@@ -1,0 +1,171 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/money.h"
+#include "base/result.h"
+#include "pricing/price.h"
+
+namespace feilun::ledger {
+
+using pricing::PriceVersion;
+using pricing::ServiceTier;
+using pricing::TokenUsage;
+
+/// Organisation → project → key. Only a key's BLAKE2b hash is kept.
+struct Project {
+  std::string id;    ///< "proj_…"
+  std::string name;  ///< "default"
+  std::string organisation;
+  std::string currency;  ///< of its wallet
+};
+
+enum class KeyRole : uint8_t { kProject = 0, kAdmin = 1 };
+
+struct Key {
+  std::string id;  ///< "key_…"
+  std::string project_id;
+  std::string name;
+  std::string hint;  ///< first and last characters, for lists: "sk-fl-ab…yz"
+  KeyRole role = KeyRole::kProject;
+  WallTime created;
+  std::optional<WallTime> revoked;
+};
+
+struct NewKey {
+  Key key;
+  std::string secret;  ///< shown once, never stored
+};
+
+/// What is asked for before the engine sees a request.
+struct HoldRequest {
+  std::string request_id;
+  std::string key_id;
+  std::string project_id;
+  std::string offering;
+  ServiceTier tier = ServiceTier::kDefault;
+  TokenCount input_tokens = 0;
+  TokenCount output_slice = 256;  ///< min(max_tokens × n, slice): output tokens to hold at first
+};
+
+/// What was granted: the input at its worst price and `output_tokens` ≤ the slice asked for.
+struct Hold {
+  std::string request_id;
+  PriceVersion price;
+  Money held;
+  TokenCount output_tokens = 0;
+  bool exhausted = false;  ///< the balance paid for less than the slice: no more can follow until it is credited
+};
+
+/// How a request ended, for the journal.
+enum class Outcome : uint8_t { kCompleted = 0, kCancelled = 1, kBalance = 2, kFailed = 3, kRecovered = 4 };
+
+struct Balance {
+  std::string currency;
+  Money posted;   ///< credits − charges
+  Money pending;  ///< held by open requests
+  Money available() const { return posted - pending; }
+};
+
+struct Settlement {
+  std::string request_id;
+  Money charged;
+  Money released;
+  TokenUsage usage;
+};
+
+/// Sums for a project, for the usage API and the page.
+struct UsageTotals {
+  int64_t requests = 0;
+  TokenUsage usage;
+  Money charged;
+};
+
+/// What verify() found; ok() when nothing is wrong.
+struct VerifyReport {
+  int64_t entries = 0;
+  int64_t requests = 0;
+  int64_t open_holds = 0;
+  std::vector<std::string> problems;
+  bool ok() const { return problems.empty(); }
+};
+
+struct LedgerOptions {
+  std::filesystem::path directory;  ///< holds ledger.db and ledger.anchor; made when absent
+  std::string default_currency = "CNY";
+  /// True for the one process that serves requests: at start it settles at their last durable mark what an
+  /// earlier serving process left open. A command line tool beside a running server says false.
+  bool serving = false;
+  std::chrono::microseconds group_commit_wait{500};
+  const Clock* clock = nullptr;  ///< nullptr: the system's
+};
+
+template <typename T>
+using Done = std::move_only_function<void(Result<T>)>;
+
+/// The double-entry ledger: wallets, holds, charges, prices, tenants; append-only and hash-chained.
+///
+/// One writer thread commits groups of operations; each `done` runs on that thread *after* the group is
+/// durable (fsync), must not block, and may post elsewhere. The synchronous forms wait for the same.
+/// All methods may be called from any thread. After a failed write or fsync the ledger takes no more money:
+/// every later operation fails with kUnavailable.
+class Ledger {
+ public:
+  static Result<std::unique_ptr<Ledger>> open(LedgerOptions options);
+  virtual ~Ledger() = default;  ///< commits what is queued
+
+  // Tenants. "default" organisation and project exist from the first open.
+  virtual Result<Project> create_project(std::string name, std::string currency) = 0;
+  virtual Result<Project> find_project(std::string_view name_or_id) = 0;
+  virtual Result<std::vector<Project>> projects() = 0;
+  virtual Result<NewKey> create_key(std::string_view project, std::string name, KeyRole role) = 0;
+  virtual Result<std::vector<Key>> keys(std::string_view project) = 0;
+  virtual Result<> revoke_key(std::string_view key_id) = 0;
+  /// Fast, from memory; sees keys made or revoked by other processes within one second. kUnauthorized.
+  virtual Result<Key> authenticate(std::string_view secret) = 0;
+
+  // Money.
+  /// Same `idempotency_key` (when not empty): credited once, whoever asks again gets the same balance.
+  virtual Result<Balance> credit(std::string_view project, Money amount, std::string_view currency,
+                                 std::string_view reason, std::string_view idempotency_key) = 0;
+  virtual Result<Balance> balance(std::string_view project) = 0;
+  virtual Result<UsageTotals> usage(std::string_view project) = 0;
+
+  // Prices: versions are half-open intervals that do not overlap; a new one ends the one before.
+  virtual Result<PriceVersion> set_price(PriceVersion price) = 0;
+  virtual Result<PriceVersion> price_at(std::string_view offering, std::string_view currency, WallTime at) = 0;
+
+  // The road of one request: hold → (top_up | mark)* → settle or release, exactly once.
+  /// Check and debit in one. kInsufficientQuota when the input and one output token cannot be paid;
+  /// kNotFound when the offering has no price in the wallet's currency; kConflict for a request id seen before.
+  virtual void hold(HoldRequest request, Done<Hold> done) = 0;
+  /// Holds up to `more` output tokens more; the result carries the new totals, `exhausted` when it fell short.
+  virtual void top_up(std::string request_id, TokenCount more, Done<Hold> done) = 0;
+  /// Journals the high-water mark: after a crash this much is charged. Marks never fall.
+  virtual void mark(std::string request_id, TokenUsage usage, Done<TokenUsage> done) = 0;
+  /// Charges the usage (never more than held) and frees the rest. A second terminal event is kConflict.
+  virtual void settle(std::string request_id, TokenUsage usage, Outcome outcome, Done<Settlement> done) = 0;
+  /// Frees the whole hold: nothing was computed.
+  virtual void release(std::string request_id, Outcome outcome, Done<Settlement> done) = 0;
+
+  Result<Hold> hold_now(HoldRequest request);
+  Result<Settlement> settle_now(std::string request_id, TokenUsage usage, Outcome outcome);
+
+  /// Waits until everything queued before is durable.
+  virtual Result<> flush() = 0;
+};
+
+/// Reads a ledger's files with code of its own and reports every broken invariant: chain, anchor, sums to
+/// zero, balances rebuilt from the journal, one terminal event per request. Read-only; works beside a server.
+Result<VerifyReport> verify(const std::filesystem::path& directory);
+
+}  // namespace feilun::ledger
