@@ -1,0 +1,50 @@
+#!/usr/bin/env python3
+"""The tidy check itself: each kind of untidiness, planted, is found."""
+import pathlib
+import tempfile
+import unittest
+
+import tidy
+
+TABLE = "feilun_folder(base LINK fmt::fmt)\nfeilun_folder(net USES base LINK x)\n"
+
+
+def tree(files):
+    root = pathlib.Path(tempfile.mkdtemp())
+    for name, text in {"CMakeLists.txt": TABLE, **files}.items():
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text(text)
+    return root
+
+
+def function(lines):
+    return "int f(int a) {\n" + "  a += 1;\n" * (lines - 2) + "}\n"
+
+
+class Tidy(unittest.TestCase):
+    def found(self, files):
+        return list(tidy.problems(tree(files)))
+
+    def test_a_tidy_tree_has_no_problems(self):
+        self.assertEqual(self.found({"src/net/server.cc": '#include "base/result.h"\n' + function(100)}), [])
+
+    def test_a_forbidden_include_is_found(self):
+        self.assertIn("base may not include net", self.found({"src/base/x.h": '#include "net/server.h"\n'})[0])
+
+    def test_an_unknown_folder_is_found(self):
+        self.assertIn("not in CMakeLists.txt", self.found({"src/misc/x.h": ""})[0])
+
+    def test_a_long_file_is_found(self):
+        self.assertIn("801 lines", self.found({"src/base/x.cc": "\n" * 801})[0])
+
+    def test_a_long_function_is_found(self):
+        self.assertIn("101 lines", self.found({"src/base/x.cc": function(101)})[0])
+        indented = "".join("  " + line + "\n" for line in function(101).splitlines())
+        self.assertIn("101 lines", self.found({"src/base/x.cc": "struct S {\n" + indented + "};\n"})[0])
+
+    def test_a_vague_name_is_found(self):
+        self.assertIn("name it after", self.found({"src/base/string_utils.h": ""})[0])
+
+
+if __name__ == "__main__":
+    unittest.main()
