@@ -1,0 +1,40 @@
+#include "apps/ledger_access.h"
+
+#include <fmt/chrono.h>
+
+#include <ctime>
+
+namespace feilun::apps {
+
+void add_data_option(CLI::App* command, LedgerAccess& access) {
+  command->add_option("--data", access.data, "The server's data directory")->envname("FEILUN_DATA")->capture_default_str();
+}
+
+void add_project_option(CLI::App* command, LedgerAccess& access) {
+  command->add_option("--project", access.project, "Name or id of the project")->capture_default_str();
+}
+
+Result<std::unique_ptr<ledger::Ledger>> open_ledger(const LedgerAccess& access, WhenAbsent when_absent) {
+  std::error_code ignored;
+  if (when_absent == WhenAbsent::kRefuse && !std::filesystem::exists(access.data / "ledger.db", ignored)) {
+    return fail(ErrorCode::kNotFound, "there is no ledger in {}; name the server's data directory with --data",
+                access.data.string());
+  }
+  return ledger::Ledger::open({.directory = access.data});
+}
+
+std::string format_time(WallTime time) {
+  const auto seconds = std::chrono::time_point_cast<std::chrono::seconds>(time);
+  return fmt::format("{:%Y-%m-%d %H:%M:%S} UTC", fmt::gmtime(std::chrono::system_clock::to_time_t(seconds)));
+}
+
+Result<WallTime> parse_time(const std::string& text) {
+  for (const char* form : {"%Y-%m-%dT%H:%M:%SZ", "%Y-%m-%d"}) {
+    std::tm parts{};
+    const char* end = strptime(text.c_str(), form, &parts);
+    if (end != nullptr && *end == '\0') return WallTime(std::chrono::seconds(timegm(&parts)));
+  }
+  return fail(ErrorCode::kInvalidArgument, "'{}' is not a time: write 2026-12-01 or 2026-12-01T08:30:00Z", text);
+}
+
+}  // namespace feilun::apps

@@ -1,0 +1,31 @@
+#pragma once
+
+#include <CLI/CLI.hpp>
+
+#include <filesystem>
+#include <memory>
+#include <string>
+
+#include "ledger/ledger.h"
+
+namespace feilun::apps {
+
+/// The flags that every command on a ledger has.
+struct LedgerAccess {
+  std::filesystem::path data = "./data";
+  std::string project = "default";
+};
+
+void add_data_option(CLI::App* command, LedgerAccess& access);
+void add_project_option(CLI::App* command, LedgerAccess& access);
+
+enum class WhenAbsent { kCreate, kRefuse };
+/// Opens the ledger beside a server that may be running on it. kRefuse: kNotFound when there is none yet.
+Result<std::unique_ptr<ledger::Ledger>> open_ledger(const LedgerAccess& access, WhenAbsent when_absent);
+
+/// "2026-11-23 01:29:37 UTC".
+std::string format_time(WallTime time);
+/// Reads "2026-12-01" or "2026-12-01T08:30:00Z" (UTC).
+Result<WallTime> parse_time(const std::string& text);
+
+}  // namespace feilun::apps

@@ -1,0 +1,160 @@
+#include <charconv>
+#include <limits>
+
+#include "apps/settings.h"
+#include "base/money.h"
+
+namespace feilun::apps {
+namespace {
+
+Result<int64_t> parse_integer(std::string_view text, int64_t least, int64_t most) {
+  int64_t value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error != std::errc() || end != text.data() + text.size() || value < least || value > most) {
+    return fail(ErrorCode::kInvalidArgument, "'{}' is not a whole number from {} to {}", text, least, most);
+  }
+  return value;
+}
+
+/// "512M", "2G", "1048576".
+Result<int64_t> parse_size(std::string_view text) {
+  int64_t unit = 1;
+  std::string_view number = text;
+  if (number.ends_with("iB")) number.remove_suffix(2);
+  if (!number.empty()) {
+    switch (number.back()) {
+      case 'K': unit = 1LL << 10; break;
+      case 'M': unit = 1LL << 20; break;
+      case 'G': unit = 1LL << 30; break;
+      case 'T': unit = 1LL << 40; break;
+      default: break;
+    }
+    if (unit != 1) number.remove_suffix(1);
+  }
+  auto count = parse_integer(number, 0, std::numeric_limits<int64_t>::max() / unit);
+  if (!count) return fail(ErrorCode::kInvalidArgument, "'{}' is not a size: write it like 512M or 2G", text);
+  return *count * unit;
+}
+
+template <auto Member, int64_t kLeast, int64_t kMost>
+Result<> set_integer(Settings& settings, std::string_view text) {
+  settings.*Member = static_cast<int>(TRY(parse_integer(text, kLeast, kMost)));
+  return {};
+}
+
+template <auto Member, int64_t kLeast, int64_t kMost>
+Result<> set_engine_integer(Settings& settings, std::string_view text) {
+  auto& field = settings.engine.*Member;
+  field = static_cast<std::remove_reference_t<decltype(field)>>(TRY(parse_integer(text, kLeast, kMost)));
+  return {};
+}
+
+template <auto Member>
+Result<> set_text(Settings& settings, std::string_view text) {
+  settings.*Member = text;
+  return {};
+}
+
+template <auto Member>
+Result<> set_amount(Settings& settings, std::string_view text) {
+  if (TRY(Money::parse(text)).is_negative()) return fail(ErrorCode::kInvalidArgument, "'{}' is negative", text);
+  settings.*Member = text;
+  return {};
+}
+
+Result<> set_currency(Settings& settings, std::string_view text) {
+  settings.currency = TRY(parse_currency(text));
+  return {};
+}
+
+Result<> set_log_level(Settings& settings, std::string_view text) {
+  for (std::string_view level : {"trace", "debug", "info", "warn", "error"}) {
+    if (text == level) return set_text<&Settings::log_level>(settings, text);
+  }
+  return fail(ErrorCode::kInvalidArgument, "'{}' is not one of trace, debug, info, warn, error", text);
+}
+
+Result<> add_model(Settings& settings, std::string_view text) {
+  const size_t equals = text.find('=');
+  if (equals == text.npos || equals == 0 || equals + 1 == text.size()) {
+    return fail(ErrorCode::kInvalidArgument, "'{}' is not NAME=PATH", text);
+  }
+  const std::string name(text.substr(0, equals));
+  for (const auto& [other, path] : settings.models) {
+    if (other == name) return fail(ErrorCode::kInvalidArgument, "two models are named '{}'", name);
+  }
+  settings.models.emplace_back(name, text.substr(equals + 1));
+  return {};
+}
+
+Result<> set_kv(Settings& settings, std::string_view text) {
+  if (text != "f32" && text != "bf16") return fail(ErrorCode::kInvalidArgument, "'{}' is not f32 or bf16", text);
+  settings.engine.kv_bf16 = text == "bf16";
+  return {};
+}
+
+Result<> set_quant(Settings& settings, std::string_view text) {
+  using Quantise = engine::EngineOptions::Quantise;
+  if (text == "none") settings.engine.quantise = Quantise::kAsStored;
+  else if (text == "q8_0") settings.engine.quantise = Quantise::kQ8_0;
+  else if (text == "q4_0") settings.engine.quantise = Quantise::kQ4_0;
+  else if (text == "f32") settings.engine.quantise = Quantise::kF32;
+  else return fail(ErrorCode::kInvalidArgument, "'{}' is not one of q8_0, q4_0, f32, none", text);
+  return {};
+}
+
+Result<> set_kv_memory(Settings& settings, std::string_view text) {
+  settings.engine.kv_memory_bytes = TRY(parse_size(text));
+  return {};
+}
+
+using engine::EngineOptions;
+
+constexpr Setting kSettings[] = {
+    {"data", "DIR", "./data", "Where the ledger and everything else that lasts is kept.", set_text<&Settings::data>},
+    {"listen", "ADDR:PORT", "127.0.0.1:8080", "Where to answer. 0.0.0.0:8080 answers other machines too.",
+     set_text<&Settings::listen>},
+    {"model", "NAME=PATH", "the built-in feilun-nano",
+     "Serve the GGUF file or Hugging Face directory at PATH as NAME. Repeat for more models. PATH may be "
+     "'builtin'.",
+     add_model, true},
+    {"ctx", "TOKENS", "the model's own", "How many tokens prompt and answer may have together.",
+     set_engine_integer<&EngineOptions::context, 0, 16'777'216>},
+    {"kv-memory", "SIZE", "what ctx needs, at most 1G", "Memory for the KV cache of each model, such as 512M or 2G.",
+     set_kv_memory},
+    {"kv", "TYPE", "bf16", "How the KV cache is stored: bf16 or f32.", set_kv},
+    {"quant", "TYPE", "none", "Quantise weights while loading: q8_0, q4_0, f32 (dequantise), none (as stored).",
+     set_quant},
+    {"threads", "N", "all cores", "Threads that compute.", set_engine_integer<&EngineOptions::threads, 0, 1024>},
+    {"prefill-chunk", "TOKENS", "256", "Prompt tokens in one step at most.",
+     set_engine_integer<&EngineOptions::prefill_chunk, 1, 65'536>},
+    {"max-sequences", "N", "64", "Sequences in one step at most.",
+     set_engine_integer<&EngineOptions::max_sequences, 1, 4096>},
+    {"max-waiting", "N", "1024", "Requests that may queue; more are refused with 503 and Retry-After.",
+     set_engine_integer<&EngineOptions::max_waiting, 1, 1'000'000>},
+    {"mark-interval", "TOKENS", "32",
+     "A crash loses at most this many tokens of each running request: the high-water mark in the journal "
+     "follows at least this closely.",
+     set_integer<&Settings::mark_interval, 1, 4096>},
+    {"stream-window", "TOKENS", "2",
+     "How far the engine may run ahead of what a streaming client has taken.",
+     set_integer<&Settings::stream_window, 1, 4096>},
+    {"io-threads", "N", "1", "Threads that serve sockets.", set_integer<&Settings::io_threads, 1, 256>},
+    {"currency", "CODE", "CNY", "Currency of the default project's wallet, fixed at the first start.", set_currency},
+    {"default-input-price", "AMOUNT", "0.3",
+     "Price per million input tokens published for a model that has none. `feilun price set` changes it.",
+     set_amount<&Settings::default_input_price>},
+    {"default-output-price", "AMOUNT", "0.6", "The same for output tokens.",
+     set_amount<&Settings::default_output_price>},
+    {"demo-money", "AMOUNT", "10", "Credited once to the default project at the first start; 0 for none.",
+     set_amount<&Settings::demo_money>},
+    {"cors-origin", "ORIGIN", "none", "Let pages of this origin call the API from a browser; * for any.",
+     set_text<&Settings::cors_origin>},
+    {"log-level", "LEVEL", "info", "trace, debug, info, warn or error.", set_log_level},
+};
+
+}  // namespace
+
+std::span<const Setting> all_settings() { return kSettings; }
+
+}  // namespace feilun::apps

@@ -1,0 +1,73 @@
+#include "apps/settings.h"
+
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <fstream>
+
+namespace feilun::apps {
+namespace {
+
+class SettingsTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    directory_ = std::filesystem::path(testing::TempDir()) / "settings_test";
+    std::filesystem::create_directories(directory_);
+    std::filesystem::remove(directory_ / "feilun.toml");
+  }
+  void TearDown() override {
+    unsetenv("FEILUN_CTX");
+    unsetenv("FEILUN_MODEL");
+  }
+  void write_file(const std::string& text) { std::ofstream(directory_ / "feilun.toml") << text; }
+  Result<Settings> load(GivenFlags flags = {}) {
+    flags["data"] = {directory_.string()};
+    return load_settings(flags, std::nullopt);
+  }
+  std::filesystem::path directory_;
+};
+
+TEST_F(SettingsTest, NeedsNothingToStart) {
+  const Settings settings = load().value();
+  EXPECT_EQ(settings.listen, "127.0.0.1:8080");
+  EXPECT_TRUE(settings.models.empty());
+}
+
+TEST_F(SettingsTest, FlagWinsOverEnvironmentOverFile) {
+  write_file("ctx = 100\n");
+  EXPECT_EQ(load().value().engine.context, 100);
+  setenv("FEILUN_CTX", "200", 1);
+  EXPECT_EQ(load().value().engine.context, 200);
+  EXPECT_EQ(load({{"ctx", {"300"}}}).value().engine.context, 300);
+}
+
+TEST_F(SettingsTest, ReadsSeveralModelsFromEachSource) {
+  write_file("kv_memory = \"2G\"\n[model]\na = \"/x\"\nb = \"/y\"\n");
+  const Settings settings = load().value();
+  EXPECT_EQ(settings.models.size(), 2u);
+  EXPECT_EQ(settings.engine.kv_memory_bytes, 2LL << 30);
+  setenv("FEILUN_MODEL", "c=/z,d=/w", 1);
+  EXPECT_EQ(load().value().models[1].first, "d");
+  EXPECT_EQ(load({{"model", {"e=/v"}}}).value().models[0].second, "/v");
+}
+
+TEST_F(SettingsTest, NamesWhatIsWrong) {
+  const auto message = [&](GivenFlags flags) { return load(std::move(flags)).error().message; };
+  EXPECT_EQ(message({{"ctx", {"many"}}}), "--ctx: 'many' is not a whole number from 0 to 16777216");
+  EXPECT_EQ(message({{"kv-memory", {"3X"}}}), "--kv-memory: '3X' is not a size: write it like 512M or 2G");
+  EXPECT_EQ(message({{"model", {"/only/path"}}}), "--model: '/only/path' is not NAME=PATH");
+  EXPECT_EQ(message({{"model", {"a=1", "a=2"}}}), "--model: two models are named 'a'");
+  write_file("ctx = 1\nctxx = 2\n");
+  EXPECT_NE(message({}).find("feilun.toml:2: there is no setting 'ctxx'"), std::string::npos);
+  write_file("ctx = [1\n");
+  EXPECT_FALSE(load());
+}
+
+TEST_F(SettingsTest, TheReferencePageIsUpToDate) {
+  std::ifstream file(std::filesystem::path(FEILUN_SOURCE_DIR) / "docs/settings.md");
+  const std::string page((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
+  EXPECT_EQ(page, settings_markdown()) << "run: build/release/feilun serve --settings-markdown > docs/settings.md";
+}
+
+}  // namespace
+}  // namespace feilun::apps
