@@ -1,0 +1,124 @@
+"""A real feilun for tests: its own data directory, port and keys; stopped at the end.
+
+    with FeilunServer() as server:
+        server.url, server.key, server.run("wallet", "credit", …)
+
+As a program it starts a server, sets FEILUN_URL, FEILUN_KEY, FEILUN_POOR_KEY (a project without money) and
+runs the command after `--`; its exit status is the command's.
+"""
+import json
+import os
+import pathlib
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.request
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+BINARY = pathlib.Path(os.environ.get("FEILUN_BINARY", ROOT / "build/release/feilun"))
+TESTDATA = pathlib.Path(os.environ.get("FEILUN_TESTDATA", ROOT / "../shared/testdata"))
+START_SECONDS_MAX = 60
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+class FeilunServer:
+    def __init__(self, *flags, models=(), binary=BINARY, data=None):
+        self.binary = binary
+        self.data = pathlib.Path(data or tempfile.mkdtemp(prefix="feilun-test-"))
+        self.owns_data = data is None
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.flags = [*flags, *(f"--model={model}" for model in models)]
+        self.process = None
+        self.key = None
+
+    def start(self):
+        self.log_path = self.data / "server.log"
+        log = open(self.log_path, "ab")
+        self.process = subprocess.Popen(
+            [self.binary, "serve", "--data", self.data, "--listen", f"127.0.0.1:{self.port}", *self.flags],
+            stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+        deadline = time.monotonic() + START_SECONDS_MAX
+        while not self.ready():
+            if self.process.poll() is not None or time.monotonic() > deadline:
+                raise RuntimeError(f"feilun did not start:\n{self.log()}")
+            time.sleep(0.02)
+        if self.key is None:
+            self.key = self.create_key("default")
+        return self
+
+    def ready(self):
+        try:
+            with urllib.request.urlopen(self.url + "/readyz", timeout=2) as reply:
+                return reply.status == 200
+        except (urllib.error.URLError, OSError):
+            return False
+
+    def log(self):
+        return self.log_path.read_text(errors="replace")
+
+    def stop(self, how=signal.SIGTERM):
+        if self.process and self.process.poll() is None:
+            self.process.send_signal(how)
+            try:
+                self.process.wait(30)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                raise RuntimeError("feilun did not stop within 30 s of a signal") from None
+        return self.process.returncode
+
+    def run(self, *arguments, check=True):
+        """Runs `feilun … --data DATA` and returns what it printed."""
+        done = subprocess.run([self.binary, *map(str, arguments), "--data", self.data], capture_output=True,
+                              text=True, timeout=60)
+        if check and done.returncode != 0:
+            raise RuntimeError(f"feilun {' '.join(map(str, arguments))} failed: {done.stderr}")
+        return done.stdout.strip()
+
+    def create_key(self, project):
+        return self.run("key", "create", "--project", project)
+
+    def balance(self, key=None):
+        request = urllib.request.Request(self.url + "/feilun/v1/balance",
+                                         headers={"Authorization": f"Bearer {key or self.key}"})
+        with urllib.request.urlopen(request, timeout=10) as reply:
+            return json.load(reply)
+
+    def __enter__(self):
+        return self.start()
+
+    def __exit__(self, *_):
+        try:
+            self.stop()
+        finally:
+            if self.owns_data:
+                shutil.rmtree(self.data, ignore_errors=True)
+
+
+def main():
+    if "--" not in sys.argv:
+        sys.exit(__doc__)
+    split = sys.argv.index("--")
+    with FeilunServer(*sys.argv[1:split]) as server:
+        server.run("project", "create", "poor")
+        environment = {**os.environ, "FEILUN_URL": server.url, "FEILUN_KEY": server.key,
+                       "FEILUN_POOR_KEY": server.create_key("poor")}
+        status = subprocess.run(sys.argv[split + 1:], env=environment).returncode
+        verified = subprocess.run([server.binary, "ledger", "verify", "--data", server.data]).returncode
+        if status or verified:
+            print(server.log(), file=sys.stderr)
+    sys.exit(status or verified)
+
+
+if __name__ == "__main__":
+    main()
