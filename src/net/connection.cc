@@ -1,0 +1,353 @@
+// The life of one connection.
+//
+// Reading uses Beast's parser, because that is where hostile bytes arrive; replies are written as plain
+// strings. While a handler works, a wait for readability stays outstanding on the socket: the moment the
+// client closes, the handler is told, even when it is waiting for something that has nothing to do with the
+// socket. Bytes that come instead of a close are a pipelined request: they go into the same buffer and are
+// parsed when their turn comes.
+//
+// Deadlines: one timer that is only moved when a nearer deadline appears. Most operations end long before
+// their deadline, so setting one is normally the store of a number.
+#include "net/connection.h"
+
+#include <boost/asio/as_tuple.hpp>
+#include <boost/asio/bind_cancellation_slot.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <boost/asio/write.hpp>
+#include <boost/beast/http.hpp>
+
+#include "base/log.h"
+
+namespace feilun::net {
+namespace asio = boost::asio;
+namespace http = boost::beast::http;
+namespace {
+
+using boost::system::error_code;
+constexpr auto kAwait = asio::as_tuple(asio::use_awaitable);
+
+/// Beast starts at 512 bytes, which costs four more reads for a usual request.
+constexpr size_t kBufferStart = 16 * 1024;
+/// What is read and thrown away after a refusal, so that the client sees the reply instead of a reset.
+constexpr size_t kLingerBytes = 1024 * 1024;
+constexpr std::chrono::milliseconds kLingerTime{2000};
+
+/// "Sun, 06 Nov 1994 08:49:37 GMT", made once a second a thread.
+const std::string& http_date() {
+  thread_local std::time_t made_at = 0;
+  thread_local std::string text;
+  const std::time_t now = std::time(nullptr);
+  if (now != made_at) {
+    std::tm parts{};
+    gmtime_r(&now, &parts);
+    char out[64];
+    const size_t length = std::strftime(out, sizeof out, "%a, %d %b %Y %H:%M:%S GMT", &parts);
+    text.assign(out, length);
+    made_at = now;
+  }
+  return text;
+}
+
+}  // namespace
+
+Connection::Connection(Socket socket, const ServerOptions& options, const Handler& handler)
+    : socket_(std::move(socket)),
+      options_(options),
+      handler_(handler),
+      buffer_(options.header_bytes_max + options.body_bytes_max + kBufferStart),
+      timer_(socket_.get_executor()) {
+  buffer_.reserve(kBufferStart);
+  error_code ignored;
+  socket_.non_blocking(true, ignored);
+}
+
+asio::awaitable<void> Connection::serve(std::shared_ptr<Connection> self) {
+  try {
+    while (co_await self->serve_one()) {
+    }
+  } catch (const std::exception& e) {
+    spdlog::error("a connection ended by an exception: {}", e.what());
+  }
+  self->stop_watching();
+  self->timer_.cancel();
+  error_code ignored;
+  self->socket_.shutdown(asio::socket_base::shutdown_both, ignored);
+  self->socket_.close(ignored);
+}
+
+asio::awaitable<bool> Connection::serve_one() {
+  phase_ = Phase::kIdle;
+  if (closing_ || !co_await await_first_byte()) co_return false;
+  phase_ = Phase::kReading;
+  if (auto refused = co_await read_request()) {
+    co_await refuse(*std::move(refused));
+    co_return false;
+  }
+  phase_ = Phase::kHandling;
+  answer_ = Answer::kNone;
+  co_await handle();
+  stop_watching();
+  co_return keep_alive_ && !closing_ && !gone_ && answer_ == Answer::kComplete;
+}
+
+asio::awaitable<void> Connection::handle() {
+  bool failed = false;
+  try {
+    co_await handler_(*this);
+  } catch (const std::exception& e) {
+    spdlog::error("{} {} failed: {}", request_.method, request_.path(), e.what());
+    failed = true;
+  }
+  if (answer_ == Answer::kNone) {
+    if (!failed) spdlog::error("{} {} was not answered", request_.method, request_.path());
+    co_await refuse({500, "the server failed to answer this request"});
+  }
+}
+
+asio::awaitable<bool> Connection::await_first_byte() {
+  if (buffer_.size() > 0) co_return true;
+  set_deadline(options_.idle_timeout);
+  auto [error, count] = co_await socket_.async_read_some(buffer_.prepare(kBufferStart), kAwait);
+  buffer_.commit(count);
+  co_return !error && !closing_;
+}
+
+asio::awaitable<std::optional<Connection::Refused>> Connection::read_request() {
+  http::request_parser<http::string_body> parser;
+  parser.header_limit(static_cast<uint32_t>(options_.header_bytes_max));
+  parser.body_limit(options_.body_bytes_max);
+  keep_alive_ = false;
+  http_1_0_ = false;
+  request_ = {};
+
+  set_deadline(options_.header_timeout);
+  auto [header_error, header_bytes] = co_await http::async_read_header(socket_, buffer_, parser, kAwait);
+  if (timed_out_) co_return Refused{408, "the request's headers took too long to arrive"};
+  if (header_error == http::error::header_limit || header_error == http::error::buffer_overflow) {
+    co_return Refused{
+        431, fmt::format("the request's headers are larger than {} bytes", options_.header_bytes_max)};
+  }
+  if (header_error == http::error::body_limit) {
+    co_return Refused{413,
+                      fmt::format("the request's body is larger than {} bytes", options_.body_bytes_max)};
+  }
+  if (header_error == http::error::bad_version)
+    co_return Refused{505, "only HTTP/1.1 and HTTP/1.0 are spoken here"};
+  if (header_error == http::error::end_of_stream || header_error == http::error::partial_message ||
+      header_error.category() == asio::error::get_system_category() ||
+      header_error.category() == asio::error::get_misc_category()) {
+    co_return Refused{};
+  }
+  if (header_error)
+    co_return Refused{400, fmt::format("not an HTTP/1.1 request: {}", header_error.message())};
+
+  auto& head = parser.get();
+  request_.method = head.method_string();
+  request_.target = head.target();
+  for (const auto& field : head) request_.headers.add(field.name_string(), field.value());
+  http_1_0_ = head.version() < 11;
+  if (!http_1_0_ && head.count(http::field::host) != 1) {
+    co_return Refused{400, "an HTTP/1.1 request names exactly one Host"};
+  }
+  const std::string_view expect = request_.headers.find("expect");
+  if (!expect.empty() && !http_1_0_) {
+    if (!equal_without_case(expect, "100-continue"))
+      co_return Refused{417, "only '100-continue' can be expected"};
+    if (!parser.is_done() && buffer_.size() == 0 && !co_await send("HTTP/1.1 100 Continue\r\n\r\n")) {
+      co_return Refused{};
+    }
+  }
+
+  if (!parser.is_done()) {
+    set_deadline(options_.body_timeout);
+    auto [error, bytes] = co_await http::async_read(socket_, buffer_, parser, kAwait);
+    if (timed_out_) co_return Refused{408, "the request's body took too long to arrive"};
+    if (error == http::error::body_limit) {
+      co_return Refused{413,
+                        fmt::format("the request's body is larger than {} bytes", options_.body_bytes_max)};
+    }
+    if (error == http::error::partial_message || error == http::error::end_of_stream ||
+        error.category() == asio::error::get_system_category()) {
+      co_return Refused{};
+    }
+    if (error)
+      co_return Refused{400, fmt::format("the request's body is not well-formed: {}", error.message())};
+  }
+  deadline_ = std::chrono::steady_clock::time_point::max();
+  keep_alive_ = parser.keep_alive();
+  request_.body = std::move(parser.get().body());
+  co_return std::nullopt;
+}
+
+asio::awaitable<void> Connection::refuse(Refused why) {
+  if (why.status == 0 || gone_) co_return;
+  keep_alive_ = false;
+  Response response{.status = why.status};
+  if (options_.refusal) {
+    response = options_.refusal(why.status, why.message);
+  } else {
+    response.headers.add("content-type", "text/plain; charset=utf-8");
+    response.body = why.message + "\n";
+  }
+  answer_ = Answer::kNone;
+  if (co_await reply(std::move(response))) co_await linger();
+}
+
+asio::awaitable<void> Connection::linger() {
+  error_code ignored;
+  socket_.shutdown(asio::socket_base::shutdown_send, ignored);
+  set_deadline(kLingerTime);
+  std::string sink(kBufferStart, '\0');
+  for (size_t total = 0; total < kLingerBytes;) {
+    auto [error, count] = co_await socket_.async_read_some(asio::buffer(sink), kAwait);
+    if (error) co_return;
+    total += count;
+  }
+}
+
+std::string Connection::head(int status, const Headers& headers) const {
+  std::string text =
+      fmt::format("HTTP/1.1 {} {}\r\ndate: {}\r\n", status, reason_phrase(status), http_date());
+  for (const auto& field : headers) {
+    text.append(field.name).append(": ").append(field.value).append("\r\n");
+  }
+  if (!keep_alive_ || closing_) {
+    text += "connection: close\r\n";
+  } else if (http_1_0_) {
+    text += "connection: keep-alive\r\n";
+  }
+  return text;
+}
+
+asio::awaitable<bool> Connection::reply(Response response) {
+  if (answer_ != Answer::kNone) co_return false;
+  answer_ = Answer::kComplete;
+  std::string text = head(response.status, response.headers);
+  if (response.status != 204 && response.status != 304) {
+    text += fmt::format("content-length: {}\r\n", response.body.size());
+  }
+  text += "\r\n";
+  if (request_.method != "HEAD") text += response.body;
+  co_return co_await send(std::move(text));
+}
+
+asio::awaitable<bool> Connection::begin_stream(int status, Headers headers) {
+  if (answer_ != Answer::kNone) co_return false;
+  answer_ = Answer::kStreaming;
+  chunked_ = !http_1_0_;
+  if (!chunked_) keep_alive_ = false;
+  std::string text = head(status, headers);
+  if (chunked_) text += "transfer-encoding: chunked\r\n";
+  co_return co_await send(text + "\r\n");
+}
+
+asio::awaitable<bool> Connection::write(std::string bytes) {
+  if (answer_ != Answer::kStreaming) co_return false;
+  if (bytes.empty() || request_.method == "HEAD") co_return !gone_;
+  if (chunked_) bytes = fmt::format("{:x}\r\n{}\r\n", bytes.size(), bytes);
+  co_return co_await send(std::move(bytes));
+}
+
+asio::awaitable<bool> Connection::end_stream() {
+  if (answer_ != Answer::kStreaming) co_return false;
+  answer_ = Answer::kComplete;
+  if (!chunked_ || request_.method == "HEAD") co_return !gone_;
+  co_return co_await send("0\r\n\r\n");
+}
+
+asio::awaitable<bool> Connection::send(std::string bytes) {
+  size_t sent = 0;
+  while (sent < bytes.size() && !gone_) {
+    set_deadline(options_.write_stall_timeout);
+    auto [error, count] =
+        co_await socket_.async_write_some(asio::buffer(bytes.data() + sent, bytes.size() - sent), kAwait);
+    sent += count;
+    if (error) gone_ = true;
+  }
+  deadline_ = std::chrono::steady_clock::time_point::max();
+  co_return !gone_;
+}
+
+void Connection::watch(std::function<void(Interruption)> on_interruption) {
+  on_interruption_ = std::move(on_interruption);
+  if (interrupted_)
+    asio::post(executor(), [self = shared_from_this()] { self->tell(Interruption::kServerStopping); });
+  arm_watch();
+}
+
+void Connection::arm_watch() {
+  socket_.async_wait(Socket::wait_read,
+                     asio::bind_cancellation_slot(
+                         watch_cancel_.slot(), [self = shared_from_this(), epoch = watch_epoch_](
+                                                   error_code error) { self->on_readable(error, epoch); }));
+}
+
+void Connection::on_readable(error_code error, uint64_t epoch) {
+  if (epoch != watch_epoch_) return;
+  while (!error) {
+    // A client may pipeline as much as one more request; beyond that its bytes wait in the kernel, and its
+    // disconnect is noticed by the next write.
+    if (buffer_.size() + kBufferStart > buffer_.max_size()) return;
+    const size_t count = socket_.read_some(buffer_.prepare(kBufferStart), error);
+    buffer_.commit(count);
+  }
+  if (error == asio::error::would_block) return arm_watch();
+  gone_ = true;
+  tell(Interruption::kClientGone);
+}
+
+void Connection::stop_watching() {
+  ++watch_epoch_;
+  on_interruption_ = nullptr;
+  watch_cancel_.emit(asio::cancellation_type::all);
+}
+
+void Connection::tell(Interruption what) {
+  // Called from a copy: the handler may end, and with it the watch, inside the call.
+  if (auto callback = on_interruption_) callback(what);
+}
+
+void Connection::drain() {
+  closing_ = true;
+  if (phase_ == Phase::kIdle) socket_.cancel();
+}
+
+void Connection::interrupt() {
+  closing_ = true;
+  interrupted_ = true;
+  if (phase_ == Phase::kHandling) return tell(Interruption::kServerStopping);
+  socket_.cancel();
+}
+
+void Connection::abort() {
+  closing_ = true;
+  error_code ignored;
+  socket_.close(ignored);
+}
+
+void Connection::set_deadline(std::chrono::milliseconds from_now) {
+  deadline_ = std::chrono::steady_clock::now() + from_now;
+  timed_out_ = false;
+  if (!timer_armed_ || timer_.expiry() > deadline_) arm_timer();
+}
+
+void Connection::arm_timer() {
+  timer_armed_ = true;
+  timer_.expires_at(deadline_);
+  timer_.async_wait([self = shared_from_this()](error_code error) { self->on_timer(error); });
+}
+
+void Connection::on_timer(error_code error) {
+  if (error) return;
+  if (deadline_ == std::chrono::steady_clock::time_point::max()) {
+    timer_armed_ = false;
+  } else if (std::chrono::steady_clock::now() < deadline_) {
+    arm_timer();
+  } else {
+    timer_armed_ = false;
+    timed_out_ = true;
+    socket_.cancel();
+  }
+}
+
+}  // namespace feilun::net
