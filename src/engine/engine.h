@@ -25,24 +25,24 @@ struct Sampling {
   int top_k = 0;
   float top_p = 1.0f;
   float min_p = 0.0f;
-  float presence_penalty = 0.0f;   ///< OpenAI's, over generated tokens
-  float frequency_penalty = 0.0f;  ///< OpenAI's, over generated tokens
-  float repetition_penalty = 1.0f; ///< over prompt and generated tokens
+  float presence_penalty = 0.0f;    ///< OpenAI's, over generated tokens
+  float frequency_penalty = 0.0f;   ///< OpenAI's, over generated tokens
+  float repetition_penalty = 1.0f;  ///< over prompt and generated tokens
   std::vector<std::pair<TokenId, float>> logit_bias;
-  uint64_t seed = 0;         ///< the random stream is f(seed, choice, position) and nothing else
+  uint64_t seed = 0;  ///< the random stream is f(seed, choice, position) and nothing else
   bool ignore_eos = false;
-  int top_logprobs = -1;     ///< −1: no logprobs; n ≥ 0: the chosen token's and the n best
+  int top_logprobs = -1;  ///< −1: no logprobs; n ≥ 0: the chosen token's and the n best
 };
 
 /// One sequence to generate. `n` choices of one API request are n of these, told apart by `choice`.
 struct Generation {
-  std::string id;                  ///< unique among live generations
-  std::vector<TokenId> prompt;     ///< not empty, all in the vocabulary
-  TokenCount max_tokens = 0;       ///< ≥ 1
-  TokenCount allowed_tokens = 0;   ///< how far it may run before allow() raises the bound (see Engine::allow)
+  std::string id;                 ///< unique among live generations
+  std::vector<TokenId> prompt;    ///< not empty, all in the vocabulary
+  TokenCount max_tokens = 0;      ///< ≥ 1
+  TokenCount allowed_tokens = 0;  ///< how far it may run before allow() raises the bound (see Engine::allow)
   int choice = 0;
   Sampling sampling;
-  std::vector<std::string> stop;   ///< matched on decoded bytes; never leaks into the text, not even in part
+  std::vector<std::string> stop;  ///< matched on decoded bytes; never leaks into the text, not even in part
 };
 
 struct TokenLogprob {
@@ -52,8 +52,8 @@ struct TokenLogprob {
 
 struct GeneratedToken {
   TokenId id = 0;
-  float logprob = 0;                    ///< log-softmax of the raw logits, when asked for
-  std::vector<TokenLogprob> top;        ///< best first, when asked for
+  float logprob = 0;              ///< log-softmax of the raw logits, when asked for
+  std::vector<TokenLogprob> top;  ///< best first, when asked for
 };
 
 enum class FinishReason {
@@ -61,20 +61,20 @@ enum class FinishReason {
   kLength,     ///< max_tokens or the context window
   kAllowance,  ///< allowed_tokens reached and declared final: the money ended
   kCancelled,
-  kFailed,     ///< `error` says why
+  kFailed,  ///< `error` says why
 };
 
 /// The engine's own counts: what is billed is this and nothing else.
 struct EngineUsage {
-  TokenCount prompt_computed = 0;  ///< prompt tokens that went through the model
-  TokenCount prompt_cached = 0;    ///< prompt tokens found in a prefix cache
-  TokenCount output = 0;           ///< tokens sampled, end token included, withheld text included
+  TokenCount prompt_computed = 0;          ///< prompt tokens that went through the model
+  TokenCount prompt_cached = 0;            ///< prompt tokens found in a prefix cache
+  TokenCount output = 0;                   ///< tokens sampled, end token included, withheld text included
   std::chrono::nanoseconds attributed{0};  ///< share of the steps' measured time
 };
 
 /// What one step brought to one generation.
 struct GenerationEvent {
-  std::string text;                    ///< whole code points only; empty while bytes or a stop prefix are held
+  std::string text;  ///< whole code points only; empty while bytes or a stop prefix are held
   std::vector<GeneratedToken> tokens;  ///< those sampled in this step
   EngineUsage usage;                   ///< running totals after this step
   std::optional<FinishReason> finish;  ///< set exactly once, on the last event
@@ -88,13 +88,13 @@ using EventSink = std::function<void(GenerationEvent)>;
 
 /// How one forward pass is planned and where its memory ends.
 struct EngineOptions {
-  int64_t context = 0;            ///< tokens a sequence may hold; 0: the model's own window
-  int64_t kv_memory_bytes = 0;    ///< 0: as much as the context × max_sequences needs, at most 1 GiB
-  bool kv_bf16 = true;            ///< false: F32
-  int threads = 0;                ///< 0: all cores
-  int prefill_chunk = 256;        ///< prompt tokens a step at most
-  int max_sequences = 64;         ///< sequences in one step at most
-  int max_waiting = 1024;         ///< queued beyond that are refused with kOverloaded
+  int64_t context = 0;          ///< tokens a sequence may hold; 0: the model's own window
+  int64_t kv_memory_bytes = 0;  ///< 0: as much as the context × max_sequences needs, at most 1 GiB
+  bool kv_bf16 = true;          ///< false: F32
+  int threads = 0;              ///< 0: all cores
+  int prefill_chunk = 256;      ///< prompt tokens a step at most
+  int max_sequences = 64;       ///< sequences in one step at most
+  int max_waiting = 1024;       ///< queued beyond that are refused with kOverloaded
   enum class Quantise { kAsStored, kQ8_0, kQ4_0, kF32 } quantise = Quantise::kAsStored;
   /// Called on the engine's thread after each step, for tests and metrics. May be empty.
   std::function<void(const struct StepTrace&)> on_step;
@@ -106,6 +106,7 @@ struct StepTrace {
     std::string id;
     int prompt_tokens = 0;
     int output_tokens = 0;
+    int recomputed_tokens = 0;  ///< computed again after a preemption, in neither of the others
   };
   uint64_t step = 0;
   std::chrono::nanoseconds duration{0};
@@ -121,7 +122,10 @@ struct EngineStats {
   int waiting = 0;
   int64_t kv_blocks_total = 0;
   int64_t kv_blocks_used = 0;
-  std::chrono::nanoseconds busy{0};
+  TokenCount recomputed_tokens = 0;  ///< lost to preemptions and computed again: waste, in no usage
+  uint64_t preemptions = 0;
+  std::chrono::nanoseconds busy{0};    ///< Σ of the steps' measured time = Σ attributed + wasted
+  std::chrono::nanoseconds wasted{0};  ///< what recomputing took
 };
 
 /// One model being served: continuous batching over a paged KV cache on a thread of its own.
@@ -133,7 +137,8 @@ class Engine {
   static Result<std::unique_ptr<Engine>> start(model::ModelFile file, EngineOptions options);
   virtual ~Engine() = default;  ///< cancels what runs and joins the thread
 
-  /// kInvalidArgument, kContextLengthExceeded (message with both numbers) or kOverloaded; then no event follows.
+  /// kInvalidArgument, kContextLengthExceeded (message with both numbers) or kOverloaded; then no event
+  /// follows.
   virtual Result<> submit(Generation generation, EventSink sink) = 0;
   /// Raises the bound on output tokens to `total`. A generation that reaches its bound waits, keeping its
   /// place; with `final` it ends there with kAllowance. Unknown ids are ignored.

@@ -1,0 +1,17 @@
+#pragma once
+
+#include <span>
+
+#include "engine/engine.h"
+
+namespace feilun::engine {
+
+inline constexpr int kTopLogprobsMax = 20;
+/// What an impossible token is reported with: JSON has no −∞.
+inline constexpr float kLogprobMin = -9999.0f;
+
+/// log_softmax of the raw logits at `chosen`, and the `top` best tokens, best first, of equals the lower id.
+/// log Σ e^x is summed in double, in the order of the ids, so the same logits give the same bits.
+GeneratedToken with_logprobs(std::span<const float> logits, TokenId chosen, int top);
+
+}  // namespace feilun::engine

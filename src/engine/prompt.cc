@@ -1,0 +1,28 @@
+#include "engine/prompt.h"
+
+namespace feilun::engine {
+namespace {
+
+void begin_with_bos(std::vector<model::TokenId>& tokens, model::TokenId bos) {
+  if (bos >= 0 && (tokens.empty() || tokens.front() != bos)) tokens.insert(tokens.begin(), bos);
+}
+
+}  // namespace
+
+Result<std::vector<model::TokenId>> encode_chat(const model::ModelFile& file, const model::ChatInput& input) {
+  if (file.chat_template == nullptr) {
+    return fail(ErrorCode::kUnsupported, "the model {} has no chat template; use /v1/completions", file.name);
+  }
+  const std::vector<model::PromptFragment> fragments = TRY(file.chat_template->render(input));
+  std::vector<model::TokenId> tokens = file.tokenizer->encode(fragments);
+  begin_with_bos(tokens, file.tokenizer->bos());
+  return tokens;
+}
+
+std::vector<model::TokenId> encode_text(const model::ModelFile& file, std::string_view text) {
+  std::vector<model::TokenId> tokens = file.tokenizer->encode(text);
+  begin_with_bos(tokens, file.tokenizer->bos());
+  return tokens;
+}
+
+}  // namespace feilun::engine

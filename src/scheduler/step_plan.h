@@ -1,0 +1,29 @@
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+namespace feilun::scheduler {
+
+/// A sequence's name, given by whoever submits it; unique among live sequences.
+using SequenceId = uint64_t;
+
+/// What one sequence does in one forward pass: a chunk of tokens whose K/V are not computed yet, or the one
+/// token that was sampled last.
+struct PlannedSlice {
+  SequenceId id = 0;
+  int64_t from = 0;      ///< position of the slice's first token in its sequence
+  int count = 0;         ///< tokens, at least one
+  int recomputed = 0;    ///< of these, how many were computed before and lost to a preemption: waste
+  bool samples = false;  ///< the slice ends at the sequence's newest token, so its logits give the next one
+  std::span<const int32_t> blocks;  ///< block table up to the slice's last token; valid until step_done()
+};
+
+/// One forward pass.
+struct StepPlan {
+  std::vector<PlannedSlice> slices;
+  std::vector<SequenceId> preempted;  ///< lost their blocks while this plan was made
+};
+
+}  // namespace feilun::scheduler
