@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# Installs the official SDKs that the tests drive, once, under build/sdk: the versions of the lock files.
+# Installs the official SDKs that the tests drive, once, under build/clients: the versions of the lock files.
 set -euo pipefail
 here=$(dirname "$(readlink -f "$0")")
-target=$here/../../build/sdk
+target=$here/../../build/clients
 mkdir -p "$target"
 
 if ! cmp -s "$here/python/requirements.txt" "$target/requirements.txt"; then
