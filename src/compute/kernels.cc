@@ -1,0 +1,21 @@
+#include "compute/kernels.h"
+
+#include "base/check.h"
+#include "compute/isa.h"
+
+namespace feilun::compute {
+
+const Kernels& kernels_for(Isa isa) {
+  CHECK(machine_has(isa));
+  switch (isa) {
+    case Isa::kAvx512:
+      return kernels_avx512();
+    case Isa::kAvx2:
+      return kernels_avx2();
+    case Isa::kScalar:
+      break;
+  }
+  return kernels_scalar();
+}
+
+}  // namespace feilun::compute

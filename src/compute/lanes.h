@@ -1,0 +1,225 @@
+#pragma once
+
+// No include guard would help here: this file is meant to be compiled once per instruction set, each time
+// into a namespace of its own, so that no function compiled for a newer machine is ever called on an older
+// one.
+
+#include <cstdint>
+#include <cstring>
+
+#if defined(__AVX2__)
+#include <immintrin.h>
+#endif
+
+#ifndef FEILUN_ISA_NAMESPACE
+#define FEILUN_ISA_NAMESPACE scalar
+#endif
+#define FEILUN_INLINE __attribute__((always_inline)) inline
+
+#pragma clang diagnostic ignored "-Wpsabi"
+
+/// Sixteen lanes are the unit of all vector code. The compiler makes one register of them with AVX-512, two
+/// with AVX2, four with SSE2; the arithmetic of a lane is the same. What no compiler finds by itself, the dot
+/// product of bytes, is written per instruction set below.
+namespace feilun::compute::FEILUN_ISA_NAMESPACE {
+namespace {
+
+typedef float F32x16 __attribute__((vector_size(64)));
+typedef int32_t I32x16 __attribute__((vector_size(64)));
+typedef uint32_t U32x16 __attribute__((vector_size(64)));
+typedef uint16_t U16x16 __attribute__((vector_size(32)));
+typedef int8_t I8x16 __attribute__((vector_size(16)));
+typedef uint8_t U8x64 __attribute__((vector_size(64)));
+
+FEILUN_INLINE F32x16 splat(float x) {
+  return F32x16{x, x, x, x, x, x, x, x, x, x, x, x, x, x, x, x};
+}
+FEILUN_INLINE I32x16 splat(int32_t x) {
+  return I32x16{x, x, x, x, x, x, x, x, x, x, x, x, x, x, x, x};
+}
+
+template <typename Vector>
+FEILUN_INLINE Vector load(const void* from) {
+  Vector v;
+  std::memcpy(&v, from, sizeof v);
+  return v;
+}
+template <typename Vector>
+FEILUN_INLINE void store(void* to, Vector v) {
+  std::memcpy(to, &v, sizeof v);
+}
+/// The first `count` < 16 lanes from memory, the rest zero.
+FEILUN_INLINE F32x16 load_part(const float* from, int64_t count) {
+  F32x16 v = {};
+  std::memcpy(&v, from, static_cast<size_t>(count) * sizeof(float));
+  return v;
+}
+
+FEILUN_INLINE F32x16 larger(F32x16 a, F32x16 b) {
+  return a > b ? a : b;
+}
+FEILUN_INLINE F32x16 magnitude(F32x16 x) {
+  return (F32x16)((U32x16)x & (U32x16)splat(0x7fffffff));
+}
+
+/// (((l₀+l₈)+(l₄+l₁₂))+…): always this tree.
+FEILUN_INLINE float sum_of_lanes(F32x16 v) {
+  v += __builtin_shufflevector(v, v, 8, 9, 10, 11, 12, 13, 14, 15, 8, 9, 10, 11, 12, 13, 14, 15);
+  v += __builtin_shufflevector(v, v, 4, 5, 6, 7, 4, 5, 6, 7, 4, 5, 6, 7, 4, 5, 6, 7);
+  v += __builtin_shufflevector(v, v, 2, 3, 2, 3, 2, 3, 2, 3, 2, 3, 2, 3, 2, 3, 2, 3);
+  return v[0] + v[1];
+}
+FEILUN_INLINE float largest_lane(F32x16 v) {
+  v = larger(v, __builtin_shufflevector(v, v, 8, 9, 10, 11, 12, 13, 14, 15, 8, 9, 10, 11, 12, 13, 14, 15));
+  v = larger(v, __builtin_shufflevector(v, v, 4, 5, 6, 7, 4, 5, 6, 7, 4, 5, 6, 7, 4, 5, 6, 7));
+  v = larger(v, __builtin_shufflevector(v, v, 2, 3, 2, 3, 2, 3, 2, 3, 2, 3, 2, 3, 2, 3, 2, 3));
+  return v[0] > v[1] ? v[0] : v[1];
+}
+FEILUN_INLINE int32_t sum_of_lanes(I32x16 v) {
+  int32_t sum = 0;
+  for (int i = 0; i < 16; ++i) sum += v[i];
+  return sum;
+}
+
+/// 1.5·2²³: a float of this size has no bits after the point, so adding it rounds to nearest even, and the
+/// integer stands in the low bits of the sum.
+constexpr float kRounder = 12582912.0f;
+constexpr int32_t kRounderBits = 0x4b400000;
+
+/// eˣ within 2 ulp for −87 ≤ x ≤ 88; beyond, the value at the border. 2ⁿ·eʳ with |r| ≤ ln 2 / 2, eʳ by the
+/// minimax polynomial of the Cephes library.
+FEILUN_INLINE F32x16 exponential(F32x16 x) {
+  x = x > splat(-87.0f) ? x : splat(-87.0f);
+  x = x < splat(88.0f) ? x : splat(88.0f);
+  const F32x16 shifted = x * splat(1.44269504088896341f) + splat(kRounder);
+  const F32x16 n = shifted - splat(kRounder);
+  const F32x16 r = (x - n * splat(0.693359375f)) - n * splat(-2.12194440e-4f);
+  F32x16 p = splat(1.9875691500e-4f);
+  p = p * r + splat(1.3981999507e-3f);
+  p = p * r + splat(8.3334519073e-3f);
+  p = p * r + splat(4.1665795894e-2f);
+  p = p * r + splat(1.6666665459e-1f);
+  p = p * r + splat(5.0000001201e-1f);
+  p = (p * r) * r + r + splat(1.0f);
+  const I32x16 power = (I32x16)shifted - splat(kRounderBits);
+  return (F32x16)((U32x16)p + ((U32x16)power << 23));
+}
+
+struct Half {
+  uint16_t bits;
+};
+struct Brain {
+  uint16_t bits;
+};
+
+FEILUN_INLINE F32x16 load_floats(const float* from) {
+  return load<F32x16>(from);
+}
+FEILUN_INLINE F32x16 load_floats(const Brain* from) {
+  const U32x16 wide = __builtin_convertvector(load<U16x16>(from), U32x16);
+  return (F32x16)(wide << 16);
+}
+FEILUN_INLINE F32x16 load_floats(const Half* from) {
+#if defined(__AVX512F__)
+  return (F32x16)_mm512_cvtph_ps(load<__m256i>(from));
+#elif defined(__F16C__)
+  const __m256 low = _mm256_cvtph_ps(load<__m128i>(from));
+  const __m256 high = _mm256_cvtph_ps(load<__m128i>(from + 8));
+  F32x16 both;
+  std::memcpy(&both, &low, 32);
+  std::memcpy(reinterpret_cast<char*>(&both) + 32, &high, 32);
+  return both;
+#else
+  // Exponent and fraction in the place a float has them are the value times 2⁻¹¹², subnormals included.
+  const U32x16 wide = __builtin_convertvector(load<U16x16>(from), U32x16);
+  const U32x16 rest = (wide & (U32x16)splat(0x7fff)) << 13;
+  const F32x16 scaled = (F32x16)rest * splat(0x1p112f);
+  const U32x16 special = (U32x16)(rest >= (U32x16)splat(0x7c00 << 13)) & (U32x16)splat(0x7f800000);
+  return (F32x16)((U32x16)scaled | special | (wide & (U32x16)splat(0x8000)) << 16);
+#endif
+}
+
+// ByteDot: acc[i] += Σⱼ w[4i+j]·x[j], j = 0…3. Weight bytes are stored with an offset, as unsigned numbers
+// (Q8_0: q + 128, Q4_0: q + 8). An accumulator that starts at −offset·Σx takes it out again, where the
+// instruction wants unsigned weights; where it would saturate (AVX2's pairs of products in 16 bits), the
+// offset of Q8_0 is removed from the weights and their sign moved to the activations.
+#if defined(__AVX512VNNI__)
+constexpr int kTileRows = 6;
+constexpr int kTileVectors = 2;
+constexpr bool kOffsetInSum8 = true;
+struct ByteWeights {
+  __m512i bytes;
+};
+FEILUN_INLINE ByteWeights prepare8(U8x64 w) {
+  return {(__m512i)w};
+}
+FEILUN_INLINE ByteWeights prepare4(U8x64 w) {
+  return {(__m512i)w};
+}
+template <bool kSigned>
+FEILUN_INLINE I32x16 byte_dot(I32x16 acc, const ByteWeights& w, int32_t four) {
+  return (I32x16)_mm512_dpbusd_epi32((__m512i)acc, w.bytes, _mm512_set1_epi32(four));
+}
+#elif defined(__AVX2__)
+constexpr int kTileRows = 4;
+constexpr int kTileVectors = 1;
+constexpr bool kOffsetInSum8 = false;
+struct ByteWeights {
+  __m256i magnitude[2];
+  __m256i sign[2];
+};
+FEILUN_INLINE ByteWeights prepare4(U8x64 w) {
+  ByteWeights out;
+  std::memcpy(&out.magnitude, &w, 64);
+  out.sign[0] = out.sign[1] = _mm256_setzero_si256();
+  return out;
+}
+FEILUN_INLINE ByteWeights prepare8(U8x64 w) {
+  ByteWeights out;
+  __m256i halves[2];
+  std::memcpy(&halves, &w, 64);
+  for (int i = 0; i < 2; ++i) {
+    out.sign[i] = _mm256_xor_si256(halves[i], _mm256_set1_epi8(-128));
+    out.magnitude[i] = _mm256_abs_epi8(out.sign[i]);
+  }
+  return out;
+}
+template <bool kSigned>
+FEILUN_INLINE I32x16 byte_dot(I32x16 acc, const ByteWeights& w, int32_t four) {
+  const __m256i x = _mm256_set1_epi32(four);
+  __m256i sums[2];
+  std::memcpy(&sums, &acc, 64);
+  for (int i = 0; i < 2; ++i) {
+    const __m256i turned = kSigned ? _mm256_sign_epi8(x, w.sign[i]) : x;
+    const __m256i pairs = _mm256_maddubs_epi16(w.magnitude[i], turned);
+    sums[i] = _mm256_add_epi32(sums[i], _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)));
+  }
+  std::memcpy(&acc, &sums, 64);
+  return acc;
+}
+#else
+constexpr int kTileRows = 2;
+constexpr int kTileVectors = 1;
+constexpr bool kOffsetInSum8 = true;
+struct ByteWeights {
+  I32x16 byte[4];
+};
+FEILUN_INLINE ByteWeights prepare8(U8x64 w) {
+  const U32x16 fours = (U32x16)w;
+  const U32x16 low = (U32x16)splat(255);
+  return {{(I32x16)(fours & low), (I32x16)(fours >> 8 & low), (I32x16)(fours >> 16 & low),
+           (I32x16)(fours >> 24)}};
+}
+FEILUN_INLINE ByteWeights prepare4(U8x64 w) {
+  return prepare8(w);
+}
+template <bool kSigned>
+FEILUN_INLINE I32x16 byte_dot(I32x16 acc, const ByteWeights& w, int32_t four) {
+  for (int j = 0; j < 4; ++j)
+    acc += w.byte[j] * splat(static_cast<int32_t>(static_cast<int8_t>(four >> 8 * j)));
+  return acc;
+}
+#endif
+
+}  // namespace
+}  // namespace feilun::compute::FEILUN_ISA_NAMESPACE

@@ -1,0 +1,54 @@
+#pragma once
+
+#include <cstdint>
+#include <span>
+
+#include "compute/aligned_buffer.h"
+#include "compute/dtype.h"
+#include "compute/kernels.h"
+#include "compute/thread_pool.h"
+
+/// Weights as the kernels read them. A file stores a matrix row by row, a row being one output column's K
+/// weights. Here 32 output columns form a panel that lies in memory exactly in the order in which a kernel
+/// walks over it: 32 weights side by side belong to 32 lanes, and a panel is one sequential stream.
+///
+///   F32, F16, BF16   [K][32]
+///   Q8_0             per group of 32 k: 32 F16 scales, then [8 steps of 4 k][32 columns][4] bytes q + 128
+///   Q4_0             per group of 32 k: 32 F16 scales, then [4 steps of 8 k][32 columns][4] bytes, low
+///   nibble
+///                    the q + 8 of k 0…3 of the step, high nibble that of k 4…7
+///
+/// Quantised panels take as many bytes as the file's blocks. Columns past the last are zero.
+
+namespace feilun::compute {
+
+class WeightMatrix {
+ public:
+  /// Repacks a stored matrix: `columns` rows of `depth` elements of type `stored`. A float type may become
+  /// any packable type; any type may become F32; otherwise `packed` = `stored`. The sizes must agree.
+  static Result<WeightMatrix> pack(DType stored, std::span<const std::byte> bytes, int64_t depth,
+                                   int64_t columns, DType packed, ThreadPool& pool);
+
+  DType type() const { return type_; }
+  bool quantised() const { return type_ == DType::kQ8_0 || type_ == DType::kQ4_0; }
+  int64_t depth() const { return depth_; }
+  int64_t columns() const { return columns_; }
+  int64_t panels() const { return (columns_ + kPanelColumns - 1) / kPanelColumns; }
+  const std::byte* panel(int64_t index) const { return memory_.data() + index * panel_bytes_; }
+  /// The weights of one output column, `depth` floats: an embedding, where input and output share the table.
+  void read_column(int64_t column, float* out) const;
+
+ private:
+  DType type_ = DType::kF32;
+  int64_t depth_ = 0;
+  int64_t columns_ = 0;
+  int64_t panel_bytes_ = 0;
+  AlignedBuffer memory_;
+};
+
+/// True for F32, F16, BF16, Q8_0 and Q4_0.
+bool can_pack(DType type);
+/// Bytes of a packed matrix.
+int64_t packed_bytes(DType type, int64_t depth, int64_t columns);
+
+}  // namespace feilun::compute

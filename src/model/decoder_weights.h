@@ -1,0 +1,79 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string_view>
+#include <vector>
+
+#include "base/result.h"
+#include "compute/weight_matrix.h"
+#include "model/decoder_design.h"
+#include "model/model_file.h"
+
+/// Weights of a decoder, found by their GGUF names, checked, and repacked for the kernels. A tensor's pages
+/// in the file are given back as soon as it is repacked, so that loading never holds two copies of a model.
+
+namespace feilun::model {
+
+/// Matrices that multiply the same input, side by side in the output. Each begins at a multiple of 32.
+struct Linear {
+  std::vector<compute::WeightMatrix> parts;
+  std::vector<int64_t> offsets;  ///< of each part in an output row
+  int64_t width = 0;             ///< of an output row, rounded up to whole panels
+  int64_t panels = 0;
+  bool reads_floats = false;     ///< some part multiplies float activations
+  bool reads_quantised = false;  ///< some part multiplies quantised activations
+
+  void append(compute::WeightMatrix matrix);
+};
+
+struct DecoderLayer {
+  std::vector<float> attention_norm;
+  std::vector<float> q_norm;  ///< empty without QK-norm
+  std::vector<float> k_norm;
+  Linear qkv;
+  Linear attention_output;
+  std::vector<float> ffn_norm;
+  Linear gate;
+  Linear up;
+  Linear down;
+};
+
+/// The table of token embeddings: rows of the file, or columns of the output matrix where both are the same.
+class Embeddings {
+ public:
+  static Result<Embeddings> in_file(std::shared_ptr<const WeightSource> source, const Hyperparameters& shape);
+  /// `output` must outlive the table.
+  static Embeddings in_matrix(const compute::WeightMatrix& output);
+  /// `token` must be in the vocabulary; `out` has room for hidden floats.
+  void read(TokenId token, std::span<float> out) const;
+
+ private:
+  const compute::WeightMatrix* matrix_ = nullptr;
+  std::shared_ptr<const WeightSource> source_;
+  const TensorView* tensor_ = nullptr;
+};
+
+struct DecoderWeights {
+  DecoderDesign design;
+  std::vector<DecoderLayer> layers;
+  std::vector<float> final_norm;
+  std::unique_ptr<Linear> output;  ///< in a place of its own: `embeddings` may point into it
+  Embeddings embeddings;
+};
+
+/// What to make of stored float matrices: a type, or nothing to keep each as it is stored. F32 also turns
+/// quantised ones into floats. A matrix whose depth is no multiple of 32 becomes F32 instead of Q8_0 or Q4_0;
+/// the output matrix becomes Q8_0 instead of Q4_0, since every error there lands in a logit.
+using WeightConversion = std::optional<compute::DType>;
+
+/// kCorrupt for a tensor that is missing or has another shape, kUnsupported for a type without kernels.
+Result<DecoderWeights> load_decoder_weights(const ModelFile& file, WeightConversion conversion,
+                                            compute::ThreadPool& pool);
+/// Bytes that load_decoder_weights would hold. Missing tensors count as nothing.
+int64_t decoder_weight_bytes(const ModelFile& file, WeightConversion conversion);
+/// A tensor of rank 1 with `count` elements, as floats.
+Result<std::vector<float>> load_vector(const WeightSource& source, std::string_view name, int64_t count);
+
+}  // namespace feilun::model
