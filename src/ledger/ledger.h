@@ -63,7 +63,8 @@ struct Hold {
   PriceVersion price;
   Money held;
   TokenCount output_tokens = 0;
-  bool exhausted = false;  ///< the balance paid for less than the slice: no more can follow until it is credited
+  bool exhausted =
+      false;  ///< the balance paid for less than the slice: no more can follow until it is credited
 };
 
 /// How a request ended, for the journal.
@@ -142,13 +143,16 @@ class Ledger {
 
   // Prices: versions are half-open intervals that do not overlap; a new one ends the one before.
   virtual Result<PriceVersion> set_price(PriceVersion price) = 0;
-  virtual Result<PriceVersion> price_at(std::string_view offering, std::string_view currency, WallTime at) = 0;
+  virtual Result<PriceVersion> price_at(std::string_view offering, std::string_view currency,
+                                        WallTime at) = 0;
 
   // The road of one request: hold → (top_up | mark)* → settle or release, exactly once.
   /// Check and debit in one. kInsufficientQuota when the input and one output token cannot be paid;
-  /// kNotFound when the offering has no price in the wallet's currency; kConflict for a request id seen before.
+  /// kNotFound when the offering has no price in the wallet's currency; kConflict for a request id seen
+  /// before.
   virtual void hold(HoldRequest request, Done<Hold> done) = 0;
-  /// Holds up to `more` output tokens more; the result carries the new totals, `exhausted` when it fell short.
+  /// Holds up to `more` output tokens more; the result carries the new totals, `exhausted` when it fell
+  /// short.
   virtual void top_up(std::string request_id, TokenCount more, Done<Hold> done) = 0;
   /// Journals the high-water mark: after a crash this much is charged. Marks never fall.
   virtual void mark(std::string request_id, TokenUsage usage, Done<TokenUsage> done) = 0;

@@ -1,0 +1,163 @@
+#include "ledger/embedded_ledger.h"
+
+#include <future>
+#include <utility>
+
+namespace feilun::ledger {
+namespace {
+
+constexpr int64_t kRecoverAtOnce = 1000;
+
+}  // namespace
+
+EmbeddedLedger::EmbeddedLedger(LedgerOptions options, ServingLock lock, std::unique_ptr<Store> reader,
+                               std::unique_ptr<Writer> writer)
+    : options_(std::move(options)),
+      lock_(std::move(lock)),
+      reader_(std::move(reader)),
+      key_cache_(
+          [this](int64_t after) {
+            return read([&](Store& store) { return store.keys_changed_after(after); });
+          },
+          options_.clock == nullptr ? static_cast<const Clock&>(system_clock_) : *options_.clock),
+      writer_(std::move(writer)) {}
+
+EmbeddedLedger::~EmbeddedLedger() {
+  // The reader goes before the writer's connection: whoever closes last folds the log into the database.
+  writer_->stop();
+  const std::lock_guard lock(reader_mutex_);
+  reader_.reset();
+}
+
+template <typename T>
+Result<T> EmbeddedLedger::write(Writer::Act<T> act) {
+  std::promise<Result<T>> promise;
+  auto result = promise.get_future();
+  writer_->submit<T>(std::move(act), [promise = std::move(promise)](Result<T> done) mutable {
+    promise.set_value(std::move(done));
+  });
+  return result.get();
+}
+
+template <typename Read>
+auto EmbeddedLedger::read(Read&& rows) -> decltype(rows(std::declval<Store&>())) {
+  const std::lock_guard lock(reader_mutex_);
+  TRY(reader_->begin(Store::Access::kRead));
+  auto result = rows(*reader_);
+  reader_->rollback();
+  return result;
+}
+
+Result<> EmbeddedLedger::prepare() {
+  const std::string currency = options_.default_currency;
+  TRY(write<Project>([&](Books& books) { return books.ensure_project("default", currency); }));
+  if (!options_.serving) return {};
+  while (TRY(write<int64_t>([](Books& books) { return books.recover(kRecoverAtOnce); })) > 0) {
+  }
+  return {};
+}
+
+Result<Project> EmbeddedLedger::create_project(std::string name, std::string currency) {
+  return write<Project>([&](Books& books) { return books.create_project(name, currency); });
+}
+
+Result<Project> known_project(Store& store, std::string_view name_or_id) {
+  auto project = TRY(store.project(name_or_id));
+  if (!project) return fail(ErrorCode::kNotFound, "there is no project '{}'", name_or_id);
+  return *std::move(project);
+}
+
+Result<Project> EmbeddedLedger::find_project(std::string_view name_or_id) {
+  return read([&](Store& store) { return known_project(store, name_or_id); });
+}
+
+Result<std::vector<Project>> EmbeddedLedger::projects() {
+  return read([](Store& store) { return store.projects(); });
+}
+
+Result<NewKey> EmbeddedLedger::create_key(std::string_view project, std::string name, KeyRole role) {
+  auto made = write<NewKey>([&](Books& books) { return books.create_key(project, name, role); });
+  key_cache_.expire();
+  return made;
+}
+
+Result<std::vector<Key>> EmbeddedLedger::keys(std::string_view project) {
+  return read([&](Store& store) -> Result<std::vector<Key>> {
+    return store.keys(TRY(known_project(store, project)).id);
+  });
+}
+
+Result<> EmbeddedLedger::revoke_key(std::string_view key_id) {
+  auto revoked = write<void>([&](Books& books) { return books.revoke_key(key_id); });
+  key_cache_.expire();
+  return revoked;
+}
+
+Result<Key> EmbeddedLedger::authenticate(std::string_view secret) {
+  return key_cache_.find(secret);
+}
+
+Result<Balance> EmbeddedLedger::credit(std::string_view project, Money amount, std::string_view currency,
+                                       std::string_view reason, std::string_view idempotency_key) {
+  return write<Balance>(
+      [&](Books& books) { return books.credit(project, amount, currency, reason, idempotency_key); });
+}
+
+Result<Balance> EmbeddedLedger::balance(std::string_view project) {
+  return read([&](Store& store) -> Result<Balance> {
+    return read_balance(store, TRY(known_project(store, project)));
+  });
+}
+
+Result<UsageTotals> EmbeddedLedger::usage(std::string_view project) {
+  return read([&](Store& store) -> Result<UsageTotals> {
+    return store.usage(TRY(known_project(store, project)).id);
+  });
+}
+
+Result<PriceVersion> EmbeddedLedger::set_price(PriceVersion price) {
+  return write<PriceVersion>([&](Books& books) { return books.set_price(price); });
+}
+
+Result<PriceVersion> EmbeddedLedger::price_at(std::string_view offering, std::string_view currency,
+                                              WallTime at) {
+  return read([&](Store& store) -> Result<PriceVersion> {
+    auto price = TRY(store.price_at(offering, currency, at));
+    if (!price) return fail(ErrorCode::kNotFound, "'{}' has no price in {}", offering, currency);
+    return *std::move(price);
+  });
+}
+
+void EmbeddedLedger::hold(HoldRequest request, Done<Hold> done) {
+  writer_->submit<Hold>([request = std::move(request)](Books& books) { return books.hold(request); },
+                        std::move(done));
+}
+
+void EmbeddedLedger::top_up(std::string request_id, TokenCount more, Done<Hold> done) {
+  writer_->submit<Hold>([id = std::move(request_id), more](Books& books) { return books.top_up(id, more); },
+                        std::move(done));
+}
+
+void EmbeddedLedger::mark(std::string request_id, TokenUsage usage, Done<TokenUsage> done) {
+  writer_->submit<TokenUsage>(
+      [id = std::move(request_id), usage](Books& books) { return books.mark(id, usage); }, std::move(done));
+}
+
+void EmbeddedLedger::settle(std::string request_id, TokenUsage usage, Outcome outcome,
+                            Done<Settlement> done) {
+  writer_->submit<Settlement>(
+      [id = std::move(request_id), usage, outcome](Books& books) { return books.settle(id, usage, outcome); },
+      std::move(done));
+}
+
+void EmbeddedLedger::release(std::string request_id, Outcome outcome, Done<Settlement> done) {
+  writer_->submit<Settlement>(
+      [id = std::move(request_id), outcome](Books& books) { return books.release(id, outcome); },
+      std::move(done));
+}
+
+Result<> EmbeddedLedger::flush() {
+  return write<void>([](Books&) { return Result<>(); });
+}
+
+}  // namespace feilun::ledger

@@ -1,0 +1,68 @@
+#pragma once
+
+#include <memory>
+#include <mutex>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "ledger/key_cache.h"
+#include "ledger/ledger.h"
+#include "ledger/serving_lock.h"
+#include "ledger/store.h"
+#include "ledger/writer.h"
+
+namespace feilun::ledger {
+
+/// The Ledger inside one process: a Writer over one Store for everything that changes, and a second Store for
+/// reading beside it.
+class EmbeddedLedger final : public Ledger {
+ public:
+  EmbeddedLedger(LedgerOptions options, ServingLock lock, std::unique_ptr<Store> reader,
+                 std::unique_ptr<Writer> writer);
+  ~EmbeddedLedger() override;
+
+  Result<Project> create_project(std::string name, std::string currency) override;
+  Result<Project> find_project(std::string_view name_or_id) override;
+  Result<std::vector<Project>> projects() override;
+  Result<NewKey> create_key(std::string_view project, std::string name, KeyRole role) override;
+  Result<std::vector<Key>> keys(std::string_view project) override;
+  Result<> revoke_key(std::string_view key_id) override;
+  Result<Key> authenticate(std::string_view secret) override;
+
+  Result<Balance> credit(std::string_view project, Money amount, std::string_view currency,
+                         std::string_view reason, std::string_view idempotency_key) override;
+  Result<Balance> balance(std::string_view project) override;
+  Result<UsageTotals> usage(std::string_view project) override;
+
+  Result<PriceVersion> set_price(PriceVersion price) override;
+  Result<PriceVersion> price_at(std::string_view offering, std::string_view currency, WallTime at) override;
+
+  void hold(HoldRequest request, Done<Hold> done) override;
+  void top_up(std::string request_id, TokenCount more, Done<Hold> done) override;
+  void mark(std::string request_id, TokenUsage usage, Done<TokenUsage> done) override;
+  void settle(std::string request_id, TokenUsage usage, Outcome outcome, Done<Settlement> done) override;
+  void release(std::string request_id, Outcome outcome, Done<Settlement> done) override;
+
+  Result<> flush() override;
+
+  /// What every opening process does first: the default project, and, when serving, the requests an earlier
+  /// serving process left open.
+  Result<> prepare();
+
+ private:
+  template <typename T>
+  Result<T> write(Writer::Act<T> act);
+  template <typename Read>
+  auto read(Read&& rows) -> decltype(rows(std::declval<Store&>()));
+
+  LedgerOptions options_;
+  SystemClock system_clock_;
+  ServingLock lock_;
+  std::mutex reader_mutex_;
+  std::unique_ptr<Store> reader_;
+  KeyCache key_cache_;
+  std::unique_ptr<Writer> writer_;
+};
+
+}  // namespace feilun::ledger

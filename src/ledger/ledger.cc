@@ -1,0 +1,86 @@
+#include "ledger/ledger.h"
+
+#include <fcntl.h>
+#include <sodium.h>
+#include <unistd.h>
+
+#include <future>
+#include <system_error>
+
+#include "ledger/anchor.h"
+#include "ledger/embedded_ledger.h"
+#include "ledger/serving_lock.h"
+#include "ledger/sqlite_store.h"
+#include "ledger/writer.h"
+
+namespace feilun::ledger {
+namespace {
+
+/// Makes the names of the files durable; their contents are their writers' business.
+Result<> sync_directory(const std::filesystem::path& directory) {
+  const int file = open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  const bool synced = file >= 0 && fsync(file) == 0;
+  if (file >= 0) close(file);
+  if (!synced) return fail(ErrorCode::kIo, "cannot sync {}", directory.string());
+  return {};
+}
+
+/// The journal must reach at least as far as what was once anchored as durable.
+Result<> check_anchor(Store& store, Anchor& anchor) {
+  const ChainHead anchored = TRY(anchor.read());
+  if (anchored.sequence == 0) return {};
+  TRY(store.begin(Store::Access::kRead));
+  const auto hash = store.hash_at(anchored.sequence);
+  store.rollback();
+  if (TRY(hash) == anchored.hash) return {};
+  return fail(ErrorCode::kCorrupt,
+              "the ledger's journal lacks entry {}, which ledger.anchor saw durable: the database was cut or "
+              "replaced; restore it, or remove ledger.anchor to accept the loss",
+              anchored.sequence);
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Ledger>> Ledger::open(LedgerOptions options) {
+  if (sodium_init() < 0) return fail(ErrorCode::kInternal, "libsodium does not start");
+  TRY(parse_currency(options.default_currency));
+  std::error_code error;
+  std::filesystem::create_directories(options.directory, error);
+  if (error) return fail(ErrorCode::kIo, "cannot make {}: {}", options.directory.string(), error.message());
+  ServingLock lock;
+  if (options.serving) lock = TRY(ServingLock::take(options.directory));
+  const auto path = options.directory / "ledger.db";
+  auto store = TRY(open_sqlite_store(path));
+  auto reader = TRY(open_sqlite_store(path));
+  Anchor anchor = TRY(Anchor::open(options.directory / "ledger.anchor"));
+  TRY(check_anchor(*store, anchor));
+  TRY(sync_directory(options.directory));
+  static const SystemClock system_clock;
+  const Clock& clock = options.clock == nullptr ? static_cast<const Clock&>(system_clock) : *options.clock;
+  auto writer =
+      std::make_unique<Writer>(std::move(store), std::move(anchor), clock, options.group_commit_wait);
+  auto ledger = std::make_unique<EmbeddedLedger>(std::move(options), std::move(lock), std::move(reader),
+                                                 std::move(writer));
+  TRY(ledger->prepare());
+  return ledger;
+}
+
+Result<Hold> Ledger::hold_now(HoldRequest request) {
+  std::promise<Result<Hold>> promise;
+  auto result = promise.get_future();
+  hold(std::move(request),
+       [promise = std::move(promise)](Result<Hold> done) mutable { promise.set_value(std::move(done)); });
+  return result.get();
+}
+
+Result<Settlement> Ledger::settle_now(std::string request_id, TokenUsage usage, Outcome outcome) {
+  std::promise<Result<Settlement>> promise;
+  auto result = promise.get_future();
+  settle(std::move(request_id), usage, outcome,
+         [promise = std::move(promise)](Result<Settlement> done) mutable {
+           promise.set_value(std::move(done));
+         });
+  return result.get();
+}
+
+}  // namespace feilun::ledger

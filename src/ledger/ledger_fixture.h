@@ -1,0 +1,101 @@
+#pragma once
+
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <filesystem>
+#include <future>
+#include <memory>
+#include <string>
+
+#include "base/clock.h"
+#include "ledger/ledger.h"
+
+namespace feilun::ledger {
+
+/// A directory that lives as long as this object.
+class TemporaryDirectory {
+ public:
+  TemporaryDirectory() {
+    std::string name = (std::filesystem::temp_directory_path() / "feilun-ledger-XXXXXX").string();
+    if (mkdtemp(name.data()) == nullptr) abort();
+    path_ = name;
+  }
+  TemporaryDirectory(const TemporaryDirectory&) = delete;
+  TemporaryDirectory& operator=(const TemporaryDirectory&) = delete;
+  ~TemporaryDirectory() {
+    std::error_code ignored;
+    std::filesystem::remove_all(path_, ignored);
+  }
+  const std::filesystem::path& path() const { return path_; }
+
+ private:
+  std::filesystem::path path_;
+};
+
+inline Money yuan(const char* text) {
+  return Money::parse(text).value();
+}
+
+/// Runs one of the asynchronous methods and waits: wait<Hold>([&](auto done) { ledger.top_up(id, 5, done);
+/// }).
+template <typename T, typename Call>
+Result<T> wait(Call&& call) {
+  std::promise<Result<T>> promise;
+  auto result = promise.get_future();
+  call(Done<T>(
+      [promise = std::move(promise)](Result<T> done) mutable { promise.set_value(std::move(done)); }));
+  return result.get();
+}
+
+/// A ledger in a directory of its own, on a clock that stands still, with one price: 0.3 yuan per million
+/// input tokens and 0.6 per million output tokens.
+class LedgerTest : public ::testing::Test {
+ protected:
+  LedgerTest() { reopen(); }
+
+  LedgerOptions options(bool serving = true) {
+    return {.directory = directory_.path(), .serving = serving, .clock = &clock_};
+  }
+  void reopen(bool serving = true) {
+    ledger_.reset();
+    auto opened = Ledger::open(options(serving));
+    ASSERT_TRUE(opened) << opened.error().message;
+    ledger_ = *std::move(opened);
+  }
+  PriceVersion price(const char* offering = "nano") const {
+    PriceVersion version;
+    version.offering = offering;
+    version.currency = "CNY";
+    version.input_fresh = version.cache_write = Money::pico(300'000);
+    version.cache_read = Money::pico(30'000);
+    version.output = version.reasoning = Money::pico(600'000);
+    return version;
+  }
+  void set_up_price() { ASSERT_TRUE(ledger_->set_price(price())); }
+  void credit(const char* amount) {
+    ASSERT_TRUE(ledger_->credit("default", yuan(amount), "CNY", "test", ""));
+  }
+  std::string project_id() { return ledger_->find_project("default").value().id; }
+  HoldRequest request(std::string id, TokenCount input = 100, TokenCount slice = 256) {
+    return {.request_id = std::move(id),
+            .key_id = "key_test",
+            .project_id = project_id(),
+            .offering = "nano",
+            .input_tokens = input,
+            .output_slice = slice};
+  }
+  Balance balance() { return ledger_->balance("default").value(); }
+  void expect_verified() {
+    const auto report = verify(directory_.path());
+    ASSERT_TRUE(report) << report.error().message;
+    for (const std::string& problem : report->problems) ADD_FAILURE() << problem;
+  }
+
+  TemporaryDirectory directory_;
+  ManualClock clock_;
+  std::unique_ptr<Ledger> ledger_;
+};
+
+}  // namespace feilun::ledger

@@ -1,0 +1,20 @@
+#pragma once
+
+#include <cstdint>
+
+#include "base/money.h"
+
+/// Bounds that keep every product and sum of the ledger far inside 128 bits. They are checked where numbers
+/// come in, so that the arithmetic behind them cannot overflow: 10²⁴ × 5 × 10¹² < 10³⁷, and a currency's
+/// whole funding stays within 10³⁶.
+namespace feilun::ledger {
+
+inline constexpr int128 kTrillion = 1'000'000'000'000;
+inline constexpr Money kUnitPriceMax = Money::pico(kTrillion * kTrillion);
+inline constexpr TokenCount kTokensMax = 1'000'000'000'000;
+inline constexpr Money kFundingMax = Money::pico(kTrillion * kTrillion * kTrillion);
+inline constexpr Money kAmountMax = Money::pico(kTrillion * kTrillion * kTrillion * 10);
+inline constexpr int64_t kUsageTokensMax = int64_t{1} << 62;
+inline constexpr size_t kTextBytesMax = 256;
+
+}  // namespace feilun::ledger

@@ -1,0 +1,181 @@
+#include "ledger/sqlite_query.h"
+
+#include <cstring>
+
+#include "base/check.h"
+#include "ledger/limits.h"
+
+namespace feilun::ledger {
+namespace {
+
+constexpr int kBusyTimeoutMs = 10'000;
+
+}  // namespace
+
+SqliteConnection::~SqliteConnection() {
+  for (auto& [sql, statement] : statements_) sqlite3_finalize(statement);
+  sqlite3_close_v2(db_);
+}
+
+Result<> SqliteConnection::open(const std::string& path) {
+  const int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX;
+  const int code = sqlite3_open_v2(path.c_str(), &db_, flags, nullptr);
+  if (code != SQLITE_OK) return failed(code, "opening " + path);
+  sqlite3_extended_result_codes(db_, 1);
+  sqlite3_busy_timeout(db_, kBusyTimeoutMs);
+  return {};
+}
+
+Result<> SqliteConnection::execute(const char* sql) {
+  const int code = sqlite3_exec(db_, sql, nullptr, nullptr, nullptr);
+  if (code != SQLITE_OK) return failed(code, sql);
+  return {};
+}
+
+std::unexpected<Error> SqliteConnection::failed(int code, std::string_view doing) {
+  const char* why = db_ == nullptr ? sqlite3_errstr(code) : sqlite3_errmsg(db_);
+  if ((code & 0xff) == SQLITE_BUSY) {
+    return fail(ErrorCode::kUnavailable, "the ledger's database is locked by another process ({})", why);
+  }
+  const bool corrupt = (code & 0xff) == SQLITE_CORRUPT || (code & 0xff) == SQLITE_NOTADB;
+  auto error = fail(corrupt ? ErrorCode::kCorrupt : ErrorCode::kIo,
+                    "the ledger's database failed: {} ({}: {})", why, code, doing);
+  if (!failure_) failure_ = error.error();
+  return error;
+}
+
+std::unexpected<Error> SqliteConnection::corrupt(std::string_view what) {
+  auto error = fail(ErrorCode::kCorrupt, "the ledger's database is damaged: {}", what);
+  if (!failure_) failure_ = error.error();
+  return error;
+}
+
+sqlite3_stmt* SqliteConnection::prepared(const char* sql) {
+  sqlite3_stmt*& statement = statements_[sql];
+  if (statement == nullptr) {
+    const int code = sqlite3_prepare_v3(db_, sql, -1, SQLITE_PREPARE_PERSISTENT, &statement, nullptr);
+    if (code != SQLITE_OK) {
+      (void)failed(code, sql);
+      return nullptr;
+    }
+  }
+  return statement;
+}
+
+SqliteQuery::SqliteQuery(SqliteConnection& connection, const char* sql)
+    : connection_(connection), statement_(connection.prepared(sql)) {}
+
+SqliteQuery::~SqliteQuery() {
+  if (statement_ == nullptr) return;
+  sqlite3_reset(statement_);
+  sqlite3_clear_bindings(statement_);
+}
+
+SqliteQuery& SqliteQuery::bind(int64_t value) {
+  if (statement_ != nullptr) bind_code_ |= sqlite3_bind_int64(statement_, ++bound_, value);
+  return *this;
+}
+
+SqliteQuery& SqliteQuery::bind(std::string_view text) {
+  if (statement_ == nullptr) return *this;
+  const char* bytes = text.data() == nullptr ? "" : text.data();
+  bind_code_ |= sqlite3_bind_text64(statement_, ++bound_, bytes, text.size(), SQLITE_TRANSIENT, SQLITE_UTF8);
+  return *this;
+}
+
+SqliteQuery& SqliteQuery::bind_blob(std::string_view bytes) {
+  if (statement_ == nullptr) return *this;
+  bind_code_ |= sqlite3_bind_blob64(statement_, ++bound_, bytes.data(), bytes.size(), SQLITE_TRANSIENT);
+  return *this;
+}
+
+SqliteQuery& SqliteQuery::bind(const TokenUsage& usage) {
+  return bind(usage.input_fresh)
+      .bind(usage.cache_read)
+      .bind(usage.cache_write)
+      .bind(usage.output)
+      .bind(usage.reasoning);
+}
+
+Result<bool> SqliteQuery::next() {
+  if (statement_ == nullptr) return std::unexpected(*connection_.failure());
+  if (bind_code_ != SQLITE_OK) return connection_.failed(bind_code_, "binding a parameter");
+  const int code = sqlite3_step(statement_);
+  if (code == SQLITE_ROW) return true;
+  if (code == SQLITE_DONE) return false;
+  return connection_.failed(code, sqlite3_sql(statement_));
+}
+
+Result<> SqliteQuery::run() {
+  while (TRY(next())) {
+  }
+  return {};
+}
+
+Result<int64_t> SqliteQuery::integer(int column) {
+  if (sqlite3_column_type(statement_, column) != SQLITE_INTEGER) {
+    return connection_.corrupt("a number is not a number");
+  }
+  return sqlite3_column_int64(statement_, column);
+}
+
+Result<std::string> SqliteQuery::text(int column) {
+  if (sqlite3_column_type(statement_, column) != SQLITE_TEXT)
+    return connection_.corrupt("a text is not a text");
+  const auto* bytes = reinterpret_cast<const char*>(sqlite3_column_text(statement_, column));
+  if (bytes == nullptr) return connection_.failed(SQLITE_NOMEM, "reading a text");
+  return std::string(bytes, static_cast<size_t>(sqlite3_column_bytes(statement_, column)));
+}
+
+Result<Money> SqliteQuery::amount(int column) {
+  AmountBytes bytes;
+  const void* blob = sqlite3_column_blob(statement_, column);
+  if (blob == nullptr || sqlite3_column_bytes(statement_, column) != static_cast<int>(bytes.size())) {
+    return connection_.corrupt("an amount is not 16 bytes");
+  }
+  std::memcpy(bytes.data(), blob, bytes.size());
+  const Money amount = amount_from(bytes);
+  if (amount > kAmountMax || Money::pico(-kAmountMax.pico()) > amount) {
+    return connection_.corrupt("an amount is beyond every bound");
+  }
+  return amount;
+}
+
+Result<Hash> SqliteQuery::hash(int column) {
+  Hash hash;
+  const void* blob = sqlite3_column_blob(statement_, column);
+  if (blob == nullptr || sqlite3_column_bytes(statement_, column) != static_cast<int>(hash.size())) {
+    return connection_.corrupt("a hash is not 32 bytes");
+  }
+  std::memcpy(hash.data(), blob, hash.size());
+  return hash;
+}
+
+Result<TokenCount> SqliteQuery::tokens(int column, TokenCount max) {
+  const int64_t count = TRY(integer(column));
+  if (count < 0 || count > max) return connection_.corrupt("a token count is beyond every bound");
+  return count;
+}
+
+Result<TokenUsage> SqliteQuery::usage(int first_column, TokenCount max) {
+  TokenUsage usage;
+  usage.input_fresh = TRY(tokens(first_column, max));
+  usage.cache_read = TRY(tokens(first_column + 1, max));
+  usage.cache_write = TRY(tokens(first_column + 2, max));
+  usage.output = TRY(tokens(first_column + 3, max));
+  usage.reasoning = TRY(tokens(first_column + 4, max));
+  return usage;
+}
+
+Result<Money> SqliteQuery::unit_price(int column) {
+  const Money price = TRY(amount(column));
+  if (price.is_negative() || price > kUnitPriceMax)
+    return connection_.corrupt("a price is beyond every bound");
+  return price;
+}
+
+Result<WallTime> SqliteQuery::time(int column) {
+  return WallTime(std::chrono::microseconds(TRY(integer(column))));
+}
+
+}  // namespace feilun::ledger

@@ -1,0 +1,129 @@
+#include "ledger/writer.h"
+
+#include "base/check.h"
+#include "base/log.h"
+
+namespace feilun::ledger {
+namespace {
+
+constexpr size_t kGroupMax = 4096;
+constexpr auto kAnchorSyncEvery = std::chrono::seconds(1);
+
+}  // namespace
+
+Writer::Writer(std::unique_ptr<Store> store, Anchor anchor, const Clock& clock,
+               std::chrono::microseconds group_wait)
+    : store_(std::move(store)),
+      anchor_(std::move(anchor)),
+      books_(*store_),
+      clock_(clock),
+      group_wait_(group_wait),
+      thread_([this] { run(); }) {}
+
+void Writer::stop() {
+  if (!thread_.joinable()) return;
+  {
+    const std::lock_guard lock(mutex_);
+    stopping_ = true;
+  }
+  wake_.notify_one();
+  thread_.join();
+  if (!broken_ && anchored_.sequence > 0) {
+    if (auto synced = anchor_.sync(); !synced) spdlog::error("{}", synced.error().message);
+  }
+}
+
+void Writer::enqueue(std::unique_ptr<Operation> operation) {
+  {
+    const std::lock_guard lock(mutex_);
+    CHECK(!stopping_);
+    queue_.push_back(std::move(operation));
+  }
+  wake_.notify_one();
+}
+
+bool Writer::take(std::deque<std::unique_ptr<Operation>>& into) {
+  std::unique_lock lock(mutex_);
+  wake_.wait(lock, [this] { return stopping_ || !queue_.empty(); });
+  into.swap(queue_);
+  return !into.empty();
+}
+
+void Writer::run() {
+  while (!taken_.empty() || take(taken_)) {
+    Group group;
+    if (broken_) {
+      for (auto& operation : taken_) group.push_back(std::move(operation));
+      taken_.clear();
+    } else if (auto committed = commit_group(group); !committed) {
+      for (auto& operation : group) operation->finish(&committed.error());
+      continue;
+    } else {
+      for (auto& operation : group) operation->finish(nullptr);
+      after_commit();
+      continue;
+    }
+    for (auto& operation : group) operation->finish(&*broken_);
+  }
+}
+
+Result<> Writer::apply_queued(Group& group) {
+  const auto deadline = std::chrono::steady_clock::now() + group_wait_;
+  while (group.size() < kGroupMax) {
+    if (taken_.empty()) {
+      if (std::chrono::steady_clock::now() >= deadline) break;
+      const std::lock_guard lock(mutex_);
+      taken_.swap(queue_);
+      if (taken_.empty()) break;
+    }
+    group.push_back(std::move(taken_.front()));
+    taken_.pop_front();
+    const ChainHead before = books_.head();
+    const bool applied = group.back()->apply(books_);
+    if (store_->failure()) return std::unexpected(*store_->failure());
+    // An operation that failed half-way would be journalled in part.
+    CHECK(applied || books_.head() == before);
+  }
+  return {};
+}
+
+Result<> Writer::commit_group(Group& group) {
+  auto done = store_->begin(Store::Access::kWrite);
+  const bool begun = done.has_value();
+  if (done) done = books_.begin(clock_.wall());
+  if (done) done = apply_queued(group);
+  if (done) done = books_.finish();
+  if (done) done = store_->commit();
+  if (done) {
+    anchored_ = books_.head();
+    if (anchored_.sequence > 0) {
+      if (auto moved = anchor_.write(anchored_); !moved) stop_taking_money(moved.error());
+    }
+    return {};
+  }
+  if (begun || store_->failure()) stop_taking_money(done.error());
+  if (begun) store_->rollback();
+  // Nothing was applied when the database stayed locked: what was taken fails, later operations may succeed.
+  for (auto& operation : taken_) group.push_back(std::move(operation));
+  taken_.clear();
+  return fail(ErrorCode::kUnavailable, "the ledger could not write: {}", done.error().message);
+}
+
+void Writer::after_commit() {
+  if (broken_) return;
+  if (auto kept = store_->maintain(); !kept) return stop_taking_money(kept.error());
+  const auto now = std::chrono::steady_clock::now();
+  if (now - anchor_synced_ < kAnchorSyncEvery) return;
+  anchor_synced_ = now;
+  if (auto synced = anchor_.sync(); !synced) stop_taking_money(synced.error());
+}
+
+void Writer::stop_taking_money(const Error& cause) {
+  spdlog::critical("the ledger takes no more money: {}", cause.message);
+  broken_ =
+      Error{ErrorCode::kUnavailable,
+            "the ledger stopped taking money after a failed write; restart when the disk is well again"};
+  store_->abandon();
+}
+
+}  // namespace feilun::ledger

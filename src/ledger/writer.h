@@ -1,0 +1,107 @@
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <condition_variable>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/result.h"
+#include "ledger/anchor.h"
+#include "ledger/books.h"
+#include "ledger/ledger.h"
+#include "ledger/store.h"
+
+namespace feilun::ledger {
+
+/// The one thread that writes. It takes what is queued, applies it in one transaction together with whatever
+/// arrives meanwhile (for at most `group_wait`, or until the queue is empty), commits, moves the anchor, and
+/// only then tells the callers. While one group is being synced the next one gathers by itself, so that a
+/// busy ledger pays one fsync for many operations and an idle one adds no wait.
+///
+/// After a failed write, sync or commit it takes nothing more: what the disk holds is then unknown, and a
+/// second fsync would only say that the first failure is forgotten.
+class Writer {
+ public:
+  Writer(std::unique_ptr<Store> store, Anchor anchor, const Clock& clock,
+         std::chrono::microseconds group_wait);
+  Writer(const Writer&) = delete;
+  Writer& operator=(const Writer&) = delete;
+  ~Writer() { stop(); }
+
+  /// Commits what is queued and ends the thread. Nothing may be submitted after.
+  void stop();
+
+  template <typename T>
+  using Act = std::move_only_function<Result<T>(Books&)>;
+
+  /// `act` runs inside a transaction, `done` after its commit, both on the writer's thread.
+  template <typename T>
+  void submit(Act<T> act, Done<T> done) {
+    enqueue(std::make_unique<Typed<T>>(std::move(act), std::move(done)));
+  }
+
+ private:
+  struct Operation {
+    virtual ~Operation() = default;
+    /// False when it failed and changed nothing.
+    virtual bool apply(Books& books) = 0;
+    /// `failure`: why the group was not committed; nullptr when it was.
+    virtual void finish(const Error* failure) = 0;
+  };
+
+  template <typename T>
+  struct Typed final : Operation {
+    Typed(Act<T> act_in, Done<T> done_in) : act(std::move(act_in)), done(std::move(done_in)) {}
+    bool apply(Books& books) override {
+      result.emplace(act(books));
+      return result->has_value();
+    }
+    void finish(const Error* failure) override {
+      if (failure != nullptr) {
+        done(std::unexpected(*failure));
+      } else {
+        done(*std::move(result));
+      }
+    }
+    Act<T> act;
+    Done<T> done;
+    std::optional<Result<T>> result;
+  };
+
+  using Group = std::vector<std::unique_ptr<Operation>>;
+
+  void enqueue(std::unique_ptr<Operation> operation);
+  void run();
+  /// Waits for work; false when there is none and never will be.
+  bool take(std::deque<std::unique_ptr<Operation>>& into);
+  Result<> commit_group(Group& group);
+  Result<> apply_queued(Group& group);
+  void after_commit();
+  void stop_taking_money(const Error& cause);
+
+  std::unique_ptr<Store> store_;
+  Anchor anchor_;
+  Books books_;
+  const Clock& clock_;
+  std::chrono::microseconds group_wait_;
+  std::deque<std::unique_ptr<Operation>> taken_;
+  std::optional<Error> broken_;
+  std::chrono::steady_clock::time_point anchor_synced_{};
+  ChainHead anchored_;
+
+  std::mutex mutex_;
+  std::condition_variable wake_;
+  std::deque<std::unique_ptr<Operation>> queue_;
+  bool stopping_ = false;
+  std::thread thread_;
+};
+
+}  // namespace feilun::ledger
