@@ -1,0 +1,94 @@
+#include "model/model_file.h"
+
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include "base/testdata.h"
+#include "model/convert.h"
+#include "model/mapped_file.h"
+
+namespace feilun::model {
+namespace {
+
+namespace fs = std::filesystem;
+
+/// A folder that is gone after the test.
+class Scratch {
+ public:
+  Scratch() : path_(fs::temp_directory_path() / fmt::format("feilun-model-test-{}", ::getpid())) {
+    fs::create_directories(path_);
+  }
+  ~Scratch() {
+    std::error_code ignored;
+    fs::remove_all(path_, ignored);
+  }
+  fs::path operator/(std::string_view name) const { return path_ / name; }
+
+ private:
+  fs::path path_;
+};
+
+const fs::path kStories = testdata_path("models/stories260K");
+const fs::path kTinyStories = testdata_path("models/tinystories-656K");
+
+std::string decode(const Tokenizer& tokenizer, const std::vector<TokenId>& ids) {
+  std::string text;
+  for (const TokenId id : ids) text += tokenizer.bytes(id);
+  return text;
+}
+
+TEST(ModelFile, OpensAHuggingFaceDirectory) {
+  SKIP_WITHOUT(kTinyStories);
+  const auto model = open_model(kTinyStories);
+  ASSERT_TRUE(model) << model.error().message;
+  EXPECT_EQ(model->format, "Hugging Face");
+  EXPECT_EQ(model->shape.architecture, "llama");
+  EXPECT_EQ(model->shape.head_dim, 16);
+  EXPECT_EQ(model->shape.rope_pairs, RopePairs::kHalves);
+  EXPECT_TRUE(model->shape.tied_embeddings);
+  EXPECT_EQ(model->end_tokens, std::vector<TokenId>({2}));
+  EXPECT_EQ(model->tokenizer->bos(), 1);
+  const TensorView* embedding = model->weights->find("token_embd.weight");
+  ASSERT_NE(embedding, nullptr);
+  EXPECT_EQ(embedding->dims[0], 128);
+  EXPECT_EQ(embedding->dims[1], 2048);
+  EXPECT_EQ(decode(*model->tokenizer, model->tokenizer->encode("Once upon a time")), " Once upon a time");
+}
+
+TEST(ModelFile, OpensWhatItConvertsFromLlama2c) {
+  SKIP_WITHOUT(kStories);
+  const Scratch scratch;
+  const auto done =
+      convert_llama2c(kStories / "stories260K.bin", kStories / "tok512.bin", scratch / "s.gguf");
+  ASSERT_TRUE(done) << done.error().message;
+  const auto model = open_model(scratch / "s.gguf");
+  ASSERT_TRUE(model) << model.error().message;
+  EXPECT_EQ(model->format, "GGUF v3");
+  EXPECT_EQ(model->shape.rope_pairs, RopePairs::kNeighbours);
+  EXPECT_EQ(model->shape.kv_heads, 4);
+  EXPECT_EQ(model->shape.vocabulary, 512);
+  EXPECT_TRUE(model->shape.tied_embeddings);
+  EXPECT_EQ(model->tokenizer->bos(), 1);
+  EXPECT_TRUE(model->tokenizer->strips_leading_space());
+  const std::string story = "Once upon a time, there was a girl – 女孩.";
+  EXPECT_EQ(decode(*model->tokenizer, model->tokenizer->encode(story)), " " + story);
+}
+
+TEST(ModelFile, ConvertedHuggingFaceModelKeepsItsTokens) {
+  SKIP_WITHOUT(kTinyStories);
+  const Scratch scratch;
+  const auto done = convert_model(kTinyStories, compute::DType::kQ8_0, scratch / "t.gguf");
+  ASSERT_TRUE(done) << done.error().message;
+  const auto original = open_model(kTinyStories);
+  const auto model = open_model(scratch / "t.gguf");
+  ASSERT_TRUE(original && model) << model.error().message;
+  EXPECT_EQ(model->shape.rope_pairs, RopePairs::kNeighbours);
+  EXPECT_EQ(model->weights->find("blk.0.attn_q.weight")->type, compute::DType::kQ8_0);
+  EXPECT_EQ(model->weights->find("blk.0.attn_norm.weight")->type, compute::DType::kF32);
+  for (const char* text : {"", " ", "Lily was sad.", "a  b\n\tc", "女孩 \xff"}) {
+    EXPECT_EQ(model->tokenizer->encode(text), original->tokenizer->encode(text)) << text;
+  }
+}
+
+}  // namespace
+}  // namespace feilun::model

@@ -1,0 +1,44 @@
+#include "model/tokenizer_spec.h"
+
+#include "model/byte_level_tokenizer.h"
+#include "model/sentence_piece_tokenizer.h"
+
+namespace feilun::model {
+namespace {
+
+Result<> check_id(TokenId id, size_t count, std::string_view what) {
+  if (id >= -1 && id < static_cast<int64_t>(count)) return {};
+  return fail(ErrorCode::kCorrupt, "the {} token is {}, but there are {} tokens", what, id, count);
+}
+
+}  // namespace
+
+std::pair<std::string, std::string> split_merge(std::string_view line) {
+  const size_t space = line.find(' ', 1);
+  if (space == line.npos) return {};
+  return {std::string(line.substr(0, space)), std::string(line.substr(space + 1))};
+}
+
+Result<std::shared_ptr<const Tokenizer>> make_tokenizer(TokenizerSpec spec, int vocabulary) {
+  const size_t count = spec.tokens.size();
+  if (count == 0) return fail(ErrorCode::kCorrupt, "the tokenizer has no tokens");
+  if (count > static_cast<size_t>(vocabulary)) {
+    return fail(ErrorCode::kCorrupt, "the tokenizer has {} tokens, but the model only {} rows for them",
+                count, vocabulary);
+  }
+  if (spec.kinds.empty()) spec.kinds.assign(count, TokenKind::kNormal);
+  if (spec.kinds.size() != count) {
+    return fail(ErrorCode::kCorrupt, "the tokenizer has {} token types for {} tokens", spec.kinds.size(),
+                count);
+  }
+  TRY(check_id(spec.bos, count, "BOS"));
+  TRY(check_id(spec.eos, count, "EOS"));
+  TRY(check_id(spec.unknown, count, "unknown"));
+  spec.tokens.resize(static_cast<size_t>(vocabulary));
+  spec.kinds.resize(static_cast<size_t>(vocabulary), TokenKind::kUnused);
+  if (!spec.scores.empty()) spec.scores.resize(static_cast<size_t>(vocabulary), 0.0f);
+  if (spec.family == TokenizerSpec::Family::kByteLevel) return ByteLevelTokenizer::make(std::move(spec));
+  return SentencePieceTokenizer::make(std::move(spec));
+}
+
+}  // namespace feilun::model
