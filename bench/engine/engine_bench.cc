@@ -1,5 +1,5 @@
-// Tokens per second of feilun's engine on one GGUF: prefill of one prompt, then decode of 1…N sequences side by
-// side, through the public Engine (scheduler, sampling and text included). Prints a JSON object a line.
+// Tokens per second of feilun's engine on one GGUF: prefill of one prompt, then decode of 1…N sequences side
+// by side, through the public Engine (scheduler, sampling and text included). Prints a JSON object a line.
 //
 //   engine_bench MODEL.gguf THREADS PREFILL_TOKENS DECODE_TOKENS SEQUENCES…
 #include <fmt/format.h>

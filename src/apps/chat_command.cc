@@ -24,7 +24,8 @@ struct ChatOptions {
 std::string error_message(std::string_view body) {
   if (auto document = JsonDocument::parse(body)) {
     std::string_view message;
-    if (document->root().at_pointer("/error/message").get(message) == simdjson::SUCCESS) return std::string(message);
+    if (document->root().at_pointer("/error/message").get(message) == simdjson::SUCCESS)
+      return std::string(message);
   }
   return std::string(body);
 }
@@ -67,7 +68,9 @@ class AnswerPrinter {
   }
   const std::string& text() const { return text_; }
   const std::string& error() const { return error_; }
-  std::string footnote() const { return fmt::format("{} tokens in, {} out", prompt_tokens_, completion_tokens_); }
+  std::string footnote() const {
+    return fmt::format("{} tokens in, {} out", prompt_tokens_, completion_tokens_);
+  }
 
  private:
   std::string text_;
@@ -76,8 +79,8 @@ class AnswerPrinter {
   int64_t completion_tokens_ = 0;
 };
 
-Result<std::string> ask(const net::HttpClient& client, const std::string& model, const boost::json::array& messages,
-                        bool terminal) {
+Result<std::string> ask(const net::HttpClient& client, const std::string& model,
+                        const boost::json::array& messages, bool terminal) {
   const boost::json::object body{{"model", model},
                                  {"messages", messages},
                                  {"stream", true},
@@ -139,7 +142,9 @@ Result<> chat(const ChatOptions& options) {
 void add_chat_command(CLI::App& app, Run& chosen) {
   auto options = std::make_shared<ChatOptions>();
   CLI::App* command = app.add_subcommand("chat", "Talk to a running server in the terminal");
-  command->add_option("--url", options->url, "Where the server answers")->envname("FEILUN_URL")->capture_default_str();
+  command->add_option("--url", options->url, "Where the server answers")
+      ->envname("FEILUN_URL")
+      ->capture_default_str();
   command->add_option("--key", options->key, "A project key")->envname("FEILUN_KEY");
   command->add_option("--model", options->model, "Which model; the first that the server lists if not given");
   on_chosen(command, chosen, options, chat);

@@ -1,7 +1,6 @@
 #pragma once
 
 #include <CLI/CLI.hpp>
-
 #include <functional>
 #include <memory>
 #include <string>
@@ -17,9 +16,8 @@ using Run = std::function<Result<>()>;
 template <typename Options>
 void on_chosen(CLI::App* command, Run& chosen, std::shared_ptr<Options> options,
                Result<> (*run)(const Options&)) {
-  command->callback([&chosen, options = std::move(options), run] {
-    chosen = [options, run] { return run(*options); };
-  });
+  command->callback(
+      [&chosen, options = std::move(options), run] { chosen = [options, run] { return run(*options); }; });
 }
 
 /// A command that only groups others ("feilun key …"): alone it prints its help.

@@ -44,7 +44,8 @@ void add_key_commands(CLI::App& app, Run& chosen) {
   CLI::App* group = add_group(app, "key", "API keys of a project");
   auto options = std::make_shared<KeyOptions>();
 
-  CLI::App* create_command = group->add_subcommand("create", "Make a key and print it, alone; it is shown only once");
+  CLI::App* create_command =
+      group->add_subcommand("create", "Make a key and print it, alone; it is shown only once");
   add_data_option(create_command, *options);
   add_project_option(create_command, *options);
   create_command->add_option("--name", options->name, "What the key is for");

@@ -7,7 +7,9 @@
 namespace feilun::apps {
 
 void add_data_option(CLI::App* command, LedgerAccess& access) {
-  command->add_option("--data", access.data, "The server's data directory")->envname("FEILUN_DATA")->capture_default_str();
+  command->add_option("--data", access.data, "The server's data directory")
+      ->envname("FEILUN_DATA")
+      ->capture_default_str();
 }
 
 void add_project_option(CLI::App* command, LedgerAccess& access) {
@@ -17,7 +19,8 @@ void add_project_option(CLI::App* command, LedgerAccess& access) {
 Result<std::unique_ptr<ledger::Ledger>> open_ledger(const LedgerAccess& access, WhenAbsent when_absent) {
   std::error_code ignored;
   if (when_absent == WhenAbsent::kRefuse && !std::filesystem::exists(access.data / "ledger.db", ignored)) {
-    return fail(ErrorCode::kNotFound, "there is no ledger in {}; name the server's data directory with --data",
+    return fail(ErrorCode::kNotFound,
+                "there is no ledger in {}; name the server's data directory with --data",
                 access.data.string());
   }
   return ledger::Ledger::open({.directory = access.data});
@@ -34,7 +37,8 @@ Result<WallTime> parse_time(const std::string& text) {
     const char* end = strptime(text.c_str(), form, &parts);
     if (end != nullptr && *end == '\0') return WallTime(std::chrono::seconds(timegm(&parts)));
   }
-  return fail(ErrorCode::kInvalidArgument, "'{}' is not a time: write 2026-12-01 or 2026-12-01T08:30:00Z", text);
+  return fail(ErrorCode::kInvalidArgument, "'{}' is not a time: write 2026-12-01 or 2026-12-01T08:30:00Z",
+              text);
 }
 
 }  // namespace feilun::apps

@@ -13,8 +13,9 @@ Result<> balance(const LedgerAccess& options) {
   fmt::print("{:<11}{} {}\n", "available", balance.available().to_string(), balance.currency);
   fmt::print("{:<11}{} {}\n", "held", balance.pending.to_string(), balance.currency);
   fmt::print("{:<11}{} {}\n", "posted", balance.posted.to_string(), balance.currency);
-  fmt::print("{:<11}{} {} for {} requests, {} input and {} output tokens\n", "charged", totals.charged.to_string(),
-             balance.currency, totals.requests, totals.usage.input(), totals.usage.total_output());
+  fmt::print("{:<11}{} {} for {} requests, {} input and {} output tokens\n", "charged",
+             totals.charged.to_string(), balance.currency, totals.requests, totals.usage.input(),
+             totals.usage.total_output());
   return {};
 }
 
@@ -41,8 +42,8 @@ void add_ledger_commands(CLI::App& app, Run& chosen) {
   add_project_option(balance_command, *options);
   on_chosen(balance_command, chosen, options, balance);
 
-  CLI::App* verify_command =
-      group->add_subcommand("verify", "Check chain, anchor, sums and balances; exit 0 only when all is right");
+  CLI::App* verify_command = group->add_subcommand(
+      "verify", "Check chain, anchor, sums and balances; exit 0 only when all is right");
   add_data_option(verify_command, *options);
   on_chosen(verify_command, chosen, options, verify);
 }

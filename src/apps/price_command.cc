@@ -25,13 +25,16 @@ Result<> set(const PriceOptions& options) {
   price.currency = TRY(parse_currency(options.currency));
   price.input_fresh = TRY(pricing::per_million(options.input));
   price.output = TRY(pricing::per_million(options.output));
-  price.cache_read = options.cache_read.empty() ? price.input_fresh : TRY(pricing::per_million(options.cache_read));
-  price.cache_write = options.cache_write.empty() ? price.input_fresh : TRY(pricing::per_million(options.cache_write));
+  price.cache_read =
+      options.cache_read.empty() ? price.input_fresh : TRY(pricing::per_million(options.cache_read));
+  price.cache_write =
+      options.cache_write.empty() ? price.input_fresh : TRY(pricing::per_million(options.cache_write));
   price.reasoning = options.reasoning.empty() ? price.output : TRY(pricing::per_million(options.reasoning));
   price.effective_from = options.from.empty() ? SystemClock().wall() : TRY(parse_time(options.from));
   const ledger::PriceVersion written = TRY(ledger->set_price(std::move(price)));
   fmt::print("{}: {} / {} {} per million input / output tokens from {} (version {})\n", written.offering,
-             options.input, options.output, written.currency, format_time(written.effective_from), written.id);
+             options.input, options.output, written.currency, format_time(written.effective_from),
+             written.id);
   return {};
 }
 
@@ -40,16 +43,20 @@ Result<> set(const PriceOptions& options) {
 void add_price_commands(CLI::App& app, Run& chosen) {
   CLI::App* group = add_group(app, "price", "What tokens cost");
   auto options = std::make_shared<PriceOptions>();
-  CLI::App* command = group->add_subcommand("set", "Publish a price per million tokens; the old one ends where it begins");
+  CLI::App* command =
+      group->add_subcommand("set", "Publish a price per million tokens; the old one ends where it begins");
   add_data_option(command, *options);
   command->add_option("--offering", options->offering, "The model's public name")->required();
   command->add_option("--input", options->input, "Per million input tokens, such as 0.3")->required();
   command->add_option("--output", options->output, "Per million output tokens")->required();
-  command->add_option("--cache-read", options->cache_read, "Per million cached input tokens; as input if not given");
-  command->add_option("--cache-write", options->cache_write, "Per million tokens written to a cache; as input");
+  command->add_option("--cache-read", options->cache_read,
+                      "Per million cached input tokens; as input if not given");
+  command->add_option("--cache-write", options->cache_write,
+                      "Per million tokens written to a cache; as input");
   command->add_option("--reasoning", options->reasoning, "Per million reasoning tokens; as output");
   command->add_option("--currency", options->currency, "Currency of the price")->capture_default_str();
-  command->add_option("--from", options->from, "When it begins, UTC: 2026-12-01 or 2026-12-01T08:30:00Z; now if not given");
+  command->add_option("--from", options->from,
+                      "When it begins, UTC: 2026-12-01 or 2026-12-01T08:30:00Z; now if not given");
   on_chosen(command, chosen, options, set);
 }
 

@@ -23,7 +23,8 @@ Result<> list(const ProjectOptions& options) {
   fmt::print("{:<34}{:<20}{:>24} {}\n", "ID", "NAME", "AVAILABLE", "CURRENCY");
   for (const ledger::Project& project : TRY(ledger->projects())) {
     const ledger::Balance balance = TRY(ledger->balance(project.id));
-    fmt::print("{:<34}{:<20}{:>24} {}\n", project.id, project.name, balance.available().to_string(), balance.currency);
+    fmt::print("{:<34}{:<20}{:>24} {}\n", project.id, project.name, balance.available().to_string(),
+               balance.currency);
   }
   return {};
 }

@@ -12,7 +12,8 @@ namespace {
 
 std::string environment_name(std::string_view key) {
   std::string name = "FEILUN_";
-  for (char c : key) name.push_back(c == '-' ? '_' : static_cast<char>(std::toupper(static_cast<unsigned char>(c))));
+  for (char c : key)
+    name.push_back(c == '-' ? '_' : static_cast<char>(std::toupper(static_cast<unsigned char>(c))));
   return name;
 }
 
@@ -35,7 +36,8 @@ Result<std::vector<std::string>> toml_values(const toml::node& node, std::string
   if (const auto* table = node.as_table(); table != nullptr && key == "model") {
     for (const auto& [name, path] : *table) {
       auto text = scalar_text(path);
-      if (!text) return fail(ErrorCode::kInvalidArgument, "the path of model '{}' must be a string", name.str());
+      if (!text)
+        return fail(ErrorCode::kInvalidArgument, "the path of model '{}' must be a string", name.str());
       values.push_back(fmt::format("{}={}", name.str(), *text));
     }
     return values;
@@ -63,17 +65,17 @@ Result<GivenFlags> read_toml(const std::filesystem::path& path) {
   }
   GivenFlags values;
   for (const auto& [name, node] : parsed.table()) {
-    const auto known = std::ranges::find_if(all_settings(), [&](const Setting& setting) {
-      return toml_name(setting.key) == name.str();
-    });
+    const auto known = std::ranges::find_if(
+        all_settings(), [&](const Setting& setting) { return toml_name(setting.key) == name.str(); });
     if (known == all_settings().end()) {
-      return fail(ErrorCode::kInvalidArgument, "{}:{}: there is no setting '{}'; `feilun serve --help` lists them",
-                  path.string(), node.source().begin.line, name.str());
+      return fail(ErrorCode::kInvalidArgument,
+                  "{}:{}: there is no setting '{}'; `feilun serve --help` lists them", path.string(),
+                  node.source().begin.line, name.str());
     }
     auto texts = toml_values(node, known->key);
     if (!texts) {
-      return fail(ErrorCode::kInvalidArgument, "{}:{}: {}: {}", path.string(), node.source().begin.line, name.str(),
-                  texts.error().message);
+      return fail(ErrorCode::kInvalidArgument, "{}:{}: {}: {}", path.string(), node.source().begin.line,
+                  name.str(), texts.error().message);
     }
     values[std::string(known->key)] = std::move(*texts);
   }
@@ -106,7 +108,8 @@ std::vector<std::string> environment_values(const Setting& setting, const char* 
 
 /// The data directory decides where the default file lies, so it is found before the file is read.
 std::filesystem::path data_directory(const GivenFlags& flags) {
-  if (auto given = flags.find("data"); given != flags.end() && !given->second.empty()) return given->second.back();
+  if (auto given = flags.find("data"); given != flags.end() && !given->second.empty())
+    return given->second.back();
   if (const char* text = std::getenv("FEILUN_DATA")) return text;
   return Settings().data;
 }
@@ -131,7 +134,8 @@ Result<Settings> load_settings(const GivenFlags& flags, const std::optional<std:
     } else if (text != nullptr && *text != '\0') {
       TRY(apply(settings, setting, environment_values(setting, text), variable));
     } else if (auto value = from_file.find(setting.key); value != from_file.end()) {
-      TRY(apply(settings, setting, value->second, fmt::format("{}: {}", path.string(), toml_name(setting.key))));
+      TRY(apply(settings, setting, value->second,
+                fmt::format("{}: {}", path.string(), toml_name(setting.key))));
     }
   }
   return settings;
@@ -140,15 +144,19 @@ Result<Settings> load_settings(const GivenFlags& flags, const std::optional<std:
 std::string settings_markdown() {
   std::string text =
       "# Settings of `feilun serve`\n\n"
-      "A flag wins over the environment variable, that over the TOML file (`DATA/feilun.toml`, or the one named\n"
-      "with `--config`), that over the default. This page is printed by `feilun serve --settings-markdown`.\n\n"
+      "A flag wins over the environment variable, that over the TOML file (`DATA/feilun.toml`, or the one "
+      "named\n"
+      "with `--config`), that over the default. This page is printed by `feilun serve "
+      "--settings-markdown`.\n\n"
       "| flag | environment | TOML | default | what it does |\n|---|---|---|---|---|\n";
   for (const Setting& setting : all_settings()) {
-    text += fmt::format("| `--{} {}` | `{}` | `{}` | {} | {} |\n", setting.key, setting.value,
-                        environment_name(setting.key), toml_name(setting.key), setting.fallback, setting.help);
+    text +=
+        fmt::format("| `--{} {}` | `{}` | `{}` | {} | {} |\n", setting.key, setting.value,
+                    environment_name(setting.key), toml_name(setting.key), setting.fallback, setting.help);
   }
   text +=
-      "\nSeveral models: `--model a=/path/a --model b=/path/b`, `FEILUN_MODEL=a=/path/a,b=/path/b`, or in TOML\n\n"
+      "\nSeveral models: `--model a=/path/a --model b=/path/b`, `FEILUN_MODEL=a=/path/a,b=/path/b`, or in "
+      "TOML\n\n"
       "```toml\nlisten = \"0.0.0.0:8080\"\n\n[model]\na = \"/path/a\"\nb = \"/path/b\"\n```\n";
   return text;
 }

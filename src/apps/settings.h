@@ -22,9 +22,9 @@ struct Settings {
   std::string listen = "127.0.0.1:8080";
   std::vector<std::pair<std::string, std::string>> models;  ///< public name, path; empty: the built-in model
   std::string currency = "CNY";
-  std::string default_input_price = "0.3";   ///< per million tokens, for a model that has no price yet
+  std::string default_input_price = "0.3";  ///< per million tokens, for a model that has no price yet
   std::string default_output_price = "0.6";
-  std::string demo_money = "10";             ///< credited once to the default project; 0: none
+  std::string demo_money = "10";  ///< credited once to the default project; 0: none
   std::string cors_origin;
   std::string log_level = "info";
   int io_threads = 1;
@@ -35,12 +35,12 @@ struct Settings {
 
 /// One line of the table from which flags, environment, the TOML file, --help and docs/settings.md come.
 struct Setting {
-  std::string_view key;      ///< "kv-memory": the flag --kv-memory, FEILUN_KV_MEMORY, kv_memory in TOML
-  std::string_view value;    ///< what stands for the value in help: "SIZE"
-  std::string_view fallback; ///< the default, as a person would write it
+  std::string_view key;       ///< "kv-memory": the flag --kv-memory, FEILUN_KV_MEMORY, kv_memory in TOML
+  std::string_view value;     ///< what stands for the value in help: "SIZE"
+  std::string_view fallback;  ///< the default, as a person would write it
   std::string_view help;
   Result<> (*apply)(Settings& settings, std::string_view text);
-  bool repeatable = false;   ///< each flag or array element is applied in turn
+  bool repeatable = false;  ///< each flag or array element is applied in turn
 };
 
 std::span<const Setting> all_settings();

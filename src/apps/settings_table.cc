@@ -23,11 +23,20 @@ Result<int64_t> parse_size(std::string_view text) {
   if (number.ends_with("iB")) number.remove_suffix(2);
   if (!number.empty()) {
     switch (number.back()) {
-      case 'K': unit = 1LL << 10; break;
-      case 'M': unit = 1LL << 20; break;
-      case 'G': unit = 1LL << 30; break;
-      case 'T': unit = 1LL << 40; break;
-      default: break;
+      case 'K':
+        unit = 1LL << 10;
+        break;
+      case 'M':
+        unit = 1LL << 20;
+        break;
+      case 'G':
+        unit = 1LL << 30;
+        break;
+      case 'T':
+        unit = 1LL << 40;
+        break;
+      default:
+        break;
     }
     if (unit != 1) number.remove_suffix(1);
   }
@@ -57,7 +66,8 @@ Result<> set_text(Settings& settings, std::string_view text) {
 
 template <auto Member>
 Result<> set_amount(Settings& settings, std::string_view text) {
-  if (TRY(Money::parse(text)).is_negative()) return fail(ErrorCode::kInvalidArgument, "'{}' is negative", text);
+  if (TRY(Money::parse(text)).is_negative())
+    return fail(ErrorCode::kInvalidArgument, "'{}' is negative", text);
   settings.*Member = text;
   return {};
 }
@@ -88,18 +98,24 @@ Result<> add_model(Settings& settings, std::string_view text) {
 }
 
 Result<> set_kv(Settings& settings, std::string_view text) {
-  if (text != "f32" && text != "bf16") return fail(ErrorCode::kInvalidArgument, "'{}' is not f32 or bf16", text);
+  if (text != "f32" && text != "bf16")
+    return fail(ErrorCode::kInvalidArgument, "'{}' is not f32 or bf16", text);
   settings.engine.kv_bf16 = text == "bf16";
   return {};
 }
 
 Result<> set_quant(Settings& settings, std::string_view text) {
   using Quantise = engine::EngineOptions::Quantise;
-  if (text == "none") settings.engine.quantise = Quantise::kAsStored;
-  else if (text == "q8_0") settings.engine.quantise = Quantise::kQ8_0;
-  else if (text == "q4_0") settings.engine.quantise = Quantise::kQ4_0;
-  else if (text == "f32") settings.engine.quantise = Quantise::kF32;
-  else return fail(ErrorCode::kInvalidArgument, "'{}' is not one of q8_0, q4_0, f32, none", text);
+  if (text == "none")
+    settings.engine.quantise = Quantise::kAsStored;
+  else if (text == "q8_0")
+    settings.engine.quantise = Quantise::kQ8_0;
+  else if (text == "q4_0")
+    settings.engine.quantise = Quantise::kQ4_0;
+  else if (text == "f32")
+    settings.engine.quantise = Quantise::kF32;
+  else
+    return fail(ErrorCode::kInvalidArgument, "'{}' is not one of q8_0, q4_0, f32, none", text);
   return {};
 }
 
@@ -111,7 +127,8 @@ Result<> set_kv_memory(Settings& settings, std::string_view text) {
 using engine::EngineOptions;
 
 constexpr Setting kSettings[] = {
-    {"data", "DIR", "./data", "Where the ledger and everything else that lasts is kept.", set_text<&Settings::data>},
+    {"data", "DIR", "./data", "Where the ledger and everything else that lasts is kept.",
+     set_text<&Settings::data>},
     {"listen", "ADDR:PORT", "127.0.0.1:8080", "Where to answer. 0.0.0.0:8080 answers other machines too.",
      set_text<&Settings::listen>},
     {"model", "NAME=PATH", "the built-in feilun-nano",
@@ -120,12 +137,13 @@ constexpr Setting kSettings[] = {
      add_model, true},
     {"ctx", "TOKENS", "the model's own", "How many tokens prompt and answer may have together.",
      set_engine_integer<&EngineOptions::context, 0, 16'777'216>},
-    {"kv-memory", "SIZE", "what ctx needs, at most 1G", "Memory for the KV cache of each model, such as 512M or 2G.",
-     set_kv_memory},
+    {"kv-memory", "SIZE", "what ctx needs, at most 1G",
+     "Memory for the KV cache of each model, such as 512M or 2G.", set_kv_memory},
     {"kv", "TYPE", "bf16", "How the KV cache is stored: bf16 or f32.", set_kv},
-    {"quant", "TYPE", "none", "Quantise weights while loading: q8_0, q4_0, f32 (dequantise), none (as stored).",
-     set_quant},
-    {"threads", "N", "all cores", "Threads that compute.", set_engine_integer<&EngineOptions::threads, 0, 1024>},
+    {"quant", "TYPE", "none",
+     "Quantise weights while loading: q8_0, q4_0, f32 (dequantise), none (as stored).", set_quant},
+    {"threads", "N", "all cores", "Threads that compute.",
+     set_engine_integer<&EngineOptions::threads, 0, 1024>},
     {"prefill-chunk", "TOKENS", "256", "Prompt tokens in one step at most.",
      set_engine_integer<&EngineOptions::prefill_chunk, 1, 65'536>},
     {"max-sequences", "N", "64", "Sequences in one step at most.",
@@ -136,11 +154,11 @@ constexpr Setting kSettings[] = {
      "A crash loses at most this many tokens of each running request: the high-water mark in the journal "
      "follows at least this closely.",
      set_integer<&Settings::mark_interval, 1, 4096>},
-    {"stream-window", "TOKENS", "2",
-     "How far the engine may run ahead of what a streaming client has taken.",
+    {"stream-window", "TOKENS", "2", "How far the engine may run ahead of what a streaming client has taken.",
      set_integer<&Settings::stream_window, 1, 4096>},
     {"io-threads", "N", "1", "Threads that serve sockets.", set_integer<&Settings::io_threads, 1, 256>},
-    {"currency", "CODE", "CNY", "Currency of the default project's wallet, fixed at the first start.", set_currency},
+    {"currency", "CODE", "CNY", "Currency of the default project's wallet, fixed at the first start.",
+     set_currency},
     {"default-input-price", "AMOUNT", "0.3",
      "Price per million input tokens published for a model that has none. `feilun price set` changes it.",
      set_amount<&Settings::default_input_price>},
@@ -155,6 +173,8 @@ constexpr Setting kSettings[] = {
 
 }  // namespace
 
-std::span<const Setting> all_settings() { return kSettings; }
+std::span<const Setting> all_settings() {
+  return kSettings;
+}
 
 }  // namespace feilun::apps

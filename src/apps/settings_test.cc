@@ -66,7 +66,8 @@ TEST_F(SettingsTest, NamesWhatIsWrong) {
 TEST_F(SettingsTest, TheReferencePageIsUpToDate) {
   std::ifstream file(std::filesystem::path(FEILUN_SOURCE_DIR) / "docs/settings.md");
   const std::string page((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
-  EXPECT_EQ(page, settings_markdown()) << "run: build/release/feilun serve --settings-markdown > docs/settings.md";
+  EXPECT_EQ(page, settings_markdown())
+      << "run: build/release/feilun serve --settings-markdown > docs/settings.md";
 }
 
 }  // namespace

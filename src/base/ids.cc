@@ -9,7 +9,8 @@ namespace feilun {
 std::string new_id(std::string_view prefix) {
   static constexpr char kAlphabet[] = "0123456789ABCDEFGHJKMNPQRSTVWXYZ";
   const auto now = std::chrono::system_clock::now().time_since_epoch();
-  const auto millis = static_cast<uint64_t>(std::chrono::duration_cast<std::chrono::milliseconds>(now).count());
+  const auto millis =
+      static_cast<uint64_t>(std::chrono::duration_cast<std::chrono::milliseconds>(now).count());
   std::string id(prefix);
   id.push_back('_');
   for (int shift = 45; shift >= 0; shift -= 5) id.push_back(kAlphabet[(millis >> shift) & 31]);

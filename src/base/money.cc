@@ -10,7 +10,9 @@ namespace {
 constexpr int kDecimals = 12;
 constexpr int kWholeDigitsMax = 21;
 
-bool is_digit(char c) { return c >= '0' && c <= '9'; }
+bool is_digit(char c) {
+  return c >= '0' && c <= '9';
+}
 
 std::string digits_of(unsigned __int128 value) {
   std::string digits;
@@ -94,7 +96,8 @@ Result<std::string> parse_currency(std::string_view text) {
   const bool three_capitals =
       text.size() == 3 && std::ranges::all_of(text, [](char c) { return c >= 'A' && c <= 'Z'; });
   if (!three_capitals) {
-    return fail(ErrorCode::kInvalidArgument, "'{}' is not a currency: write three capitals such as CNY", text);
+    return fail(ErrorCode::kInvalidArgument, "'{}' is not a currency: write three capitals such as CNY",
+                text);
   }
   return std::string(text);
 }

@@ -14,8 +14,8 @@ TEST(Money, ParsesAndPrintsExactDecimals) {
 }
 
 TEST(Money, RefusesWhatIsNotAnAmount) {
-  for (const char* text : {"", "-", ".5", "1.", "1e3", "1,5", "+1", "0.0000000000001", "1 ", "--1",
-                           "1234567890123456789012"}) {
+  for (const char* text :
+       {"", "-", ".5", "1.", "1e3", "1,5", "+1", "0.0000000000001", "1 ", "--1", "1234567890123456789012"}) {
     EXPECT_FALSE(Money::parse(text)) << text;
   }
 }

@@ -8,20 +8,21 @@
 
 namespace feilun {
 
-/// What kind of failure an Error is. gateway/error_reply.cc maps each to an HTTP status, apps to an exit code.
+/// What kind of failure an Error is. gateway/error_reply.cc maps each to an HTTP status, apps to an exit
+/// code.
 enum class ErrorCode {
-  kInvalidArgument,        ///< the caller's input is wrong; says what to change
-  kUnauthorized,           ///< no key, or a wrong one
-  kPermissionDenied,       ///< a right key that may not do this
+  kInvalidArgument,   ///< the caller's input is wrong; says what to change
+  kUnauthorized,      ///< no key, or a wrong one
+  kPermissionDenied,  ///< a right key that may not do this
   kNotFound,
-  kConflict,               ///< already exists, or in progress
+  kConflict,  ///< already exists, or in progress
   kContextLengthExceeded,
-  kInsufficientQuota,      ///< the balance does not pay for it
+  kInsufficientQuota,  ///< the balance does not pay for it
   kRateLimited,
-  kOverloaded,             ///< try again later
-  kUnavailable,            ///< a part that is needed is away
-  kUnsupported,            ///< known, but not offered
-  kCorrupt,                ///< a file or a chain is not what it says it is
+  kOverloaded,   ///< try again later
+  kUnavailable,  ///< a part that is needed is away
+  kUnsupported,  ///< known, but not offered
+  kCorrupt,      ///< a file or a chain is not what it says it is
   kIo,
   kCancelled,
   kInternal,
@@ -47,9 +48,9 @@ std::unexpected<Error> fail(ErrorCode code, fmt::format_string<Args...> format, 
 }  // namespace feilun
 
 /// `auto x = TRY(expression);` is the value of a Result, or returns its Error from the enclosing function.
-#define TRY(...)                                                                \
-  ({                                                                            \
-    auto&& try_result_ = (__VA_ARGS__);                                         \
-    if (!try_result_) return std::unexpected(std::move(try_result_).error());   \
-    std::move(try_result_).value();                                             \
+#define TRY(...)                                                              \
+  ({                                                                          \
+    auto&& try_result_ = (__VA_ARGS__);                                       \
+    if (!try_result_) return std::unexpected(std::move(try_result_).error()); \
+    std::move(try_result_).value();                                           \
   })

@@ -1,0 +1,52 @@
+#include "apps/first_start.h"
+
+#include "base/log.h"
+
+namespace feilun::apps {
+namespace {
+
+constexpr std::string_view kDefaultProject = "default";
+
+Result<> credit_demo_money(ledger::Ledger& ledger, const Settings& settings) {
+  const Money amount = TRY(Money::parse(settings.demo_money));
+  if (amount.is_zero()) return {};
+  const ledger::Balance balance = TRY(ledger.balance(kDefaultProject));
+  TRY(ledger.credit(kDefaultProject, amount, balance.currency, "demo money of the first start",
+                    "feilun-demo-money"));
+  return {};
+}
+
+}  // namespace
+
+Result<std::optional<FirstKeys>> prepare_first_start(ledger::Ledger& ledger, const Settings& settings) {
+  TRY(credit_demo_money(ledger, settings));
+  for (const ledger::Key& key : TRY(ledger.keys(kDefaultProject))) {
+    if (key.role == ledger::KeyRole::kAdmin) return std::nullopt;
+  }
+  FirstKeys keys;
+  keys.admin = TRY(ledger.create_key(kDefaultProject, "first admin", ledger::KeyRole::kAdmin)).secret;
+  keys.project = TRY(ledger.create_key(kDefaultProject, "first", ledger::KeyRole::kProject)).secret;
+  return keys;
+}
+
+Result<> publish_missing_prices(ledger::Ledger& ledger, const Settings& settings,
+                                const std::vector<std::string>& offerings) {
+  const std::string currency = TRY(ledger.balance(kDefaultProject)).currency;
+  const WallTime now = SystemClock().wall();
+  for (const std::string& offering : offerings) {
+    if (ledger.price_at(offering, currency, now)) continue;
+    ledger::PriceVersion price;
+    price.offering = offering;
+    price.currency = currency;
+    price.input_fresh = price.cache_read = price.cache_write =
+        TRY(pricing::per_million(settings.default_input_price));
+    price.output = price.reasoning = TRY(pricing::per_million(settings.default_output_price));
+    price.effective_from = now;
+    TRY(ledger.set_price(std::move(price)));
+    spdlog::info("{} had no price: published {} / {} {} per million input / output tokens", offering,
+                 settings.default_input_price, settings.default_output_price, currency);
+  }
+  return {};
+}
+
+}  // namespace feilun::apps

@@ -1,0 +1,74 @@
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <optional>
+
+#include "apps/command.h"
+#include "apps/embedded.h"
+#include "model/convert.h"
+#include "model/inspect.h"
+
+namespace feilun::apps {
+namespace {
+
+struct ModelOptions {
+  std::string path;
+  std::string tokenizer;
+  std::string out;
+  std::string quant;
+};
+
+Result<> inspect(const ModelOptions& options) {
+  fmt::print("{}", TRY(options.path == kBuiltinPath ? model::describe_model_bytes(builtin_model())
+                                                    : model::describe_model(options.path)));
+  return {};
+}
+
+Result<> convert(const ModelOptions& options) {
+  const model::WriteProgress progress = [](size_t done, size_t total) {
+    if (isatty(STDERR_FILENO) != 0 && total > 0) fmt::print(stderr, "\r{:3}%", done * 100 / total);
+  };
+  if (!options.tokenizer.empty()) {
+    if (!options.quant.empty() && options.quant != "f32") {
+      return fail(ErrorCode::kInvalidArgument,
+                  "--quant: a llama2.c model is converted in f32; convert its GGUF again");
+    }
+    TRY(model::convert_llama2c(options.path, options.tokenizer, options.out, progress));
+  } else if (std::filesystem::path(options.path).extension() == ".bin") {
+    return fail(ErrorCode::kInvalidArgument, "a llama2.c model needs its tokenizer: --tokenizer TOK.bin");
+  } else {
+    std::optional<compute::DType> type;
+    if (!options.quant.empty()) type = TRY(model::parse_quant_name(options.quant));
+    TRY(model::convert_model(options.path, type, options.out, progress));
+  }
+  if (isatty(STDERR_FILENO) != 0) fmt::print(stderr, "\r");
+  fmt::print("wrote {} ({} bytes)\n", options.out, std::filesystem::file_size(options.out));
+  return {};
+}
+
+}  // namespace
+
+void add_model_commands(CLI::App& app, Run& chosen) {
+  CLI::App* group = add_group(app, "model", "Look into and convert model files");
+  auto options = std::make_shared<ModelOptions>();
+
+  CLI::App* inspect_command =
+      group->add_subcommand("inspect", "Tell what a model is and whether it can be served");
+  inspect_command->add_option("path", options->path, "A GGUF file, a Hugging Face directory, or 'builtin'")
+      ->required();
+  on_chosen(inspect_command, chosen, options, inspect);
+
+  CLI::App* convert_command =
+      group->add_subcommand("convert", "Write a GGUF from llama2.c or Hugging Face files");
+  convert_command->add_option("path", options->path, "A llama2.c .bin, or a Hugging Face directory")
+      ->required();
+  convert_command->add_option("--tokenizer", options->tokenizer,
+                              "The tokenizer .bin that belongs to a llama2.c .bin");
+  convert_command->add_option("--out", options->out, "The GGUF to write")->required();
+  convert_command->add_option("--quant", options->quant,
+                              "f32, f16, bf16, q8_0 or q4_0; as stored if not given");
+  on_chosen(convert_command, chosen, options, convert);
+}
+
+}  // namespace feilun::apps

@@ -1,0 +1,118 @@
+#include <fmt/format.h>
+
+#include "apps/command.h"
+#include "apps/embedded.h"
+#include "apps/first_start.h"
+#include "apps/model_loading.h"
+#include "apps/settings.h"
+#include "base/log.h"
+#include "gateway/gateway.h"
+
+namespace feilun::apps {
+namespace {
+
+struct ServeOptions {
+  std::map<std::string, std::vector<std::string>> given;  ///< by flag; empty: not given
+  std::string config;
+  bool settings_markdown = false;
+};
+
+Result<Settings> settings_of(const ServeOptions& options) {
+  GivenFlags flags;
+  for (const auto& [key, texts] : options.given) {
+    if (!texts.empty()) flags[key] = texts;
+  }
+  std::optional<std::filesystem::path> file;
+  if (!options.config.empty()) file = options.config;
+  return load_settings(flags, file);
+}
+
+gateway::GatewayOptions gateway_options(const Settings& settings, net::ListenAddress listen) {
+  gateway::GatewayOptions options;
+  options.listen = std::move(listen);
+  options.io_threads = settings.io_threads;
+  options.meter.mark_interval = settings.mark_interval;
+  options.meter.stream_window = settings.stream_window;
+  options.page = page_html();
+  options.cors_origin = settings.cors_origin;
+  return options;
+}
+
+/// Tells a newcomer everything that the first request needs.
+void print_banner(const net::ListenAddress& address, const std::vector<std::string>& names,
+                  const std::optional<FirstKeys>& keys) {
+  const std::string url = "http://" + address.to_string();
+  fmt::print("\n{} {} ready on {}\n\n", fmt::join(names, ", "), names.size() == 1 ? "is" : "are", url);
+  if (keys) {
+    fmt::print("  admin key      {}\n  project key    {}\n", keys->admin, keys->project);
+    fmt::print("  Both are shown only now: their hashes alone are kept.\n\n");
+  } else {
+    fmt::print("  The keys were shown at the first start; `feilun key create` makes another.\n\n");
+  }
+  fmt::print("curl {}/v1/chat/completions -H 'Authorization: Bearer {}' \\\n", url,
+             keys ? keys->project : "YOUR_PROJECT_KEY");
+  fmt::print("  -H 'Content-Type: application/json' \\\n");
+  fmt::print(
+      "  -d '{{\"model\":\"{}\",\"messages\":[{{\"role\":\"user\",\"content\":\"What is feilun?\"}}]}}'\n\n",
+      names.front());
+  std::fflush(stdout);
+}
+
+Result<> serve(const ServeOptions& options) {
+  if (options.settings_markdown) {
+    fmt::print("{}", settings_markdown());
+    return {};
+  }
+  const Settings settings = TRY(settings_of(options));
+  start_logging(settings.log_level);
+  net::ListenAddress listen = TRY(net::parse_listen_address(settings.listen));
+  std::vector<NamedModel> models = TRY(open_models(settings));
+  auto ledger = TRY(ledger::Ledger::open(
+      {.directory = settings.data, .default_currency = settings.currency, .serving = true}));
+
+  std::vector<std::string> names;
+  std::vector<std::shared_ptr<gateway::EngineDeployment>> deployed;
+  gateway::Deployments deployments;
+  for (const NamedModel& model : models) {
+    names.push_back(model.name);
+    deployed.push_back(std::make_shared<gateway::EngineDeployment>(model.name, SystemClock().wall()));
+    deployments.add(deployed.back());
+  }
+  std::vector<std::unique_ptr<engine::Engine>> engines;  // outlive the gateway, which is declared after them
+  auto gateway = TRY(gateway::Gateway::open(gateway_options(settings, listen), deployments, *ledger));
+  listen.port = gateway->port();
+  gateway->start();
+
+  for (NamedModel& model : models) engines.push_back(TRY(load_model(std::move(model), settings.engine)));
+  TRY(publish_missing_prices(*ledger, settings, names));
+  const std::optional<FirstKeys> keys = TRY(prepare_first_start(*ledger, settings));
+  for (size_t i = 0; i < engines.size(); ++i) deployed[i]->become_ready(*engines[i]);
+  print_banner(listen, names, keys);
+  gateway->run_until_signal();
+  spdlog::info("stopped: every request is settled");
+  return {};
+}
+
+}  // namespace
+
+void add_serve_command(CLI::App& app, Run& chosen) {
+  auto options = std::make_shared<ServeOptions>();
+  CLI::App* command = app.add_subcommand("serve", "Serve models over HTTP; needs no settings to start");
+  for (const Setting& setting : all_settings()) {
+    command
+        ->add_option(fmt::format("--{}", setting.key), options->given[std::string(setting.key)],
+                     fmt::format("{} [{}]", setting.help, setting.fallback))
+        ->type_name(std::string(setting.value))
+        ->expected(1)
+        ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+  }
+  command->add_option("--config", options->config, "A TOML file with these settings [DATA/feilun.toml]")
+      ->type_name("FILE");
+  command->add_flag("--settings-markdown", options->settings_markdown, "Print docs/settings.md and end");
+  command->footer(
+      "Each flag is also an environment variable (--kv-memory: FEILUN_KV_MEMORY) and a key of the TOML "
+      "file (kv_memory).");
+  on_chosen(command, chosen, options, serve);
+}
+
+}  // namespace feilun::apps
