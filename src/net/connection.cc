@@ -292,7 +292,9 @@ void Connection::on_readable(error_code error, uint64_t epoch) {
     buffer_.commit(count);
   }
   if (error == asio::error::would_block) return arm_watch();
-  gone_ = true;
+  // After an orderly close the other direction may still be open: last words are written, and fail if not.
+  keep_alive_ = false;
+  if (error != asio::error::eof) gone_ = true;
   tell(Interruption::kClientGone);
 }
 

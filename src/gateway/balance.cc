@@ -1,0 +1,46 @@
+// GET /feilun/v1/balance
+#include <boost/json.hpp>
+
+#include "gateway/endpoints.h"
+
+namespace feilun::gateway {
+namespace asio = boost::asio;
+namespace json = boost::json;
+namespace {
+
+Result<std::string> balance_json(Visit& visit) {
+  std::string project = visit.key.project_id;
+  const auto named = visit.request().query("project");
+  if (visit.key.role == ledger::KeyRole::kAdmin) {
+    project = named.value_or("default");
+  } else if (named && TRY(visit.services.ledger.find_project(*named)).id != project) {
+    return fail(ErrorCode::kPermissionDenied, "this key may see its own project only");
+  }
+  const ledger::Project found = TRY(visit.services.ledger.find_project(project));
+  const ledger::Balance balance = TRY(visit.services.ledger.balance(found.id));
+  const ledger::UsageTotals totals = TRY(visit.services.ledger.usage(found.id));
+  return json::serialize(json::object{{"object", "balance"},
+                                      {"project", found.name},
+                                      {"currency", balance.currency},
+                                      {"available", balance.available().to_string()},
+                                      {"posted", balance.posted.to_string()},
+                                      {"held", balance.pending.to_string()},
+                                      {"usage", json::object{{"requests", totals.requests},
+                                                             {"input_tokens", totals.usage.input()},
+                                                             {"cached_tokens", totals.usage.cache_read},
+                                                             {"output_tokens", totals.usage.total_output()},
+                                                             {"charged", totals.charged.to_string()}}}});
+}
+
+}  // namespace
+
+asio::awaitable<void> show_balance(Visit& visit) {
+  auto body = balance_json(visit);
+  if (body) {
+    co_await visit.reply_json(*std::move(body));
+  } else {
+    co_await visit.reply_error(body.error());
+  }
+}
+
+}  // namespace feilun::gateway

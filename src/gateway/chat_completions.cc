@@ -1,0 +1,65 @@
+// POST /v1/chat/completions
+#include "gateway/chat_request.h"
+#include "gateway/endpoints.h"
+#include "gateway/generation_call.h"
+
+namespace feilun::gateway {
+namespace {
+
+Result<GenerationCall> prepare(Visit& visit) {
+  ChatRequest request = TRY(parse_chat_request(visit.request().body));
+  const GenerationParameters& parameters = request.parameters;
+  Deployment* deployment = TRY(ready_deployment(visit, parameters.model));
+  if (!deployment->has_chat_template()) {
+    return std::unexpected(
+        Error{ErrorCode::kUnsupported,
+              fmt::format("'{}' has no chat template: use /v1/completions", parameters.model), "model"});
+  }
+  const engine::Sampling sampling = TRY(sampling_for(parameters, deployment->sampling_defaults(),
+                                                     deployment->vocabulary(), request.top_logprobs));
+  const engine::ChatInput input{.messages_json = request.messages_json,
+                                .variables_json = request.template_variables_json,
+                                .now = visit.services.clock.wall()};
+  engine::Generation generation;
+  generation.prompt = TRY(deployment->encode_chat(input));
+  generation.max_tokens = TRY(output_room(static_cast<TokenCount>(generation.prompt.size()),
+                                          deployment->context(), request.max_tokens, "messages"));
+  generation.sampling = sampling;
+  generation.stop = parameters.stop;
+
+  GenerationCall call{
+      .deployment = deployment, .stream = parameters.stream, .include_usage = parameters.include_usage};
+  call.metered = {.request_id = visit.request_id,
+                  .key_id = visit.key.id,
+                  .project_id = visit.key.project_id,
+                  .offering = parameters.model,
+                  .prompt_of = std::vector<int>(static_cast<size_t>(parameters.n), 0),
+                  .paced = parameters.stream};
+  for (int choice = 0; choice < parameters.n; ++choice) {
+    generation.choice = choice;
+    call.metered.generations.push_back(generation);
+  }
+  call.shape = make_chat_shape(
+      {.id = "chatcmpl-" + visit.request_id.substr(visit.request_id.find('_') + 1),
+       .created =
+           std::chrono::floor<std::chrono::seconds>(visit.services.clock.wall()).time_since_epoch().count(),
+       .model = parameters.model,
+       .fingerprint = deployment->fingerprint(),
+       .top_logprobs = request.top_logprobs,
+       .include_usage = parameters.include_usage},
+      *deployment);
+  return call;
+}
+
+}  // namespace
+
+boost::asio::awaitable<void> chat_completions(Visit& visit) {
+  auto call = prepare(visit);
+  if (!call) {
+    co_await visit.reply_error(call.error());
+  } else {
+    co_await answer(visit, *std::move(call));
+  }
+}
+
+}  // namespace feilun::gateway

@@ -1,0 +1,121 @@
+#include "gateway/json_text.h"
+#include "gateway/reply_parts.h"
+#include "gateway/reply_shape.h"
+#include "net/sse.h"
+
+namespace feilun::gateway {
+namespace {
+
+namespace json = boost::json;
+using engine::FinishReason;
+using engine::GeneratedToken;
+
+class ChatShape final : public ReplyShape {
+ public:
+  ChatShape(ReplyHead head, const Deployment& deployment) : head_(std::move(head)), deployment_(deployment) {
+    json::object common = head_object("chat.completion.chunk");
+    // The part that every chunk shares, without its closing brace.
+    prefix_ = json::serialize(common);
+    prefix_.pop_back();
+    prefix_ += ",\"choices\":[";
+  }
+
+  void append_delta(std::string& out, int choice, std::string_view text,
+                    const std::vector<GeneratedToken>& tokens) override {
+    const bool explain = head_.top_logprobs >= 0 && !tokens.empty();
+    if (text.empty() && !explain) return;
+    open_choice(out, choice);
+    std::string delta = "{\"content\":";
+    append_json_string(delta, text);
+    append_chunk(out, choice, delta + "}", explain ? json::serialize(logprobs(tokens)) : "null", "null",
+                 nullptr);
+  }
+
+  void append_finish(std::string& out, int choice, FinishReason reason, const Ending* ending) override {
+    open_choice(out, choice);
+    append_chunk(out, choice, "{}", "null", fmt::format("\"{}\"", finish_reason_name(reason)), ending);
+  }
+
+  void append_usage(std::string& out, const Ending& ending) override {
+    net::append_sse_data(
+        out, fmt::format("{}],\"usage\":{},\"feilun\":{}}}", prefix_,
+                         json::serialize(usage_json(ending.usage)), json::serialize(charge_json(ending))));
+  }
+
+  std::string whole(const std::vector<ChoiceText>& choices, const Ending& ending) override {
+    json::object reply = head_object("chat.completion");
+    json::array list;
+    for (const ChoiceText& choice : choices) {
+      list.push_back(json::object{
+          {"index", list.size()},
+          {"message",
+           json::object{{"role", "assistant"}, {"content", valid_utf8(choice.text)}, {"refusal", nullptr}}},
+          {"logprobs", head_.top_logprobs >= 0 ? json::value(logprobs(choice.tokens)) : json::value(nullptr)},
+          {"finish_reason", finish_reason_name(choice.finish)}});
+    }
+    reply["choices"] = std::move(list);
+    reply["usage"] = usage_json(ending.usage);
+    reply["feilun"] = charge_json(ending);
+    return json::serialize(reply);
+  }
+
+ private:
+  json::object head_object(std::string_view kind) const {
+    return {{"id", head_.id},
+            {"object", kind},
+            {"created", head_.created},
+            {"model", head_.model},
+            {"service_tier", "default"},
+            {"system_fingerprint", head_.fingerprint}};
+  }
+
+  /// The first chunk of a choice names the role.
+  void open_choice(std::string& out, int choice) {
+    if (opened_.size() <= static_cast<size_t>(choice)) opened_.resize(static_cast<size_t>(choice) + 1);
+    if (opened_[static_cast<size_t>(choice)]) return;
+    opened_[static_cast<size_t>(choice)] = true;
+    append_chunk(out, choice, R"({"role":"assistant","content":"","refusal":null})", "null", "null", nullptr);
+  }
+
+  void append_chunk(std::string& out, int choice, std::string_view delta, std::string_view explained,
+                    std::string_view finish, const Ending* ending) const {
+    std::string chunk = fmt::format("{}{{\"index\":{},\"delta\":{},\"logprobs\":{},\"finish_reason\":{}}}]",
+                                    prefix_, choice, delta, explained, finish);
+    if (head_.include_usage) chunk += ",\"usage\":null";
+    if (ending != nullptr) chunk += ",\"feilun\":" + json::serialize(charge_json(*ending));
+    net::append_sse_data(out, chunk + "}");
+  }
+
+  json::object token_json(engine::TokenId id, float logprob) const {
+    json::array bytes;
+    for (const char byte : deployment_.token_bytes(id)) bytes.push_back(static_cast<uint8_t>(byte));
+    return {{"token", token_text(deployment_, id)},
+            {"logprob", json_logprob(logprob)},
+            {"bytes", std::move(bytes)}};
+  }
+
+  json::object logprobs(const std::vector<GeneratedToken>& tokens) const {
+    json::array content;
+    for (const GeneratedToken& token : tokens) {
+      json::object item = token_json(token.id, token.logprob);
+      json::array top;
+      for (const auto& other : token.top) top.push_back(token_json(other.id, other.logprob));
+      item["top_logprobs"] = std::move(top);
+      content.push_back(std::move(item));
+    }
+    return {{"content", std::move(content)}, {"refusal", nullptr}};
+  }
+
+  ReplyHead head_;
+  const Deployment& deployment_;
+  std::string prefix_;
+  std::vector<bool> opened_;
+};
+
+}  // namespace
+
+std::unique_ptr<ReplyShape> make_chat_shape(ReplyHead head, const Deployment& deployment) {
+  return std::make_unique<ChatShape>(std::move(head), deployment);
+}
+
+}  // namespace feilun::gateway

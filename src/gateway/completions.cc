@@ -1,0 +1,83 @@
+// POST /v1/completions: the older endpoint, which continues a text. Several prompts in one request are one
+// request to the ledger, each prompt billed once.
+#include "gateway/completion_request.h"
+#include "gateway/endpoints.h"
+#include "gateway/generation_call.h"
+
+namespace feilun::gateway {
+namespace {
+
+using Prompt = std::variant<std::string, std::vector<engine::TokenId>>;
+
+Result<std::vector<engine::TokenId>> encode(const Deployment& deployment, const Prompt& prompt,
+                                            std::string path) {
+  if (const auto* text = std::get_if<std::string>(&prompt)) {
+    auto tokens = deployment.encode_text(*text);
+    if (tokens.empty()) {
+      return std::unexpected(Error{ErrorCode::kInvalidArgument,
+                                   "the prompt is empty, and this model needs at least one token", path});
+    }
+    return tokens;
+  }
+  const auto& tokens = std::get<std::vector<engine::TokenId>>(prompt);
+  for (const engine::TokenId id : tokens) {
+    if (id >= deployment.vocabulary()) {
+      return std::unexpected(Error{
+          ErrorCode::kInvalidArgument,
+          fmt::format("token {} is not among this model's {} tokens", id, deployment.vocabulary()), path});
+    }
+  }
+  return tokens;
+}
+
+Result<GenerationCall> prepare(Visit& visit) {
+  const CompletionRequest request = TRY(parse_completion_request(visit.request().body));
+  const GenerationParameters& parameters = request.parameters;
+  Deployment* deployment = TRY(ready_deployment(visit, parameters.model));
+  const engine::Sampling sampling = TRY(sampling_for(parameters, deployment->sampling_defaults(),
+                                                     deployment->vocabulary(), request.top_logprobs));
+  GenerationCall call{
+      .deployment = deployment, .stream = parameters.stream, .include_usage = parameters.include_usage};
+  call.metered = {.request_id = visit.request_id,
+                  .key_id = visit.key.id,
+                  .project_id = visit.key.project_id,
+                  .offering = parameters.model,
+                  .paced = parameters.stream};
+  for (size_t i = 0; i < request.prompts.size(); ++i) {
+    const std::string path = request.prompts.size() == 1 ? "prompt" : fmt::format("prompt[{}]", i);
+    engine::Generation generation;
+    generation.prompt = TRY(encode(*deployment, request.prompts[i], path));
+    generation.max_tokens = TRY(output_room(static_cast<TokenCount>(generation.prompt.size()),
+                                            deployment->context(), request.max_tokens, path));
+    generation.sampling = sampling;
+    generation.stop = parameters.stop;
+    for (int choice = 0; choice < parameters.n; ++choice) {
+      generation.choice = choice;
+      call.metered.generations.push_back(generation);
+      call.metered.prompt_of.push_back(static_cast<int>(i));
+    }
+  }
+  call.shape = make_completion_shape(
+      {.id = "cmpl-" + visit.request_id.substr(visit.request_id.find('_') + 1),
+       .created =
+           std::chrono::floor<std::chrono::seconds>(visit.services.clock.wall()).time_since_epoch().count(),
+       .model = parameters.model,
+       .fingerprint = deployment->fingerprint(),
+       .top_logprobs = request.top_logprobs,
+       .include_usage = parameters.include_usage},
+      *deployment);
+  return call;
+}
+
+}  // namespace
+
+boost::asio::awaitable<void> completions(Visit& visit) {
+  auto call = prepare(visit);
+  if (!call) {
+    co_await visit.reply_error(call.error());
+  } else {
+    co_await answer(visit, *std::move(call));
+  }
+}
+
+}  // namespace feilun::gateway

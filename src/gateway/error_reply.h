@@ -1,0 +1,32 @@
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "base/result.h"
+#include "net/http_message.h"
+
+namespace feilun::gateway {
+
+/// How a kind of failure looks to an OpenAI client.
+struct ErrorLook {
+  int status = 500;
+  const char* type = "server_error";
+  const char* code = nullptr;          ///< null in the reply when there is none
+  int retry_after_s = -1;              ///< -1: no retry-after header
+  const char* should_retry = nullptr;  ///< "true", "false"; nullptr: leave it to the client's own rule
+};
+
+/// The one table from ErrorCode to HTTP.
+ErrorLook error_look(const Error& error);
+
+/// {"error":{"message","type","param","code"}}, as replies and stream events carry it.
+std::string error_body(const Error& error);
+
+/// The whole reply; x-request-id is added by the caller, as to every reply.
+net::Response error_reply(const Error& error);
+
+/// The reply to what is not a readable HTTP request or passes a limit of the server.
+net::Response protocol_error_reply(int status, std::string_view message);
+
+}  // namespace feilun::gateway

@@ -1,0 +1,31 @@
+#pragma once
+
+#include <boost/asio/awaitable.hpp>
+#include <memory>
+
+#include "gateway/reply_shape.h"
+#include "gateway/visit.h"
+
+namespace feilun::gateway {
+
+/// A request that is ready to be paid for and generated.
+struct GenerationCall {
+  Deployment* deployment = nullptr;
+  MeteredRequest metered;
+  std::unique_ptr<ReplyShape> shape;
+  bool stream = false;
+  bool include_usage = false;
+};
+
+/// The model a request names, ready to run. kNotFound, or kUnavailable while it is being loaded.
+Result<Deployment*> ready_deployment(const Visit& visit, std::string_view model);
+
+/// How many tokens may be generated after a prompt: the wish, cut to the window. kContextLengthExceeded,
+/// with both numbers, when the prompt leaves no room for one.
+Result<TokenCount> output_room(TokenCount prompt_tokens, TokenCount context, std::optional<TokenCount> wish,
+                               std::string_view param);
+
+/// Generates and answers, whole or as a stream. When it returns the money is settled.
+boost::asio::awaitable<void> answer(Visit& visit, GenerationCall call);
+
+}  // namespace feilun::gateway

@@ -1,0 +1,365 @@
+// One request's way through the ledger and the engine.
+//
+//              hold refused                      every sequence finished
+//   kNew → kHolding ────────→ kEnded   kRunning ────────────────────────→ kClosing → kEnded
+//             │ held                      ↑                                  settle or release,
+//             └───────────────────────────┘                                  exactly once, here only
+//
+// While it runs, three bounds hold the engine back, and the smallest counts:
+//   1. what is held: the sum of all allowances never passes the output tokens granted, so a charge never
+//      passes the hold, and a stream stops when the money ends;
+//   2. the last durable mark + N: a crash charges the mark, so it loses at most N tokens;
+//   3. for a stream, what its client's socket took + a small window, so that a client that leaves has never
+//      more than the window computed for it in vain.
+// Each answer (held, marked, topped up, delivered) raises a bound; each engine event may ask for the next
+// mark and the next slice before the bound is reached, so that the engine does not wait for the disk.
+//
+// A sequence is given to the engine when it is first allowed a token: a request for more choices than its
+// money or N covers at once starts the rest when the first have freed something.
+#include "gateway/meter.h"
+
+#include <algorithm>
+
+#include "base/check.h"
+#include "base/log.h"
+
+namespace feilun::gateway {
+
+using engine::FinishReason;
+using engine::GenerationEvent;
+using ledger::Outcome;
+
+Meter::Meter(MeteredRequest request, MeterOptions options, Deployment& deployment, ledger::Ledger& ledger,
+             Post post, MeterListener& listener)
+    : request_(std::move(request)),
+      options_(options),
+      deployment_(deployment),
+      ledger_(ledger),
+      post_(std::move(post)),
+      listener_(listener) {
+  CHECK(!request_.generations.empty() && request_.generations.size() == request_.prompt_of.size());
+  CHECK(options_.mark_interval >= 1 && options_.hold_slice >= 1 && options_.stream_window >= 1);
+  for (size_t i = 0; i < request_.generations.size(); ++i) {
+    Sequence sequence;
+    sequence.generation = std::move(request_.generations[i]);
+    sequence.id = fmt::format("{}/{}", request_.request_id, i);
+    sequence.prompt_tokens = static_cast<TokenCount>(sequence.generation.prompt.size());
+    sequence.max_tokens = sequence.generation.max_tokens;
+    sequence.prompt = request_.prompt_of[i];
+    sequences_.push_back(std::move(sequence));
+  }
+  shares_.resize(sequences_.size());
+}
+
+template <typename T>
+auto Meter::here(void (Meter::*method)(Result<T>)) {
+  ++outstanding_;
+  return [self = shared_from_this(), method](Result<T> result) {
+    self->post_([self, method, result = std::move(result)]() mutable {
+      --self->outstanding_;
+      ((*self).*method)(std::move(result));
+    });
+  };
+}
+
+void Meter::start() {
+  CHECK(state_ == State::kNew);
+  state_ = State::kHolding;
+  ledger::HoldRequest hold{.request_id = request_.request_id,
+                           .key_id = request_.key_id,
+                           .project_id = request_.project_id,
+                           .offering = request_.offering,
+                           .tier = request_.tier};
+  std::vector<int> counted;
+  for (const Sequence& sequence : sequences_) {
+    if (std::ranges::find(counted, sequence.prompt) != counted.end()) continue;
+    counted.push_back(sequence.prompt);
+    hold.input_tokens += sequence.prompt_tokens;
+  }
+  hold.output_slice = std::min(wanted_output(), options_.hold_slice);
+  ledger_.hold(std::move(hold), here(&Meter::on_held));
+}
+
+void Meter::on_held(Result<ledger::Hold> hold) {
+  if (!hold) {
+    error_ = std::move(hold).error();
+    ending_.outcome = Outcome::kFailed;
+    state_ = State::kClosing;
+    return end_when_quiet();
+  }
+  hold_ = *std::move(hold);
+  ending_.currency = hold_.price.currency;
+  state_ = State::kRunning;
+  if (abandoned_) finish_unsubmitted(FinishReason::kCancelled);
+  advance();
+}
+
+void Meter::on_event(int index, GenerationEvent event) {
+  Sequence& sequence = sequences_[static_cast<size_t>(index)];
+  CHECK(!sequence.finish);
+  sequence.usage = event.usage;
+  sequence.finish = event.finish;
+  if (event.finish == FinishReason::kFailed) stop_all(event.error);
+  listener_.on_event(index, std::move(event));
+  advance();
+}
+
+void Meter::delivered(int index, TokenCount output) {
+  TokenCount& delivered = sequences_[static_cast<size_t>(index)].delivered;
+  delivered = std::max(delivered, output);
+  advance();
+}
+
+void Meter::abandon(Abandon why) {
+  if (abandoned_ || state_ == State::kClosing || state_ == State::kEnded) return;
+  abandoned_ = true;
+  if (why == Abandon::kServerStopping) {
+    error_ =
+        Error{ErrorCode::kCancelled, "the server is stopping; what was generated so far has been charged"};
+  }
+  if (state_ != State::kRunning) return;
+  for (const Sequence& sequence : sequences_) {
+    if (sequence.submitted && !sequence.finish) deployment_.cancel(sequence.id);
+  }
+  finish_unsubmitted(FinishReason::kCancelled);
+  advance();
+}
+
+/// After anything that happened while running: journal, hold more, let the engine go on, or end.
+void Meter::advance() {
+  if (state_ != State::kRunning) return;
+  if (!all_finished()) {
+    mark_if_due();
+    top_up_if_due();
+    raise_allowances();
+  }
+  // Raising may itself have ended the request: a refused submission, or money for none of the rest.
+  if (state_ == State::kRunning && all_finished()) close();
+}
+
+void Meter::mark_if_due() {
+  if (marking_ || ledger_away_) return;
+  const TokenCount interval = std::max<TokenCount>(1, options_.mark_interval / 2);
+  const int prompts = prompts_done();
+  if (output() - mark_asked_ < interval && prompts <= prompts_marked_) return;
+  marking_ = true;
+  mark_asked_ = output();
+  prompts_marked_ = prompts;
+  ledger_.mark(request_.request_id, usage(), here(&Meter::on_marked));
+}
+
+void Meter::on_marked(Result<ledger::TokenUsage> marked) {
+  marking_ = false;
+  if (marked) {
+    marked_ = std::max(marked_, marked->total_output());
+  } else if (state_ == State::kRunning) {
+    ledger_failed(std::move(marked).error());
+  }
+  advance();
+  end_when_quiet();
+}
+
+void Meter::top_up_if_due() {
+  if (topping_up_ || ledger_away_ || hold_.exhausted || abandoned_ || error_) return;
+  const TokenCount missing = wanted_output() - hold_.output_tokens;
+  if (missing <= 0 || hold_.output_tokens - output() > options_.hold_slice / 2) return;
+  topping_up_ = true;
+  ledger_.top_up(request_.request_id, std::min(missing, options_.hold_slice), here(&Meter::on_topped_up));
+}
+
+void Meter::on_topped_up(Result<ledger::Hold> hold) {
+  topping_up_ = false;
+  if (hold) {
+    hold_.held = hold->held;
+    hold_.output_tokens = std::max(hold_.output_tokens, hold->output_tokens);
+    hold_.exhausted = hold->exhausted;
+  } else if (hold.error().code == ErrorCode::kInsufficientQuota) {
+    hold_.exhausted = true;
+  } else if (state_ == State::kRunning) {
+    ledger_failed(std::move(hold).error());
+  }
+  advance();
+  end_when_quiet();
+}
+
+void Meter::raise_allowances() {
+  if (abandoned_ || error_) return;
+  for (size_t i = 0; i < sequences_.size(); ++i) {
+    const Sequence& sequence = sequences_[i];
+    Share& share = shares_[i];
+    share.finished = sequence.finish.has_value();
+    share.output = sequence.usage.output;
+    share.ceiling = sequence.max_tokens;
+    if (request_.paced) share.ceiling = std::min(share.ceiling, sequence.delivered + options_.stream_window);
+  }
+  const std::vector<Share> before = shares_;
+  const TokenCount left = divide(std::min(hold_.output_tokens, marked_ + options_.mark_interval), shares_);
+  for (size_t i = 0; i < shares_.size(); ++i) {
+    if (shares_[i].allowed > before[i].allowed) grant(static_cast<int>(i), shares_[i].allowed);
+    if (error_) return;
+  }
+  if (money_ended()) end_at_the_bound(left);
+}
+
+bool Meter::money_ended() const {
+  if (ledger_away_) return true;
+  return hold_.exhausted && !topping_up_ && hold_.output_tokens <= marked_ + options_.mark_interval &&
+         hold_.output_tokens < wanted_output();
+}
+
+/// No bound will rise again for money's sake. A running sequence at its bound must not end before the others
+/// are there too: one of them may finish early and leave it something.
+void Meter::end_at_the_bound(TokenCount left) {
+  if (left > 0) return;
+  int running = 0;
+  int waiting = 0;
+  for (size_t i = 0; i < sequences_.size(); ++i) {
+    if (sequences_[i].finish) continue;
+    ++running;
+    if (sequences_[i].usage.output >= shares_[i].allowed) ++waiting;
+  }
+  if (running != waiting && running > 1) return;
+  for (size_t i = 0; i < sequences_.size(); ++i) {
+    Sequence& sequence = sequences_[i];
+    if (!sequence.submitted || sequence.finish || sequence.final_sent) continue;
+    sequence.final_sent = true;
+    deployment_.allow(sequence.id, shares_[i].allowed, true);
+  }
+  finish_unsubmitted(FinishReason::kAllowance);
+}
+
+void Meter::grant(int index, TokenCount allowed) {
+  Sequence& sequence = sequences_[static_cast<size_t>(index)];
+  if (sequence.submitted) {
+    deployment_.allow(sequence.id, allowed, false);
+  } else {
+    submit(index, allowed);
+  }
+}
+
+void Meter::submit(int index, TokenCount allowed) {
+  Sequence& sequence = sequences_[static_cast<size_t>(index)];
+  engine::Generation generation = std::move(sequence.generation);
+  generation.id = sequence.id;
+  generation.allowed_tokens = allowed;
+  sequence.submitted = true;
+  auto submitted =
+      deployment_.submit(std::move(generation), [self = shared_from_this(), index](GenerationEvent event) {
+        self->post_(
+            [self, index, event = std::move(event)]() mutable { self->on_event(index, std::move(event)); });
+      });
+  if (submitted) return;
+  sequence.finish = FinishReason::kFailed;
+  stop_all(std::move(submitted).error());
+}
+
+/// Sequences the engine never saw end here, with an event of their own so that every choice has one.
+void Meter::finish_unsubmitted(FinishReason reason) {
+  for (size_t i = 0; i < sequences_.size(); ++i) {
+    if (sequences_[i].submitted || sequences_[i].finish) continue;
+    sequences_[i].finish = reason;
+    listener_.on_event(static_cast<int>(i), GenerationEvent{.finish = reason});
+  }
+}
+
+void Meter::stop_all(Error why) {
+  if (!error_) error_ = std::move(why);
+  for (const Sequence& sequence : sequences_) {
+    if (sequence.submitted && !sequence.finish) deployment_.cancel(sequence.id);
+  }
+  finish_unsubmitted(FinishReason::kCancelled);
+}
+
+void Meter::ledger_failed(Error why) {
+  spdlog::error("request {}: the ledger failed: {}", request_.request_id, why.message);
+  if (!ledger_away_) ledger_away_ = std::move(why);
+}
+
+/// The only place where the road ends: one settle, or one release when nothing was computed.
+void Meter::close() {
+  CHECK(state_ == State::kRunning);
+  state_ = State::kClosing;
+  // A sequence that the ledger's absence cut short did not end because of money.
+  if (ledger_away_ && ended(FinishReason::kAllowance) && !error_) error_ = ledger_away_;
+  ending_.outcome = outcome();
+  ending_.usage = usage();
+  if (ending_.usage.input() == 0 && ending_.usage.total_output() == 0) {
+    ledger_.release(request_.request_id, ending_.outcome, here(&Meter::on_closed));
+  } else {
+    ledger_.settle(request_.request_id, ending_.usage, ending_.outcome, here(&Meter::on_closed));
+  }
+}
+
+void Meter::on_closed(Result<ledger::Settlement> settlement) {
+  if (settlement) {
+    ending_.charged = settlement->charged;
+    ending_.usage = settlement->usage;
+  } else {
+    spdlog::error("request {} could not be settled: {}", request_.request_id, settlement.error().message);
+    if (!error_) error_ = std::move(settlement).error();
+  }
+  end_when_quiet();
+}
+
+/// A late mark may still be on its way; the listener, and with it the thread we post to, must outlive it.
+void Meter::end_when_quiet() {
+  if (state_ != State::kClosing || outstanding_ > 0) return;
+  state_ = State::kEnded;
+  ending_.error = error_;
+  listener_.on_end(std::move(ending_));
+}
+
+bool Meter::all_finished() const {
+  return std::ranges::all_of(sequences_, [](const Sequence& s) { return s.finish.has_value(); });
+}
+
+bool Meter::ended(FinishReason reason) const {
+  return std::ranges::any_of(sequences_, [&](const Sequence& s) { return s.finish == reason; });
+}
+
+TokenCount Meter::output() const {
+  TokenCount sum = 0;
+  for (const Sequence& sequence : sequences_) sum += sequence.usage.output;
+  return sum;
+}
+
+TokenCount Meter::wanted_output() const {
+  TokenCount sum = 0;
+  for (const Sequence& sequence : sequences_)
+    sum += sequence.finish ? sequence.usage.output : sequence.max_tokens;
+  return sum;
+}
+
+int Meter::prompts_done() const {
+  return static_cast<int>(std::ranges::count_if(sequences_, [](const Sequence& s) {
+    return s.submitted && s.usage.prompt_computed + s.usage.prompt_cached >= s.prompt_tokens;
+  }));
+}
+
+/// Output of every sequence; input once a prompt, from the sequence that got furthest with it.
+ledger::TokenUsage Meter::usage() const {
+  ledger::TokenUsage usage;
+  usage.output = output();
+  for (size_t i = 0; i < sequences_.size(); ++i) {
+    const auto done = [](const Sequence& s) { return s.usage.prompt_computed + s.usage.prompt_cached; };
+    const bool furthest = std::ranges::none_of(sequences_, [&](const Sequence& other) {
+      const bool earlier = &other < &sequences_[i];
+      return other.prompt == sequences_[i].prompt &&
+             (done(other) > done(sequences_[i]) || (earlier && done(other) == done(sequences_[i])));
+    });
+    if (!furthest) continue;
+    usage.input_fresh += sequences_[i].usage.prompt_computed;
+    usage.cache_read += sequences_[i].usage.prompt_cached;
+  }
+  return usage;
+}
+
+Outcome Meter::outcome() const {
+  if (abandoned_) return Outcome::kCancelled;
+  if (error_) return Outcome::kFailed;
+  if (ended(FinishReason::kCancelled)) return Outcome::kCancelled;
+  if (ended(FinishReason::kAllowance)) return Outcome::kBalance;
+  return Outcome::kCompleted;
+}
+
+}  // namespace feilun::gateway

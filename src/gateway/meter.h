@@ -1,0 +1,141 @@
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "gateway/allowance.h"
+#include "gateway/deployment.h"
+#include "ledger/ledger.h"
+
+namespace feilun::gateway {
+
+struct MeterOptions {
+  TokenCount mark_interval = 32;  ///< N: what a crash can cost the provider, in output tokens a request; ≥ 1
+  TokenCount hold_slice = 256;    ///< output tokens held at once; ≥ 1
+  TokenCount stream_window = 2;   ///< tokens a stream may run ahead of what its client's socket took; ≥ 1
+};
+
+/// What is to be generated and who pays.
+struct MeteredRequest {
+  std::string request_id;
+  std::string key_id;
+  std::string project_id;
+  std::string offering;
+  ledger::ServiceTier tier = ledger::ServiceTier::kDefault;
+  std::vector<engine::Generation> generations;  ///< `id` and `allowed_tokens` are set by the meter
+  std::vector<int>
+      prompt_of;       ///< for each generation; those with the same number share a prompt, billed once
+  bool paced = false;  ///< a stream: the allowance follows delivered()
+};
+
+/// How a metered request ended. Money has been settled or released, durably, unless `error` says otherwise.
+struct Ending {
+  std::optional<Error> error;  ///< the request failed: this is what the client is told
+  ledger::TokenUsage usage;    ///< what was charged for
+  Money charged;
+  std::string currency;
+  ledger::Outcome outcome = ledger::Outcome::kCompleted;
+};
+
+/// Hears what a Meter does; called on the meter's thread.
+class MeterListener {
+ public:
+  virtual ~MeterListener() = default;
+  virtual void on_event(int index, engine::GenerationEvent event) = 0;
+  /// Exactly once, last: nothing of the engine or the ledger is outstanding any more.
+  virtual void on_end(Ending ending) = 0;
+};
+
+/// The money road of one request: hold → generate under an allowance → mark, top up → settle or release,
+/// exactly once on every path. meter.cc explains the states.
+///
+/// Threads: everything happens on one thread, the one that `post` brings work to; start(), delivered() and
+/// abandon() must be called there. `deployment`, `ledger` and `listener` outlive on_end().
+class Meter : public std::enable_shared_from_this<Meter> {
+ public:
+  using Post = std::function<void(std::move_only_function<void()>)>;
+  enum class Abandon { kClientGone, kServerStopping };
+
+  Meter(MeteredRequest request, MeterOptions options, Deployment& deployment, ledger::Ledger& ledger,
+        Post post, MeterListener& listener);
+  void start();
+
+  /// The client's socket took what generation `index` had produced when its output stood at `output`.
+  void delivered(int index, TokenCount output);
+  /// Nobody wants the rest: stops at the next step and charges what was computed.
+  void abandon(Abandon why);
+
+ private:
+  enum class State { kNew, kHolding, kRunning, kClosing, kEnded };
+
+  struct Sequence {
+    engine::Generation generation;  ///< moved out at submission
+    std::string id;
+    TokenCount prompt_tokens = 0;
+    TokenCount max_tokens = 0;
+    int prompt = 0;
+    bool submitted = false;
+    bool final_sent = false;
+    TokenCount delivered = 0;
+    engine::EngineUsage usage;
+    std::optional<engine::FinishReason> finish;
+  };
+
+  void on_held(Result<ledger::Hold> hold);
+  void on_event(int index, engine::GenerationEvent event);
+  void on_marked(Result<ledger::TokenUsage> marked);
+  void on_topped_up(Result<ledger::Hold> hold);
+  void on_closed(Result<ledger::Settlement> settlement);
+
+  void advance();
+  void mark_if_due();
+  void top_up_if_due();
+  void raise_allowances();
+  void end_at_the_bound(TokenCount left);
+  void grant(int index, TokenCount allowed);
+  void submit(int index, TokenCount allowed);
+  void finish_unsubmitted(engine::FinishReason reason);
+  void stop_all(Error why);
+  void ledger_failed(Error why);
+  void close();
+  void end_when_quiet();
+
+  bool money_ended() const;
+  bool all_finished() const;
+  bool ended(engine::FinishReason reason) const;  ///< any sequence did
+  ledger::TokenUsage usage() const;
+  TokenCount output() const;
+  TokenCount wanted_output() const;
+  int prompts_done() const;
+  ledger::Outcome outcome() const;
+  /// A callback for another thread that brings its result to `method` on the meter's.
+  template <typename T>
+  auto here(void (Meter::*method)(Result<T>));
+
+  MeteredRequest request_;
+  MeterOptions options_;
+  Deployment& deployment_;
+  ledger::Ledger& ledger_;
+  Post post_;
+  MeterListener& listener_;
+
+  State state_ = State::kNew;
+  std::vector<Sequence> sequences_;
+  std::vector<Share> shares_;
+  ledger::Hold hold_;
+  TokenCount marked_ = 0;      ///< output tokens of the last durable mark
+  TokenCount mark_asked_ = 0;  ///< of the last mark asked for
+  int prompts_marked_ = 0;
+  int outstanding_ = 0;  ///< ledger calls whose answer has not come
+  bool marking_ = false;
+  bool topping_up_ = false;
+  bool abandoned_ = false;
+  std::optional<Error> ledger_away_;  ///< no mark and no top-up can follow: the present bounds are the last
+  std::optional<Error> error_;
+  Ending ending_;
+};
+
+}  // namespace feilun::gateway

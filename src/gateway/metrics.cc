@@ -1,0 +1,149 @@
+#include "gateway/metrics.h"
+
+#include <algorithm>
+
+namespace feilun::gateway {
+namespace {
+
+/// A label value with the three characters escaped that Prometheus wants escaped.
+std::string escaped(std::string_view text) {
+  std::string out;
+  for (const char c : text) {
+    if (c == '\\' || c == '"') out.push_back('\\');
+    if (c == '\n') {
+      out += "\\n";
+    } else {
+      out.push_back(c);
+    }
+  }
+  return out;
+}
+
+void head(std::string& out, std::string_view name, std::string_view type, std::string_view help) {
+  out += fmt::format("# HELP {} {}\n# TYPE {} {}\n", name, help, name, type);
+}
+
+void write_engines(std::string& out, const Deployments& deployments) {
+  struct Row {
+    const char* name;
+    const char* type;
+    const char* help;
+    double (*value)(const engine::EngineStats&);
+  };
+  using engine::EngineStats;
+  static constexpr Row kRows[] = {
+      {"feilun_engine_steps_total", "counter", "Forward passes.",
+       [](const EngineStats& s) { return double(s.steps); }},
+      {"feilun_engine_prompt_tokens_total", "counter", "Prompt tokens computed.",
+       [](const EngineStats& s) { return double(s.prompt_tokens); }},
+      {"feilun_engine_output_tokens_total", "counter", "Output tokens reported to requests.",
+       [](const EngineStats& s) { return double(s.output_tokens); }},
+      {"feilun_engine_sampled_tokens_total", "counter", "Tokens as the sampler counts them.",
+       [](const EngineStats& s) { return double(s.sampled_tokens); }},
+      {"feilun_engine_running", "gauge", "Sequences in the batch.",
+       [](const EngineStats& s) { return double(s.running); }},
+      {"feilun_engine_waiting", "gauge", "Sequences in the queue.",
+       [](const EngineStats& s) { return double(s.waiting); }},
+      {"feilun_engine_kv_blocks", "gauge", "KV blocks there are.",
+       [](const EngineStats& s) { return double(s.kv_blocks_total); }},
+      {"feilun_engine_kv_blocks_used", "gauge", "KV blocks in use.",
+       [](const EngineStats& s) { return double(s.kv_blocks_used); }},
+      {"feilun_engine_busy_seconds_total", "counter", "Time spent in forward passes.",
+       [](const EngineStats& s) { return double(s.busy.count()) / 1e9; }},
+  };
+  for (const Row& row : kRows) {
+    head(out, row.name, row.type, row.help);
+    for (const auto& [name, deployment] : deployments.all()) {
+      if (!deployment->ready()) continue;
+      out += fmt::format("{}{{model=\"{}\"}} {}\n", row.name, escaped(name), row.value(deployment->stats()));
+    }
+  }
+}
+
+}  // namespace
+
+void SecondsHistogram::observe(std::chrono::nanoseconds value) {
+  const double seconds = static_cast<double>(value.count()) / 1e9;
+  const auto bucket = std::ranges::lower_bound(kBounds, seconds) - kBounds.begin();
+  counts_[static_cast<size_t>(bucket)].fetch_add(1, std::memory_order_relaxed);
+  sum_ns_.fetch_add(value.count(), std::memory_order_relaxed);
+}
+
+void SecondsHistogram::write(std::string& out, std::string_view name, std::string_view help) const {
+  head(out, name, "histogram", help);
+  uint64_t running = 0;
+  for (size_t i = 0; i < counts_.size(); ++i) {
+    running += counts_[i].load(std::memory_order_relaxed);
+    out += i < kBounds.size() ? fmt::format("{}_bucket{{le=\"{}\"}} {}\n", name, kBounds[i], running)
+                              : fmt::format("{}_bucket{{le=\"+Inf\"}} {}\n", name, running);
+  }
+  const double sum = static_cast<double>(sum_ns_.load(std::memory_order_relaxed)) / 1e9;
+  out += fmt::format("{}_sum {}\n{}_count {}\n", name, sum, name, running);
+}
+
+void Metrics::count_request(std::string_view route, int status) {
+  std::lock_guard lock(mutex_);
+  ++requests_[{std::string(route), status}];
+}
+
+void Metrics::count_usage(std::string_view model, const ledger::TokenUsage& usage, Money charged,
+                          std::string_view currency, ledger::Outcome outcome) {
+  std::lock_guard lock(mutex_);
+  ModelCounts& counts = models_[std::string(model)];
+  counts.usage.input_fresh += usage.input_fresh;
+  counts.usage.cache_read += usage.cache_read;
+  counts.usage.cache_write += usage.cache_write;
+  counts.usage.output += usage.output;
+  counts.usage.reasoning += usage.reasoning;
+  if (!currency.empty()) counts.charged[std::string(currency)] += charged;
+  ++counts.outcomes.at(static_cast<size_t>(outcome));
+}
+
+std::string Metrics::text(const Deployments& deployments, int connections) const {
+  static constexpr const char* kOutcomes[] = {"completed", "cancelled", "balance", "failed", "recovered"};
+  std::string out;
+  {
+    std::lock_guard lock(mutex_);
+    head(out, "feilun_http_requests_total", "counter", "Requests answered.");
+    for (const auto& [key, count] : requests_) {
+      out += fmt::format("feilun_http_requests_total{{route=\"{}\",status=\"{}\"}} {}\n", escaped(key.first),
+                         key.second, count);
+    }
+    head(out, "feilun_tokens_total", "counter", "Tokens charged, by class.");
+    for (const auto& [model, counts] : models_) {
+      const std::pair<const char*, TokenCount> classes[] = {{"input_fresh", counts.usage.input_fresh},
+                                                            {"cache_read", counts.usage.cache_read},
+                                                            {"cache_write", counts.usage.cache_write},
+                                                            {"output", counts.usage.output},
+                                                            {"reasoning", counts.usage.reasoning}};
+      for (const auto& [name, count] : classes) {
+        out +=
+            fmt::format("feilun_tokens_total{{model=\"{}\",class=\"{}\"}} {}\n", escaped(model), name, count);
+      }
+    }
+    head(out, "feilun_charged_total", "counter", "Money charged, in units of the currency.");
+    for (const auto& [model, counts] : models_) {
+      for (const auto& [currency, money] : counts.charged) {
+        out += fmt::format("feilun_charged_total{{model=\"{}\",currency=\"{}\"}} {}\n", escaped(model),
+                           currency, money.to_string());
+      }
+    }
+    head(out, "feilun_generations_total", "counter", "Metered requests ended, by outcome.");
+    for (const auto& [model, counts] : models_) {
+      for (size_t i = 0; i < counts.outcomes.size(); ++i) {
+        out += fmt::format("feilun_generations_total{{model=\"{}\",outcome=\"{}\"}} {}\n", escaped(model),
+                           kOutcomes[i], counts.outcomes[i]);
+      }
+    }
+  }
+  head(out, "feilun_http_connections", "gauge", "Open connections.");
+  out += fmt::format("feilun_http_connections {}\n", connections);
+  time_to_first_token_.write(out, "feilun_time_to_first_token_seconds",
+                             "From the request's arrival to the first token.");
+  time_per_output_token_.write(out, "feilun_time_per_output_token_seconds",
+                               "Mean time between tokens of a request.");
+  write_engines(out, deployments);
+  return out;
+}
+
+}  // namespace feilun::gateway

@@ -1,0 +1,56 @@
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <chrono>
+#include <map>
+#include <mutex>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include "gateway/deployment.h"
+#include "ledger/ledger.h"
+
+namespace feilun::gateway {
+
+/// A Prometheus histogram of seconds. Threads: any.
+class SecondsHistogram {
+ public:
+  void observe(std::chrono::nanoseconds value);
+  void write(std::string& out, std::string_view name, std::string_view labels) const;
+
+ private:
+  static constexpr std::array kBounds = {0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1,
+                                         0.25,  0.5,    1.0,   2.5,  5.0,   10.0, 30.0};
+  std::array<std::atomic<uint64_t>, kBounds.size() + 1> counts_{};
+  std::atomic<int64_t> sum_ns_{0};
+};
+
+/// What the gateway counts, kept out of its logic. Threads: any.
+class Metrics {
+ public:
+  void count_request(std::string_view route, int status);
+  /// A metered request ended: its tokens by class and its charge, as the ledger has them.
+  void count_usage(std::string_view model, const ledger::TokenUsage& usage, Money charged,
+                   std::string_view currency, ledger::Outcome outcome);
+  SecondsHistogram& time_to_first_token() { return time_to_first_token_; }
+  SecondsHistogram& time_per_output_token() { return time_per_output_token_; }
+
+  /// Prometheus text: the counts above, each ready engine's own, and open connections.
+  std::string text(const Deployments& deployments, int connections) const;
+
+ private:
+  struct ModelCounts {
+    ledger::TokenUsage usage;
+    std::map<std::string, Money> charged;
+    std::array<int64_t, 5> outcomes{};
+  };
+  mutable std::mutex mutex_;
+  std::map<std::pair<std::string, int>, int64_t> requests_;
+  std::map<std::string, ModelCounts> models_;
+  SecondsHistogram time_to_first_token_;
+  SecondsHistogram time_per_output_token_;
+};
+
+}  // namespace feilun::gateway

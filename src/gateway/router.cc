@@ -1,0 +1,102 @@
+#include "gateway/router.h"
+
+#include "base/ids.h"
+#include "gateway/endpoints.h"
+#include "gateway/error_reply.h"
+
+namespace feilun::gateway {
+namespace asio = boost::asio;
+namespace {
+
+/// Whose key a route asks for.
+enum class Access {
+  kAnyone,
+  kReader,  ///< any valid key
+  kPayer,   ///< a project's key: what it calls is charged to the project
+};
+
+struct Route {
+  std::string_view method;
+  std::string_view path;  ///< ending in "/*": one more segment or more
+  Access access;
+  asio::awaitable<void> (*answer)(Visit&);
+};
+
+constexpr Route kRoutes[] = {
+    {"POST", "/v1/chat/completions", Access::kPayer, chat_completions},
+    {"POST", "/v1/completions", Access::kPayer, completions},
+    {"GET", "/v1/models", Access::kReader, list_models},
+    {"GET", "/v1/models/*", Access::kReader, show_model},
+    {"GET", "/feilun/v1/balance", Access::kReader, show_balance},
+    {"GET", "/healthz", Access::kAnyone, show_health},
+    {"GET", "/readyz", Access::kAnyone, show_readiness},
+    {"GET", "/metrics", Access::kAnyone, show_metrics},
+    {"GET", "/", Access::kAnyone, show_page},
+};
+
+bool matches(const Route& route, std::string_view path) {
+  if (!route.path.ends_with("/*")) return path == route.path;
+  const std::string_view stem = route.path.substr(0, route.path.size() - 1);
+  return path.starts_with(stem) && path.size() > stem.size();
+}
+
+/// The route of that path and method (HEAD is a GET); `allowed` gathers the methods the path knows.
+const Route* find_route(std::string_view method, std::string_view path, std::string& allowed) {
+  if (method == "HEAD") method = "GET";
+  for (const Route& route : kRoutes) {
+    if (!matches(route, path)) continue;
+    if (route.method == method) return &route;
+    allowed += allowed.empty() ? "" : ", ";
+    allowed += route.method == "GET" ? "GET, HEAD" : route.method;
+  }
+  return nullptr;
+}
+
+net::Response unknown_route(const Visit& visit, std::string allowed) {
+  const net::Request& request = visit.request();
+  if (allowed.empty()) {
+    return error_reply({ErrorCode::kNotFound, fmt::format("there is nothing at {} here", request.path())});
+  }
+  allowed += ", OPTIONS";
+  net::Response response{.status = 204};
+  if (request.method != "OPTIONS") {
+    response = protocol_error_reply(405, fmt::format("{} answers {}", request.path(), allowed));
+  } else if (!visit.services.cors_origin.empty()) {
+    response.headers.add("access-control-allow-methods", allowed);
+    response.headers.add("access-control-allow-headers", "authorization, content-type, x-request-id");
+    response.headers.add("access-control-max-age", "600");
+  }
+  response.headers.add("allow", allowed);
+  return response;
+}
+
+Result<ledger::Key> check_access(Visit& visit, Access access) {
+  if (access == Access::kAnyone) return ledger::Key{};
+  ledger::Key key = TRY(authenticate(visit.services.ledger, visit.request()));
+  if (access == Access::kPayer && key.role == ledger::KeyRole::kAdmin) {
+    return fail(ErrorCode::kPermissionDenied, "an admin key cannot call models, as no project pays for it");
+  }
+  return key;
+}
+
+}  // namespace
+
+asio::awaitable<void> route(Services& services, net::Exchange& exchange) {
+  Visit visit{services, exchange, new_id("req"), "unknown", services.clock.mono()};
+  std::string allowed;
+  const Route* found = find_route(exchange.request().method, exchange.request().path(), allowed);
+  if (found == nullptr) {
+    co_await visit.reply(unknown_route(visit, std::move(allowed)));
+    co_return;
+  }
+  visit.route = found->path;
+  auto key = check_access(visit, found->access);
+  if (!key) {
+    co_await visit.reply_error(key.error());
+    co_return;
+  }
+  visit.key = *std::move(key);
+  co_await found->answer(visit);
+}
+
+}  // namespace feilun::gateway

@@ -1,0 +1,50 @@
+#pragma once
+
+#include <boost/asio/awaitable.hpp>
+#include <string>
+#include <string_view>
+
+#include "gateway/deployment.h"
+#include "gateway/meter.h"
+#include "gateway/metrics.h"
+#include "ledger/ledger.h"
+#include "net/http_server.h"
+
+namespace feilun::gateway {
+
+/// What every endpoint may use; outlives all requests.
+struct Services {
+  const Deployments& deployments;
+  ledger::Ledger& ledger;
+  Metrics& metrics;
+  const Clock& clock;
+  MeterOptions meter;
+  std::string page;
+  std::string cors_origin;
+  std::function<int()> connections;
+};
+
+/// One request on its way through the gateway: who asks, under which id, and how to answer.
+struct Visit {
+  Services& services;
+  net::Exchange& exchange;
+  std::string request_id;
+  std::string_view route;  ///< for metrics: the pattern, not the path
+  MonoTime arrived;
+  ledger::Key key{};  ///< set where the route asks for one
+
+  const net::Request& request() const { return exchange.request(); }
+  /// Adds what every reply carries (x-request-id, CORS) and counts it.
+  boost::asio::awaitable<bool> reply(net::Response response);
+  boost::asio::awaitable<bool> reply_error(Error error);
+  boost::asio::awaitable<bool> reply_json(std::string body);
+  boost::asio::awaitable<bool> begin_events();
+
+ private:
+  void add_standing_headers(net::Headers& headers) const;
+};
+
+/// Bearer key → Key. kUnauthorized.
+Result<ledger::Key> authenticate(ledger::Ledger& ledger, const net::Request& request);
+
+}  // namespace feilun::gateway
