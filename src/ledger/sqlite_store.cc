@@ -14,7 +14,7 @@
 namespace feilun::ledger {
 namespace {
 
-constexpr int kCheckpointPages = 4000;
+constexpr int kCheckpointPages = 1000;
 constexpr int kOpenAttempts = 500;
 
 class SqliteStore final : public Store {
