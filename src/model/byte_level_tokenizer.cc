@@ -120,7 +120,7 @@ void ByteLevelTokenizer::encode_word(std::string_view word, std::vector<BpeSymbo
   merge_symbols(symbols, [this](const BpeSymbol& left, const BpeSymbol& right) {
     return left.id < 0 || right.id < 0 ? nullptr : merges_.find(left.id, right.id);
   });
-  for (int32_t i = 0; i >= 0; i = symbols[i].next) {
+  for (int32_t i = symbols.empty() ? -1 : 0; i >= 0; i = symbols[i].next) {
     if (symbols[i].id >= 0) {
       out.push_back(symbols[i].id);
     } else if (unknown_ >= 0) {

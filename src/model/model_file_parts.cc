@@ -162,9 +162,28 @@ Result<> check_tensors(const Hyperparameters& shape, const WeightSource& weights
   return {};
 }
 
+Result<> check_sampling(const SamplingDefaults& sampling) {
+  const auto within = [](const auto& value, auto low, auto high) {
+    return !value || (*value >= low && *value <= high);
+  };
+  if (!within(sampling.temperature, 0.0f, 100.0f))
+    return fail(ErrorCode::kCorrupt, "the model's default temperature is absurd");
+  if (!within(sampling.top_p, 0.0f, 1.0f))
+    return fail(ErrorCode::kCorrupt, "the model's default top_p is not from 0 to 1");
+  if (!within(sampling.min_p, 0.0f, 1.0f))
+    return fail(ErrorCode::kCorrupt, "the model's default min_p is not from 0 to 1");
+  if (!within(sampling.top_k, -1, INT32_MAX))
+    return fail(ErrorCode::kCorrupt, "the model's default top_k is negative");
+  if (!within(sampling.repetition_penalty, 0.01f, 100.0f)) {
+    return fail(ErrorCode::kCorrupt, "the model's default repetition penalty is absurd");
+  }
+  return {};
+}
+
 Result<ModelFile> finish_model(ModelParts parts) {
   ModelFile& file = parts.file;
   TRY(check_shape(file.shape));
+  TRY(check_sampling(file.sampling));
   TRY(check_tensors(file.shape, *file.weights));
   const std::string bos = token_text(parts.tokenizer, parts.tokenizer.bos);
   const std::string eos = token_text(parts.tokenizer, parts.tokenizer.eos);

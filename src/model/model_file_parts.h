@@ -55,6 +55,9 @@ std::vector<ExpectedTensor> expected_tensors(const Hyperparameters& shape);
 /// kCorrupt when a number is missing, absurd or does not fit the others.
 Result<> check_shape(const Hyperparameters& shape);
 
+/// kCorrupt when a default lies outside what a sampler can use.
+Result<> check_sampling(const SamplingDefaults& sampling);
+
 /// Every expected tensor is there, of the right shape and a readable type, and no tensor is left over that
 /// the architecture would have to compute with.
 Result<> check_tensors(const Hyperparameters& shape, const WeightSource& weights);

@@ -140,16 +140,17 @@ void SentencePieceTokenizer::merge_by_score(std::string_view text, std::vector<B
   });
 }
 
-void SentencePieceTokenizer::append_symbol(std::string_view part, TokenId id,
+bool SentencePieceTokenizer::append_symbol(std::string_view part, TokenId id,
                                            std::vector<TokenId>& out) const {
-  if (id >= 0) return out.push_back(id);
+  if (id >= 0) {
+    out.push_back(id);
+    return true;
+  }
   const bool all_bytes =
       std::ranges::all_of(part, [this](char c) { return by_byte_[static_cast<unsigned char>(c)] >= 0; });
-  if (all_bytes) {
-    for (const char c : part) out.push_back(by_byte_[static_cast<unsigned char>(c)]);
-  } else if (unknown_ >= 0) {
-    out.push_back(unknown_);
-  }
+  if (!all_bytes) return false;
+  for (const char c : part) out.push_back(by_byte_[static_cast<unsigned char>(c)]);
+  return true;
 }
 
 void SentencePieceTokenizer::encode_segment(std::string_view segment, std::vector<TokenId>& out) const {
@@ -168,8 +169,13 @@ void SentencePieceTokenizer::encode_segment(std::string_view segment, std::vecto
   } else {
     merge_by_score(text, symbols);
   }
-  for (int32_t i = 0; i >= 0; i = symbols[i].next) {
-    append_symbol(std::string_view(text).substr(symbols[i].begin, symbols[i].size), symbols[i].id, out);
+  bool was_unknown = false;
+  for (int32_t i = symbols.empty() ? -1 : 0; i >= 0; i = symbols[i].next) {
+    const auto part = std::string_view(text).substr(symbols[i].begin, symbols[i].size);
+    const bool known = append_symbol(part, symbols[i].id, out);
+    // A run of unknown characters is one unknown token.
+    if (!known && !was_unknown && unknown_ >= 0) out.push_back(unknown_);
+    was_unknown = !known;
   }
 }
 

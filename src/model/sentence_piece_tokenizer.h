@@ -36,7 +36,8 @@ class SentencePieceTokenizer final : public Tokenizer {
   void encode_segment(std::string_view text, std::vector<TokenId>& out) const;
   void merge_by_rank(std::vector<BpeSymbol>& symbols) const;
   void merge_by_score(std::string_view text, std::vector<BpeSymbol>& symbols) const;
-  void append_symbol(std::string_view part, TokenId id, std::vector<TokenId>& out) const;
+  /// False when `part` has neither a token nor byte tokens.
+  bool append_symbol(std::string_view part, TokenId id, std::vector<TokenId>& out) const;
 
   std::vector<std::string> pieces_;  // as the file writes them, with ▁
   std::vector<std::string> texts_;   // what they decode to

@@ -1,0 +1,120 @@
+#include "model/inspect.h"
+
+#include "model/gguf.h"
+#include "model/model_file_parts.h"
+
+namespace feilun::model {
+namespace {
+
+void count_tensors(std::span<const TensorView> tensors, Inspection& inspection) {
+  for (const TensorView& tensor : tensors) {
+    inspection.parameters += tensor.element_count();
+    inspection.weight_bytes += static_cast<int64_t>(tensor.data.size());
+    ++inspection.tensors_by_type[std::string(compute::dtype_name(tensor.type))];
+  }
+}
+
+std::string describe_tokenizer(const TokenizerSpec& spec) {
+  if (spec.family == TokenizerSpec::Family::kByteLevel) {
+    return fmt::format("byte-level BPE ({}), {} tokens", spec.pre, spec.tokens.size());
+  }
+  return fmt::format("SentencePiece BPE by {}, {} tokens", spec.merges.empty() ? "score" : "rank",
+                     spec.tokens.size());
+}
+
+void inspect_parts(ModelParts parts, Inspection& inspection) {
+  const ModelFile& file = parts.file;
+  const Hyperparameters& shape = file.shape;
+  inspection.name = file.name;
+  inspection.format = file.format;
+  inspection.architecture = shape.architecture;
+  inspection.shape = shape;
+  inspection.tokenizer = describe_tokenizer(parts.tokenizer);
+  inspection.has_chat_template = !file.chat_template_source.empty();
+  count_tensors(file.weights->tensors(), inspection);
+  if (const auto good = check_shape(shape); good) {
+    inspection.kv_bytes_per_token = int64_t{2} * shape.layers * shape.kv_heads * shape.head_dim * 2;
+  }
+  if (inspection.has_chat_template) {
+    const auto compiled = ChatTemplate::compile(file.chat_template_source, "", "");
+    if (!compiled) inspection.chat_template_error = compiled.error().message;
+  }
+  if (const auto model = finish_model(std::move(parts)); !model) inspection.refusal = model.error().message;
+}
+
+/// What a GGUF says of itself though this version does not run it.
+Result<> inspect_gguf(const std::filesystem::path& path, Inspection& inspection) {
+  const auto file = TRY(MappedFile::open(path));
+  const Gguf gguf = TRY(Gguf::parse(file->bytes()));
+  inspection.format = "GGUF v3";
+  inspection.architecture = TRY(gguf.string("general.architecture")).value_or("");
+  inspection.name = TRY(gguf.string("general.name")).value_or("");
+  inspection.has_chat_template = TRY(gguf.string("tokenizer.chat_template")).has_value();
+  count_tensors(gguf.tensors(), inspection);
+  return {};
+}
+
+std::string in_units(int64_t bytes) {
+  if (bytes < 1 << 20) return fmt::format("{:.1f} KiB", static_cast<double>(bytes) / 1024);
+  if (bytes < 1 << 30) return fmt::format("{:.1f} MiB", static_cast<double>(bytes) / (1 << 20));
+  return fmt::format("{:.2f} GiB", static_cast<double>(bytes) / (1 << 30));
+}
+
+std::string in_millions(int64_t count) {
+  return count < 1'000'000 ? fmt::format("{:.0f} thousand", static_cast<double>(count) / 1e3)
+                           : fmt::format("{:.1f} million", static_cast<double>(count) / 1e6);
+}
+
+}  // namespace
+
+Result<Inspection> inspect_model(const std::filesystem::path& path) {
+  Inspection inspection;
+  auto parts = read_model_parts(path);
+  if (parts) {
+    inspect_parts(std::move(*parts), inspection);
+    return inspection;
+  }
+  inspection.refusal = parts.error().message;
+  if (parts.error().code != ErrorCode::kUnsupported) return std::unexpected(std::move(parts).error());
+  if (std::filesystem::is_regular_file(path) && !inspect_gguf(path, inspection)) {
+    return std::unexpected(std::move(parts).error());
+  }
+  return inspection;
+}
+
+Result<std::string> describe_model(const std::filesystem::path& path) {
+  const Inspection found = TRY(inspect_model(path));
+  const Hyperparameters& shape = found.shape;
+  std::string text;
+  const auto line = [&](std::string_view what, const std::string& value) {
+    if (!value.empty()) text += fmt::format("{:<14}{}\n", what, value);
+  };
+  line("name", found.name);
+  line("format", found.format);
+  line("family", found.architecture);
+  if (found.parameters > 0) line("parameters", in_millions(found.parameters));
+  std::string types;
+  for (const auto& [type, count] : found.tensors_by_type) {
+    types += fmt::format("{}{} × {}", types.empty() ? "" : ", ", count, type);
+  }
+  line("tensors", types);
+  if (shape.layers > 0) {
+    line("shape",
+         fmt::format("{} layers, width {}, {} heads ({} for keys and values) of {}, feed-forward {}",
+                     shape.layers, shape.hidden, shape.heads, shape.kv_heads, shape.head_dim, shape.ffn));
+    line("embeddings",
+         shape.tied_embeddings ? "shared by input and output" : "separate for input and output");
+    line("context", fmt::format("{} tokens", shape.context));
+  }
+  line("tokenizer", found.tokenizer);
+  line("chat", !found.has_chat_template            ? "no template: completions alone"
+               : found.chat_template_error.empty() ? "has a template"
+                                                   : "template not understood: " + found.chat_template_error);
+  if (found.weight_bytes > 0) line("weights", in_units(found.weight_bytes));
+  if (found.kv_bytes_per_token > 0)
+    line("cache", fmt::format("{} per token (bf16)", in_units(found.kv_bytes_per_token)));
+  line("loads", found.refusal.empty() ? "yes" : "no: " + found.refusal);
+  return text;
+}
+
+}  // namespace feilun::model
