@@ -4,12 +4,17 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdlib>
+#include <cstring>
 #include <memory>
 #include <numeric>
+#include <string>
 #include <vector>
 
 #include "compute/isa.h"
 #include "model/decoder_test_model.h"
+
+/// The contract of batch invariance, bit for bit.
 
 namespace feilun::engine {
 namespace {
@@ -19,9 +24,13 @@ using model::Hyperparameters;
 using model::ModelFile;
 using Logits = std::vector<float>;
 
-std::unique_ptr<Backend> make(const ModelFile& file, BackendOptions options) {
+constexpr int kPrompt = 270;  ///< crosses a split of attention and many blocks
+constexpr int kTokens = 280;
+constexpr int kBlocks = 400;
+
+std::unique_ptr<Backend> make(const ModelFile& file, const BackendOptions& options) {
   auto backend = make_cpu_backend(file, options);
-  if (!backend) ADD_FAILURE() << backend.error().message;
+  if (!backend) throw std::runtime_error(backend.error().message);
   return std::move(backend).value();
 }
 
@@ -39,15 +48,18 @@ struct Sequence {
   int64_t done = 0;
 
   SequenceSlice next(int64_t count, bool wants_logits) {
-    count = std::min<int64_t>(count, static_cast<int64_t>(tokens.size()) - done);
-    SequenceSlice slice{.tokens = std::span(tokens).subspan(done, count),
-                        .position = done,
-                        .blocks = blocks,
-                        .wants_logits = wants_logits};
+    const SequenceSlice slice{.tokens = std::span(tokens).subspan(done, count),
+                              .position = done,
+                              .blocks = blocks,
+                              .wants_logits = wants_logits};
     done += count;
     return slice;
   }
-  bool finished() const { return done == static_cast<int64_t>(tokens.size()); }
+  int64_t left() const { return static_cast<int64_t>(tokens.size()) - done; }
+  /// The next piece: at most `chunk` of the prompt, then one token a time.
+  int64_t piece(int64_t prompt, int64_t chunk) const {
+    return done < prompt ? std::min(chunk, prompt - done) : 1;
+  }
 };
 
 std::vector<int32_t> blocks_from(int32_t first, int count) {
@@ -56,31 +68,142 @@ std::vector<int32_t> blocks_from(int32_t first, int count) {
   return blocks;
 }
 
-/// The logits after each token from `first_wanted` on, fed one by one after a prompt in chunks of `chunk`.
-std::vector<Logits> run_alone(Backend& backend, Sequence sequence, int64_t prompt, int64_t chunk) {
+std::vector<int32_t> shuffled_blocks(int count, uint64_t seed) {
+  model::TestNumbers numbers(seed);
+  std::vector<int32_t> all = blocks_from(0, kBlocks);
+  for (size_t i = all.size() - 1; i > 0; --i) std::swap(all[i], all[numbers.bits() % (i + 1)]);
+  all.resize(static_cast<size_t>(count));
+  return all;
+}
+
+/// The logits from the end of the prompt on, which is cut into chunks; then tokens one by one.
+std::vector<Logits> run_alone(Backend& backend, Sequence sequence, int64_t chunk) {
   std::vector<Logits> all;
-  while (!sequence.finished()) {
-    const int64_t step = sequence.done < prompt ? std::min(chunk, prompt - sequence.done) : 1;
-    const SequenceSlice slice = sequence.next(step, sequence.done + step >= prompt);
+  while (sequence.left() > 0) {
+    const int64_t count = sequence.piece(kPrompt, chunk);
+    const SequenceSlice slice = sequence.next(count, sequence.done + count >= kPrompt);
     const auto logits = backend.forward(std::span(&slice, 1));
-    if (!logits.empty()) all.emplace_back(logits.begin(), logits.end());
+    if (slice.wants_logits) all.emplace_back(logits.begin(), logits.end());
   }
   return all;
 }
 
-TEST(Backend, GivesFiniteLogits) {
-  for (const auto& shape : {model::small_llama(), model::small_qwen3()}) {
-    const ModelFile file = random_model(shape, DType::kF32);
-    auto backend = make(file, {.kv_blocks = 40, .threads = 2});
-    const auto logits =
-        run_alone(*backend, {some_tokens(300, shape.vocabulary, 3), blocks_from(0, 20)}, 290, 64);
-    ASSERT_EQ(logits.size(), 11u);
-    for (const Logits& row : logits) {
-      ASSERT_EQ(row.size(), static_cast<size_t>(shape.vocabulary));
-      for (const float x : row) ASSERT_TRUE(std::isfinite(x));
+/// The same with sixteen neighbours of other lengths that come, prefill, decode and go.
+std::vector<Logits> run_in_company(Backend& backend, Sequence sequence, int vocabulary, int64_t chunk) {
+  std::vector<Sequence> neighbours;
+  for (int i = 0; i < 16; ++i) {
+    const int length = 3 + i * 17;
+    neighbours.push_back({some_tokens(length, vocabulary, 100 + i), blocks_from(20 + i * 20, 20)});
+  }
+  std::vector<Logits> all;
+  for (int step = 0; sequence.left() > 0; ++step) {
+    std::vector<SequenceSlice> slices;
+    size_t ours = 0;
+    size_t wanted_before = 0;
+    for (size_t i = 0; i <= neighbours.size(); ++i) {
+      if (i == static_cast<size_t>(step) % 17) {
+        const int64_t count = sequence.piece(kPrompt, chunk);
+        ours = slices.size();
+        wanted_before = static_cast<size_t>(std::count_if(
+            slices.begin(), slices.end(), [](const SequenceSlice& s) { return s.wants_logits; }));
+        slices.push_back(sequence.next(count, sequence.done + count >= kPrompt));
+      }
+      if (i == neighbours.size()) break;
+      Sequence& other = neighbours[i];
+      if (other.left() == 0) other.done = 0;
+      const int64_t count = std::min<int64_t>(other.left(), (step + i) % 3 == 0 ? 11 : 1);
+      slices.push_back(other.next(count, i % 2 == 0));
     }
+    const auto logits = backend.forward(slices);
+    if (!slices[ours].wants_logits) continue;
+    const auto mine = logits.subspan(wanted_before * vocabulary, vocabulary);
+    all.emplace_back(mine.begin(), mine.end());
+  }
+  return all;
+}
+
+void expect_same(const std::vector<Logits>& a, const std::vector<Logits>& b, const std::string& what) {
+  ASSERT_EQ(a.size(), b.size()) << what;
+  for (size_t i = 0; i < a.size(); ++i) {
+    ASSERT_EQ(a[i].size(), b[i].size()) << what;
+    ASSERT_EQ(std::memcmp(a[i].data(), b[i].data(), a[i].size() * sizeof(float)), 0)
+        << what << ", token " << i;
   }
 }
+
+struct Case {
+  const char* architecture;
+  DType type;
+  bool kv_bf16;
+};
+
+class Invariance : public testing::TestWithParam<Case> {
+ protected:
+  Invariance()
+      : shape_(std::string(GetParam().architecture) == "llama" ? model::small_llama()
+                                                               : model::small_qwen3()) {
+    file_ = random_model(shape_, GetParam().type);
+    tokens_ = some_tokens(kTokens, shape_.vocabulary, 3);
+  }
+  std::unique_ptr<Backend> backend(int threads = 2) {
+    return make(file_, {.kv_bf16 = GetParam().kv_bf16, .kv_blocks = kBlocks, .threads = threads});
+  }
+  Sequence sequence(std::vector<int32_t> blocks) const { return {tokens_, std::move(blocks)}; }
+
+  Hyperparameters shape_;
+  ModelFile file_;
+  std::vector<TokenId> tokens_;
+};
+
+TEST_P(Invariance, HoldsForChunksBlocksAndCompany) {
+  const auto one = backend();
+  const std::vector<Logits> expected = run_alone(*one, sequence(blocks_from(0, 18)), kPrompt);
+  for (const Logits& logits : expected) {
+    for (const float x : logits) ASSERT_TRUE(std::isfinite(x));
+  }
+  ASSERT_NE(expected[0], expected[1]);
+  for (const int64_t chunk : {1, 7, 16, 64, 256}) {
+    const std::string what = "chunks of " + std::to_string(chunk);
+    expect_same(run_alone(*one, sequence(shuffled_blocks(18, chunk)), chunk), expected, what);
+  }
+  for (const int64_t chunk : {5, 64}) {
+    expect_same(run_in_company(*one, sequence(blocks_from(0, 18)), shape_.vocabulary, chunk), expected,
+                "company");
+  }
+}
+
+TEST_P(Invariance, HoldsForThreadsAndInstructionSets) {
+  const std::vector<Logits> expected = run_alone(*backend(1), sequence(blocks_from(0, 18)), 64);
+  for (const compute::Isa isa : {compute::Isa::kScalar, compute::Isa::kAvx2, compute::Isa::kAvx512}) {
+    if (!compute::machine_has(isa)) continue;
+    setenv("FEILUN_ISA", std::string(isa_name(isa)).c_str(), 1);
+    const auto other = backend(2);
+    unsetenv("FEILUN_ISA");
+    expect_same(run_alone(*other, sequence(blocks_from(0, 18)), 64), expected, std::string(isa_name(isa)));
+  }
+}
+
+TEST_P(Invariance, HoldsOnBlocksThatHeldSomethingElse) {
+  const auto fresh = backend();
+  const std::vector<Logits> expected = run_alone(*fresh, sequence(blocks_from(0, 18)), 64);
+  const auto used = backend();
+  run_alone(*used, {some_tokens(kTokens, shape_.vocabulary, 9), blocks_from(0, 18)}, 64);
+  expect_same(run_alone(*used, sequence(blocks_from(0, 18)), 64), expected, "used blocks");
+}
+
+INSTANTIATE_TEST_SUITE_P(Models, Invariance,
+                         testing::Values(Case{"llama", DType::kF32, false}, Case{"llama", DType::kF32, true},
+                                         Case{"llama", DType::kF16, true}, Case{"llama", DType::kQ8_0, true},
+                                         Case{"llama", DType::kQ4_0, false},
+                                         Case{"qwen3", DType::kF32, false}, Case{"qwen3", DType::kBF16, true},
+                                         Case{"qwen3", DType::kQ8_0, false},
+                                         Case{"qwen3", DType::kQ8_0, true},
+                                         Case{"qwen3", DType::kQ4_0, true}),
+                         [](const auto& info) {
+                           return std::string(info.param.architecture) + "_" +
+                                  std::string(compute::dtype_name(info.param.type)) +
+                                  (info.param.kv_bf16 ? "_bf16" : "_f32");
+                         });
 
 }  // namespace
 }  // namespace feilun::engine

@@ -16,11 +16,23 @@ using compute::kPanelColumns;
 /// Rows whose gate and up columns are kept in the first-level cache between the matmul and the gating.
 constexpr int64_t kGateRows = 48;
 
+/// What norms, RoPE and quantising cost an element, in multiplications.
+constexpr int64_t kRowWork = 8;
+/// Multiplications below which waking another thread takes longer than they do.
+constexpr int64_t kWorthSharing = int64_t{1} << 18;
+
 int64_t whole_panels(int64_t columns) {
   return (columns + kPanelColumns - 1) / kPanelColumns * kPanelColumns;
 }
 
 }  // namespace
+
+/// A parallel loop over `count` items, `work` multiplications each; on this thread alone when that is little.
+template <typename Body>
+void Decoder::share(int64_t count, int64_t work, Body&& body) {
+  if (count * work < kWorthSharing) return body(int64_t{0}, count, 0);
+  pool_.parallel_for(count, body);
+}
 
 Decoder::Decoder(const Hyperparameters& shape, DecoderWeights weights, compute::ThreadPool& pool,
                  const compute::Kernels& kernels)
@@ -58,6 +70,7 @@ void Decoder::arrange(std::span<const DecoderSlice> slices) {
   rows_.clear();
   tiles_.clear();
   logit_rows_.clear();
+  attention_work_ = 0;
   const int64_t group = shape_.heads / shape_.kv_heads;
   const int64_t tile_rows = std::max<int64_t>(1, compute::kAttentionQueries / group);
   for (const DecoderSlice& slice : slices) {
@@ -70,6 +83,7 @@ void Decoder::arrange(std::span<const DecoderSlice> slices) {
     for (int64_t i = 0; i < count; ++i) {
       const TokenId token = slice.tokens[static_cast<size_t>(i)];
       CHECK(token >= 0 && token < shape_.vocabulary);
+      attention_work_ += 2 * (slice.position + i + 1);
       rows_.push_back({.token = token, .position = slice.position + i, .blocks = slice.blocks.data()});
     }
     if (slice.wants_logits) logit_rows_.push_back(row_count() - 1);
@@ -86,7 +100,7 @@ void Decoder::arrange(std::span<const DecoderSlice> slices) {
 
 void Decoder::embed() {
   const int64_t half = shape_.head_dim / 2;
-  pool_.parallel_for(row_count(), [&](int64_t begin, int64_t end, int) {
+  share(row_count(), kRowWork * shape_.hidden, [&](int64_t begin, int64_t end, int) {
     for (int64_t i = begin; i < end; ++i) {
       const Row& row = rows_[static_cast<size_t>(i)];
       weights_.embeddings.read(row.token,
@@ -111,9 +125,10 @@ void Decoder::attention(const DecoderLayer& layer, int index, compute::PagedKv& 
 
 void Decoder::feed_forward(const DecoderLayer& layer) {
   normalise(layer.ffn_norm, layer.gate);
-  pool_.parallel_for(layer.gate.panels, [&](int64_t begin, int64_t end, int) {
-    for (int64_t panel = begin; panel < end; ++panel) gate_panel(layer, panel);
-  });
+  share(layer.gate.panels, 2 * row_count() * shape_.hidden * kPanelColumns,
+        [&](int64_t begin, int64_t end, int) {
+          for (int64_t panel = begin; panel < end; ++panel) gate_panel(layer, panel);
+        });
   multiply(layer.down, gated_, row_count(), x_.data(), hidden_stride_, true);
 }
 
@@ -134,7 +149,7 @@ std::span<const float> Decoder::logits() {
 }
 
 void Decoder::normalise(const std::vector<float>& weight, const Linear& reader) {
-  pool_.parallel_for(row_count(), [&](int64_t begin, int64_t end, int) {
+  share(row_count(), kRowWork * shape_.hidden, [&](int64_t begin, int64_t end, int) {
     for (int64_t i = begin; i < end; ++i) {
       kernels_.rms_norm(x_.data() + i * hidden_stride_, weight.data(), shape_.norm_epsilon, shape_.hidden,
                         normed_.row(i));
@@ -144,11 +159,12 @@ void Decoder::normalise(const std::vector<float>& weight, const Linear& reader) 
 }
 
 void Decoder::place_keys(const DecoderLayer& layer, int index, compute::PagedKv& cache) {
-  pool_.parallel_for(row_count() * shape_.kv_heads, [&](int64_t begin, int64_t end, int) {
-    for (int64_t i = begin; i < end; ++i) {
-      place_head(layer, index, cache, i / shape_.kv_heads, static_cast<int>(i % shape_.kv_heads));
-    }
-  });
+  share(row_count() * shape_.kv_heads, kRowWork * shape_.head_dim * (2 + shape_.heads / shape_.kv_heads),
+        [&](int64_t begin, int64_t end, int) {
+          for (int64_t i = begin; i < end; ++i) {
+            place_head(layer, index, cache, i / shape_.kv_heads, static_cast<int>(i % shape_.kv_heads));
+          }
+        });
 }
 
 void Decoder::place_head(const DecoderLayer& layer, int index, compute::PagedKv& cache, int64_t row,
@@ -176,15 +192,16 @@ void Decoder::place_head(const DecoderLayer& layer, int index, compute::PagedKv&
 void Decoder::attend(int index, const compute::PagedKv& cache) {
   const int64_t items = static_cast<int64_t>(tiles_.size()) * shape_.kv_heads;
   std::atomic<int64_t> next = 0;  // tiles differ in length, so each thread takes the next one that is left
-  pool_.parallel_for(std::min<int64_t>(items, pool_.size()), [&](int64_t, int64_t, int) {
-    for (int64_t i; (i = next.fetch_add(1, std::memory_order_relaxed)) < items;) {
-      attend_tile(index, cache, tiles_[static_cast<size_t>(i / shape_.kv_heads)],
-                  static_cast<int>(i % shape_.kv_heads));
-    }
-  });
+  share(std::min<int64_t>(items, pool_.size()),
+        attention_work_ * shape_.heads * shape_.head_dim / pool_.size(), [&](int64_t, int64_t, int) {
+          for (int64_t i; (i = next.fetch_add(1, std::memory_order_relaxed)) < items;) {
+            attend_tile(index, cache, tiles_[static_cast<size_t>(i / shape_.kv_heads)],
+                        static_cast<int>(i % shape_.kv_heads));
+          }
+        });
   const bool quantised = weights_.layers[static_cast<size_t>(index)].attention_output.reads_quantised;
   if (!quantised) return;
-  pool_.parallel_for(row_count(), [&](int64_t begin, int64_t end, int) {
+  share(row_count(), kRowWork * shape_.hidden, [&](int64_t begin, int64_t end, int) {
     for (int64_t i = begin; i < end; ++i) attended_.quantise(kernels_, i);
   });
 }
@@ -238,22 +255,23 @@ void Decoder::gate_panel(const DecoderLayer& layer, int64_t panel) {
 void Decoder::multiply(const Linear& linear, Activations& input, int64_t rows, float* out, int64_t stride,
                        bool add) {
   if (rows == 0) return;
-  pool_.parallel_for(linear.panels, [&](int64_t begin, int64_t end, int) {
-    int64_t first = 0;  // panel 0 of the part, counted over the whole
-    for (size_t part = 0; part < linear.parts.size(); ++part) {
-      const int64_t panels = linear.parts[part].panels();
-      const int64_t from = std::max(begin, first) - first;
-      const int64_t to = std::min(end, first + panels) - first;
-      if (from < to) {
-        compute::MatmulJob job = panel_job(linear, part, from, to - from, input, 0, rows);
-        job.out = out + linear.offsets[part] + from * kPanelColumns;
-        job.out_stride = stride;
-        job.add = add;
-        kernels_.matmul(job);
-      }
-      first += panels;
-    }
-  });
+  share(linear.panels, rows * linear.parts.front().depth() * kPanelColumns,
+        [&](int64_t begin, int64_t end, int) {
+          int64_t first = 0;  // panel 0 of the part, counted over the whole
+          for (size_t part = 0; part < linear.parts.size(); ++part) {
+            const int64_t panels = linear.parts[part].panels();
+            const int64_t from = std::max(begin, first) - first;
+            const int64_t to = std::min(end, first + panels) - first;
+            if (from < to) {
+              compute::MatmulJob job = panel_job(linear, part, from, to - from, input, 0, rows);
+              job.out = out + linear.offsets[part] + from * kPanelColumns;
+              job.out_stride = stride;
+              job.add = add;
+              kernels_.matmul(job);
+            }
+            first += panels;
+          }
+        });
 }
 
 }  // namespace feilun::model

@@ -66,6 +66,8 @@ class Decoder {
   void attend(int index, const compute::PagedKv& cache);
   void attend_tile(int index, const compute::PagedKv& cache, const Tile& tile, int kv_head);
   void gate_panel(const DecoderLayer& layer, int64_t panel);
+  template <typename Body>
+  void share(int64_t count, int64_t work, Body&& body);
   void multiply(const Linear& linear, Activations& input, int64_t rows, float* out, int64_t stride, bool add);
   int64_t row_count() const { return static_cast<int64_t>(rows_.size()); }
   float* query(int64_t row, int head) {
@@ -82,6 +84,7 @@ class Decoder {
   std::vector<Row> rows_;
   std::vector<Tile> tiles_;
   std::vector<int64_t> logit_rows_;
+  int64_t attention_work_ = 0;           ///< multiplications per element of all heads, in one layer
   compute::AlignedArray<float> x_;       ///< [rows][hidden_stride]
   compute::AlignedArray<float> cosine_;  ///< [rows][head_dim / 2]
   compute::AlignedArray<float> sine_;

@@ -1,0 +1,70 @@
+#include "compute/weight_matrix.h"
+
+#include <gtest/gtest.h>
+
+#include <random>
+#include <vector>
+
+#include "compute/quantise.h"
+
+namespace feilun::compute {
+namespace {
+
+std::vector<float> random_floats(int64_t count) {
+  std::mt19937 engine(3);
+  std::vector<float> out(static_cast<size_t>(count));
+  for (float& x : out) x = static_cast<float>(engine() & 0xffff) / 32768.0f - 1.0f;
+  return out;
+}
+
+TEST(WeightMatrix, GivesBackEveryColumnOfEveryType) {
+  constexpr int64_t kDepth = 96;
+  constexpr int64_t kColumns = 71;
+  for (const DType type : {DType::kF32, DType::kF16, DType::kBF16, DType::kQ8_0, DType::kQ4_0}) {
+    std::vector<float> values = random_floats(kDepth * kColumns);
+    std::vector<std::byte> bytes(stored_bytes(type, kDepth * kColumns));
+    quantise(type, values, bytes);
+    dequantise(type, bytes, values);
+    ThreadPool pool(2);
+    const WeightMatrix matrix = WeightMatrix::pack(type, bytes, kDepth, kColumns, type, pool).value();
+    std::vector<float> column(kDepth);
+    for (int64_t c = 0; c < kColumns; ++c) {
+      matrix.read_column(c, column.data());
+      for (int64_t k = 0; k < kDepth; ++k) ASSERT_EQ(column[k], values[c * kDepth + k]) << dtype_name(type);
+    }
+  }
+}
+
+TEST(WeightMatrix, ConvertsWhilePackingLikeTheReference) {
+  constexpr int64_t kDepth = 64;
+  constexpr int64_t kColumns = 40;
+  ThreadPool pool(2);
+  const std::pair<DType, DType> conversions[] = {{DType::kF32, DType::kQ8_0}, {DType::kBF16, DType::kQ4_0},
+                                                 {DType::kF16, DType::kQ8_0}, {DType::kQ4_0, DType::kF32},
+                                                 {DType::kQ8_0, DType::kF32}, {DType::kF16, DType::kF32}};
+  for (const auto& [stored, packed] : conversions) {
+    std::vector<float> values = random_floats(kDepth * kColumns);
+    std::vector<std::byte> bytes(stored_bytes(stored, kDepth * kColumns));
+    quantise(stored, values, bytes);
+    dequantise(stored, bytes, values);
+    std::vector<std::byte> again(stored_bytes(packed, kDepth * kColumns));
+    quantise(packed, values, again);
+    dequantise(packed, again, values);
+    const WeightMatrix matrix = WeightMatrix::pack(stored, bytes, kDepth, kColumns, packed, pool).value();
+    ASSERT_EQ(matrix.type(), packed);
+    std::vector<float> column(kDepth);
+    for (int64_t c = 0; c < kColumns; ++c) {
+      matrix.read_column(c, column.data());
+      for (int64_t k = 0; k < kDepth; ++k) ASSERT_EQ(column[k], values[c * kDepth + k]);
+    }
+  }
+}
+
+TEST(WeightMatrix, TakesTheBytesOfItsBlocks) {
+  EXPECT_EQ(packed_bytes(DType::kF32, 172, 64), 172 * 64 * 4);
+  EXPECT_EQ(packed_bytes(DType::kQ8_0, 896, 4864), 896 / 32 * 34 * 4864);
+  EXPECT_EQ(packed_bytes(DType::kQ4_0, 896, 33), 896 / 32 * 18 * 64) << "columns are rounded up to a panel";
+}
+
+}  // namespace
+}  // namespace feilun::compute
