@@ -1,0 +1,239 @@
+#include <gtest/gtest.h>
+
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+
+#include "base/ids.h"
+#include "base/json.h"
+#include "base/testdata.h"
+#include "engine/backend.h"
+#include "engine/engine.h"
+#include "engine/generation_log.h"
+#include "model/convert.h"
+
+/// The whole engine on trained weights: known texts, and the promise that nobody's tokens depend on who else
+/// is in the batch.
+namespace feilun::engine {
+namespace {
+
+#define SKIP_WITHOUT_STORIES() SKIP_WITHOUT(testdata_path("models/stories260K/stories260K.bin"))
+
+std::string read_file(const std::filesystem::path& path) {
+  std::ifstream file(path, std::ios::binary);
+  return {std::istreambuf_iterator<char>(file), {}};
+}
+
+/// stories260K as a GGUF, converted anew.
+model::ModelFile open_stories() {
+  const auto path = std::filesystem::path(::testing::TempDir()) / (new_id("stories") + ".gguf");
+  const auto from = testdata_path("models/stories260K");
+  const auto converted = model::convert_llama2c(from / "stories260K.bin", from / "tok512.bin", path);
+  EXPECT_TRUE(converted) << converted.error().message;
+  auto file = model::open_model(path);
+  EXPECT_TRUE(file) << file.error().message;
+  std::filesystem::remove(path);  // it stays mapped
+  return std::move(file).value();
+}
+
+EngineOptions exact() {
+  return {.kv_bf16 = false, .threads = 1, .quantise = EngineOptions::Quantise::kF32};
+}
+
+std::unique_ptr<Engine> start(model::ModelFile file, EngineOptions options) {
+  auto engine = Engine::start(std::move(file), std::move(options));
+  EXPECT_TRUE(engine) << engine.error().message;
+  return std::move(engine).value();
+}
+
+Generation greedy(std::string id, std::vector<TokenId> prompt, TokenCount tokens) {
+  return {.id = std::move(id),
+          .prompt = std::move(prompt),
+          .max_tokens = tokens,
+          .allowed_tokens = tokens,
+          .sampling = {.temperature = 0, .ignore_eos = true}};
+}
+
+TEST(EngineOnStories, TellsTheKnownStoryToTheByte) {
+  SKIP_WITHOUT_STORIES();
+  const auto engine = start(open_stories(), exact());
+  std::string expected = read_file(testdata_path("models/stories260K/expected_greedy_200_steps.txt"));
+  while (expected.ends_with('\n')) expected.pop_back();
+  const GenerationLog log = generate(*engine, greedy("story", engine->encode_text(""), 200));
+  EXPECT_EQ(log.tokens.size(), 200u);
+  EXPECT_EQ(log.text, expected);
+}
+
+TEST(EngineOnStories, GoesOnWithATextWithoutLosingItsSpaces) {
+  SKIP_WITHOUT_STORIES();
+  const auto engine = start(open_stories(), exact());
+  const std::string begin = "Once upon a time, there was a little girl named Lily.";
+  const std::string expected = read_file(testdata_path("models/stories260K/expected_greedy_200_steps.txt"));
+  ASSERT_TRUE(expected.starts_with(begin));
+  const GenerationLog log = generate(*engine, greedy("story", engine->encode_text(begin), 40));
+  EXPECT_EQ(begin + log.text, expected.substr(0, begin.size() + log.text.size()));
+}
+
+TEST(EngineOnTinyStories, GeneratesTransformersTokensInOneBatch) {
+  const auto directory = testdata_path("models/tinystories-656K");
+  SKIP_WITHOUT(directory);
+  const auto golden = std::filesystem::path(FEILUN_SOURCE_DIR) / "tests/golden/tinystories_greedy.json";
+  SKIP_WITHOUT(golden);
+  auto file = model::open_model(directory);
+  ASSERT_TRUE(file) << file.error().message;
+  const auto engine = start(std::move(*file), exact());
+  const JsonDocument document = JsonDocument::parse(read_file(golden)).value();
+  GenerationLogs logs;
+  std::map<std::string, std::vector<TokenId>> expected;
+  for (const auto sample : document.root().get_array()) {
+    const std::string id{std::string_view(sample["prompt"])};
+    std::vector<TokenId> prompt;
+    for (const int64_t token : sample["prompt_ids"].get_array())
+      prompt.push_back(static_cast<TokenId>(token));
+    for (const int64_t token : sample["output_ids"].get_array())
+      expected[id].push_back(static_cast<TokenId>(token));
+    EXPECT_EQ(engine->encode_text(id), prompt);
+    ASSERT_TRUE(
+        engine->submit(greedy(id, prompt, static_cast<TokenCount>(expected[id].size())), logs.sink(id)));
+  }
+  ASSERT_GE(expected.size(), 20u);
+  logs.wait_for_all();
+  for (const auto& [prompt, tokens] : expected) EXPECT_EQ(ids_of(logs.of(prompt)), tokens) << prompt;
+}
+
+/// Seventeen requests of all kinds: greedy and seeded, short and longer than a chunk, with and without
+/// logprobs, filters and penalties.
+std::vector<Generation> mixed_requests(const Engine& engine) {
+  std::vector<Generation> requests;
+  for (int i = 0; i < 17; ++i) {
+    const std::string text =
+        std::string("Tom and Sue went to the park. The dog saw a big red ball and ").substr(0, 3 + 3 * i);
+    Generation request{
+        .id = std::to_string(i), .prompt = engine.encode_text(text), .max_tokens = 12 + 3 * (i % 5)};
+    while (i % 6 == 5 && request.prompt.size() < 100) {
+      request.prompt.insert(request.prompt.end(), request.prompt.begin() + 1, request.prompt.end());
+    }
+    request.allowed_tokens = request.max_tokens;
+    request.choice = i % 3;
+    request.sampling.seed = 77 + static_cast<uint64_t>(i);
+    request.sampling.ignore_eos = true;
+    request.sampling.top_logprobs = i % 4 == 3 ? -1 : i % 4 * 2;
+    if (i % 3 == 0) request.sampling.temperature = 0;
+    if (i % 3 == 1) request.sampling.top_p = 0.9f;
+    if (i % 4 == 1) request.sampling.top_k = 40;
+    if (i % 5 == 2) request.sampling.repetition_penalty = 1.3f;
+    requests.push_back(std::move(request));
+  }
+  return requests;
+}
+
+void expect_bits(const GenerationLog& log, const GenerationLog& alone, const std::string& what) {
+  ASSERT_EQ(ids_of(log), ids_of(alone)) << what;
+  EXPECT_EQ(log.text, alone.text) << what;
+  for (size_t i = 0; i < log.tokens.size(); ++i) {
+    const GeneratedToken& a = log.tokens[i];
+    const GeneratedToken& b = alone.tokens[i];
+    ASSERT_EQ(std::memcmp(&a.logprob, &b.logprob, sizeof(float)), 0) << what << ", token " << i;
+    ASSERT_EQ(a.top.size(), b.top.size());
+    for (size_t n = 0; n < a.top.size(); ++n) {
+      ASSERT_EQ(a.top[n].id, b.top[n].id) << what;
+      ASSERT_EQ(std::memcmp(&a.top[n].logprob, &b.top[n].logprob, sizeof(float)), 0) << what;
+    }
+  }
+}
+
+class BatchInvariance : public ::testing::TestWithParam<EngineOptions::Quantise> {
+ protected:
+  EngineOptions options() const { return {.threads = 2, .quantise = GetParam()}; }
+
+  std::map<std::string, GenerationLog> alone() {
+    const auto engine = start(open_stories(), options());
+    std::map<std::string, GenerationLog> logs;
+    for (const Generation& request : mixed_requests(*engine)) logs[request.id] = generate(*engine, request);
+    return logs;
+  }
+
+  /// All at once; returns the engine's stats at the end.
+  EngineStats expect_same_together(EngineOptions together, const std::map<std::string, GenerationLog>& alone,
+                                   const std::string& what) {
+    int in_one_pass = 0;
+    together.on_step = [&in_one_pass](const StepTrace& trace) {
+      in_one_pass = std::max(in_one_pass, static_cast<int>(trace.rows.size()));
+    };
+    GenerationLogs logs;
+    const auto engine = start(open_stories(), together);
+    std::vector<Generation> requests = mixed_requests(*engine);
+    // The first one's sink brings in the others, so that they are together from the second step on.
+    const EventSink first = logs.sink(requests[0].id);
+    std::vector<EventSink> sinks;
+    for (size_t i = 1; i < requests.size(); ++i) sinks.push_back(logs.sink(requests[i].id));
+    bool begun = false;
+    const Result<> accepted = engine->submit(requests[0], [&](GenerationEvent event) {
+      for (size_t i = 1; i < requests.size() && !begun; ++i) {
+        EXPECT_TRUE(engine->submit(requests[i], sinks[i - 1]));
+      }
+      begun = true;
+      first(std::move(event));
+    });
+    EXPECT_TRUE(accepted);
+    logs.wait_for_all();
+    for (const auto& [id, log] : alone) expect_bits(logs.of(id), log, what + ", request " + id);
+    EXPECT_GE(in_one_pass, 2) << what;
+    return engine->stats();
+  }
+};
+
+TEST_P(BatchInvariance, AloneAmongSixteenOthersAndInAnyChunks) {
+  SKIP_WITHOUT_STORIES();
+  const auto logs = alone();
+  for (const int chunk : {1, 3, 16, 64, 256}) {
+    EngineOptions together = options();
+    together.prefill_chunk = chunk;
+    expect_same_together(together, logs, "chunks of " + std::to_string(chunk));
+  }
+}
+
+TEST_P(BatchInvariance, UnderPreemption) {
+  SKIP_WITHOUT_STORIES();
+  const auto logs = alone();
+  EngineOptions tight = options();
+  tight.kv_memory_bytes = 16 * kv_block_bytes(open_stories().shape, tight.kv_bf16);
+  tight.prefill_chunk = 40;
+  const EngineStats stats = expect_same_together(tight, logs, "with 16 blocks");
+  EXPECT_EQ(stats.kv_blocks_total, 16);
+  EXPECT_GT(stats.preemptions, 0u);
+  EXPECT_GT(stats.recomputed_tokens, 0);
+  TokenCount prompt_tokens = 0;
+  for (const auto& [id, log] : logs) prompt_tokens += log.usage.prompt_computed;
+  EXPECT_EQ(stats.prompt_tokens, prompt_tokens) << "what is computed again is not billed again";
+}
+
+INSTANTIATE_TEST_SUITE_P(Weights, BatchInvariance,
+                         ::testing::Values(EngineOptions::Quantise::kF32, EngineOptions::Quantise::kQ8_0),
+                         [](const auto& weights) {
+                           return weights.param == EngineOptions::Quantise::kF32 ? "F32" : "Q8_0";
+                         });
+
+TEST(EngineStart, SaysWhatIsMissingBeforeItLoads) {
+  SKIP_WITHOUT_STORIES();
+  const auto window = Engine::start(open_stories(), {.context = 1 << 20});
+  ASSERT_FALSE(window);
+  EXPECT_NE(window.error().message.find("--ctx"), std::string::npos);
+  const auto memory =
+      Engine::start(open_stories(), {.kv_memory_bytes = int64_t{1} << 60, .max_sequences = 1 << 30});
+  ASSERT_FALSE(memory);
+  EXPECT_NE(memory.error().message.find("MiB are available"), std::string::npos) << memory.error().message;
+  EXPECT_FALSE(Engine::start(open_stories(), {.prefill_chunk = 0}));
+}
+
+TEST(EngineStart, ObeysTheMemoryForTheCache) {
+  SKIP_WITHOUT_STORIES();
+  const int64_t block_bytes = kv_block_bytes(open_stories().shape, true);
+  const auto engine = start(open_stories(), {.kv_memory_bytes = 10 * block_bytes + block_bytes / 2});
+  EXPECT_EQ(engine->stats().kv_blocks_total, 10);
+  EXPECT_EQ(engine->context(), 160) << "shrunk to what the blocks hold";
+}
+
+}  // namespace
+}  // namespace feilun::engine
