@@ -36,7 +36,6 @@ void Writer::stop() {
 void Writer::enqueue(std::unique_ptr<Operation> operation) {
   {
     const std::lock_guard lock(mutex_);
-    CHECK(!stopping_);
     queue_.push_back(std::move(operation));
   }
   wake_.notify_one();

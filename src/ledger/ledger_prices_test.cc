@@ -1,0 +1,129 @@
+#include <gtest/gtest.h>
+
+#include "ledger/ledger_fixture.h"
+
+namespace feilun::ledger {
+namespace {
+
+using std::chrono::milliseconds;
+
+TEST_F(LedgerTest, PriceIntervalsAreHalfOpen) {
+  const WallTime start = clock_.wall();
+  const PriceVersion first = ledger_->set_price(price()).value();
+  PriceVersion dearer = price();
+  dearer.output = Money::pico(900'000);
+  dearer.effective_from = start + milliseconds(10);
+  const PriceVersion second = ledger_->set_price(dearer).value();
+  const auto at = [&](milliseconds offset) { return ledger_->price_at("nano", "CNY", start + offset); };
+  EXPECT_EQ(at(milliseconds(-1)).error().code, ErrorCode::kNotFound);
+  EXPECT_EQ(at(milliseconds(0))->id, first.id);
+  EXPECT_EQ(at(milliseconds(9))->id, first.id);
+  EXPECT_EQ(at(milliseconds(10))->id, second.id);
+  EXPECT_EQ(at(milliseconds(11))->id, second.id);
+  EXPECT_EQ(at(milliseconds(9))->effective_until, start + milliseconds(10));
+  EXPECT_EQ(at(milliseconds(10))->effective_until, WallTime::max());
+  expect_verified();
+}
+
+TEST_F(LedgerTest, HoldsPinThePriceInForceAtTheirTime) {
+  credit("1");
+  const PriceVersion first = ledger_->set_price(price()).value();
+  PriceVersion dearer = price();
+  dearer.output = Money::pico(900'000);
+  dearer.effective_from = clock_.wall() + milliseconds(10);
+  const PriceVersion second = ledger_->set_price(dearer).value();
+  clock_.advance(milliseconds(9));
+  EXPECT_EQ(ledger_->hold_now(request("before"))->price.id, first.id);
+  clock_.advance(milliseconds(1));
+  EXPECT_EQ(ledger_->hold_now(request("at"))->price.id, second.id);
+  clock_.advance(milliseconds(1));
+  EXPECT_EQ(ledger_->hold_now(request("after"))->price.id, second.id);
+  EXPECT_EQ(ledger_->settle_now("before", {.output = 1}, Outcome::kCompleted)->charged.pico(), 600'000);
+  EXPECT_EQ(ledger_->settle_now("at", {.output = 1}, Outcome::kCompleted)->charged.pico(), 900'000);
+  expect_verified();
+}
+
+TEST_F(LedgerTest, NewPriceEndsBeforeOneAlreadyScheduled) {
+  const WallTime start = clock_.wall();
+  ASSERT_TRUE(ledger_->set_price(price()));
+  PriceVersion later = price();
+  later.effective_from = start + milliseconds(100);
+  const PriceVersion scheduled = ledger_->set_price(later).value();
+  clock_.advance(milliseconds(50));
+  const PriceVersion middle = ledger_->set_price(price()).value();
+  EXPECT_EQ(middle.effective_from, start + milliseconds(50));
+  EXPECT_EQ(middle.effective_until, start + milliseconds(100));
+  EXPECT_EQ(ledger_->price_at("nano", "CNY", start + milliseconds(49))->id, 1);
+  EXPECT_EQ(ledger_->price_at("nano", "CNY", start + milliseconds(99))->id, middle.id);
+  EXPECT_EQ(ledger_->price_at("nano", "CNY", start + milliseconds(100))->id, scheduled.id);
+  expect_verified();
+}
+
+TEST_F(LedgerTest, PriceNeverBeginsInThePast) {
+  PriceVersion backdated = price();
+  backdated.effective_from = clock_.wall() - std::chrono::hours(24);
+  EXPECT_EQ(ledger_->set_price(backdated)->effective_from, clock_.wall());
+  // Two at one instant: the second replaces the first before anything else can happen.
+  const PriceVersion second = ledger_->set_price(price()).value();
+  EXPECT_EQ(ledger_->price_at("nano", "CNY", clock_.wall())->id, second.id);
+  expect_verified();
+}
+
+TEST_F(LedgerTest, RefusesPricesThatCannotBe) {
+  PriceVersion bad = price();
+  bad.output = Money::pico(-1);
+  EXPECT_EQ(ledger_->set_price(bad).error().code, ErrorCode::kInvalidArgument);
+  bad = price();
+  bad.offering = "";
+  EXPECT_EQ(ledger_->set_price(bad).error().code, ErrorCode::kInvalidArgument);
+  bad = price();
+  bad.currency = "yuan";
+  EXPECT_EQ(ledger_->set_price(bad).error().code, ErrorCode::kInvalidArgument);
+  bad = price();
+  bad.input_fresh = yuan("100000000000000000000");
+  EXPECT_EQ(ledger_->set_price(bad).error().code, ErrorCode::kInvalidArgument);
+  bad = price();
+  bad.effective_until = clock_.wall();
+  EXPECT_EQ(ledger_->set_price(bad).error().code, ErrorCode::kInvalidArgument);
+}
+
+TEST_F(LedgerTest, CurrenciesAreNeverMixed) {
+  ASSERT_TRUE(ledger_->create_project("dollars", "USD"));
+  set_up_price();
+  EXPECT_EQ(ledger_->credit("dollars", yuan("1"), "CNY", "", "").error().code, ErrorCode::kInvalidArgument);
+  ASSERT_TRUE(ledger_->credit("dollars", yuan("1"), "USD", "", ""));
+  HoldRequest other = request("r");
+  other.project_id = ledger_->find_project("dollars")->id;
+  EXPECT_EQ(ledger_->hold_now(other).error().code, ErrorCode::kNotFound);
+  expect_verified();
+}
+
+TEST_F(LedgerTest, CreditWithAnIdempotencyKeyIsGivenOnce) {
+  const auto give = [&](const char* amount, const char* key) {
+    return ledger_->credit("default", yuan(amount), "CNY", "top-up", key);
+  };
+  EXPECT_EQ(give("10", "a")->posted, yuan("10"));
+  EXPECT_EQ(give("10", "a")->posted, yuan("10"));
+  EXPECT_EQ(give("11", "a").error().code, ErrorCode::kConflict);
+  EXPECT_EQ(give("10", "b")->posted, yuan("20"));
+  EXPECT_EQ(give("10", "")->posted, yuan("30"));
+  EXPECT_EQ(give("10", "")->posted, yuan("40"));
+  EXPECT_EQ(give("0", "").error().code, ErrorCode::kInvalidArgument);
+  EXPECT_EQ(give("-1", "").error().code, ErrorCode::kInvalidArgument);
+  reopen();
+  EXPECT_EQ(give("10", "a")->posted, yuan("40"));
+  expect_verified();
+}
+
+TEST_F(LedgerTest, FundingStaysInsideItsBound) {
+  const Money bound = Money::pico(int128{1'000'000'000'000} * 1'000'000'000'000 * 1'000'000'000'000);
+  EXPECT_EQ(ledger_->credit("default", bound, "CNY", "", "")->posted, bound);
+  EXPECT_EQ(ledger_->credit("default", Money::pico(1), "CNY", "", "").error().code,
+            ErrorCode::kInvalidArgument);
+  const auto absurd = ledger_->credit("default", Money::pico(static_cast<int128>(1) << 126), "CNY", "", "");
+  EXPECT_EQ(absurd.error().code, ErrorCode::kInvalidArgument);
+  expect_verified();
+}
+
+}  // namespace
+}  // namespace feilun::ledger
