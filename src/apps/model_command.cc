@@ -5,7 +5,6 @@
 #include <optional>
 
 #include "apps/command.h"
-#include "apps/embedded.h"
 #include "model/convert.h"
 #include "model/inspect.h"
 
@@ -20,13 +19,12 @@ struct ModelOptions {
 };
 
 Result<> inspect(const ModelOptions& options) {
-  fmt::print("{}", TRY(options.path == kBuiltinPath ? model::describe_model_bytes(builtin_model())
-                                                    : model::describe_model(options.path)));
+  fmt::print("{}", TRY(model::describe_model(options.path)));
   return {};
 }
 
 Result<> convert(const ModelOptions& options) {
-  const model::WriteProgress progress = [](size_t done, size_t total) {
+  const model::WriteProgress progress = [](int64_t done, int64_t total) {
     if (isatty(STDERR_FILENO) != 0 && total > 0) fmt::print(stderr, "\r{:3}%", done * 100 / total);
   };
   if (!options.tokenizer.empty()) {
@@ -55,7 +53,7 @@ void add_model_commands(CLI::App& app, Run& chosen) {
 
   CLI::App* inspect_command =
       group->add_subcommand("inspect", "Tell what a model is and whether it can be served");
-  inspect_command->add_option("path", options->path, "A GGUF file, a Hugging Face directory, or 'builtin'")
+  inspect_command->add_option("path", options->path, "A GGUF file or a Hugging Face directory")
       ->required();
   on_chosen(inspect_command, chosen, options, inspect);
 

@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <cstdlib>
-#define TOML_EXCEPTIONS 0
 #include <toml++/toml.h>
 
 namespace feilun::apps {
@@ -56,15 +55,20 @@ Result<std::vector<std::string>> toml_values(const toml::node& node, std::string
   return values;
 }
 
+Result<toml::table> parse_toml(const std::filesystem::path& path) {
+  try {
+    return toml::parse_file(path.string());
+  } catch (const toml::parse_error& error) {
+    return fail(ErrorCode::kInvalidArgument, "{}:{}: {}", path.string(), error.source().begin.line,
+                error.description());
+  }
+}
+
 /// Reads the file into the same shape as flags have.
 Result<GivenFlags> read_toml(const std::filesystem::path& path) {
-  const toml::parse_result parsed = toml::parse_file(path.string());
-  if (!parsed) {
-    return fail(ErrorCode::kInvalidArgument, "{}:{}: {}", path.string(), parsed.error().source().begin.line,
-                parsed.error().description());
-  }
+  const toml::table parsed = TRY(parse_toml(path));
   GivenFlags values;
-  for (const auto& [name, node] : parsed.table()) {
+  for (const auto& [name, node] : parsed) {
     const auto known = std::ranges::find_if(
         all_settings(), [&](const Setting& setting) { return toml_name(setting.key) == name.str(); });
     if (known == all_settings().end()) {

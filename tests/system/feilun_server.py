@@ -79,7 +79,7 @@ class FeilunServer:
 
     def run(self, *arguments, check=True):
         """Runs `feilun … --data DATA` and returns what it printed."""
-        done = subprocess.run([self.binary, *map(str, arguments), "--data", self.data], capture_output=True,
+        done = subprocess.run([BINARY, *map(str, arguments), "--data", self.data], capture_output=True,
                               text=True, timeout=60)
         if check and done.returncode != 0:
             raise RuntimeError(f"feilun {' '.join(map(str, arguments))} failed: {done.stderr}")
