@@ -4,6 +4,8 @@
 #include <sodium.h>
 #include <unistd.h>
 
+#include <cerrno>
+#include <cstring>
 #include <future>
 #include <system_error>
 
@@ -22,6 +24,15 @@ Result<> sync_directory(const std::filesystem::path& directory) {
   const bool synced = file >= 0 && fsync(file) == 0;
   if (file >= 0) close(file);
   if (!synced) return fail(ErrorCode::kIo, "cannot sync {}", directory.string());
+  return {};
+}
+
+/// Makes the database's file when absent, readable by its owner alone; SQLite gives its other files the same
+/// mode.
+Result<> create_private(const std::filesystem::path& path) {
+  const int file = open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+  if (file < 0) return fail(ErrorCode::kIo, "cannot open {}: {}", path.string(), std::strerror(errno));
+  close(file);
   return {};
 }
 
@@ -50,6 +61,7 @@ Result<std::unique_ptr<Ledger>> Ledger::open(LedgerOptions options) {
   ServingLock lock;
   if (options.serving) lock = TRY(ServingLock::take(options.directory));
   const auto path = options.directory / "ledger.db";
+  TRY(create_private(path));
   auto store = TRY(open_sqlite_store(path));
   auto reader = TRY(open_sqlite_store(path));
   Anchor anchor = TRY(Anchor::open(options.directory / "ledger.anchor"));
