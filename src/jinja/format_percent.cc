@@ -43,10 +43,12 @@ Result<Field> parse_field(std::string_view format, size_t& at) {
 
 std::string format_integer(const Field& field, Integer value) {
   const char c = field.conversion;
-  std::string digits = c == 'x'   ? fmt::format("{:x}", value < 0 ? -value : value)
-                       : c == 'X' ? fmt::format("{:X}", value < 0 ? -value : value)
-                       : c == 'o' ? fmt::format("{:o}", value < 0 ? -value : value)
-                                  : fmt::format("{}", value < 0 ? -value : value);
+  const auto magnitude =
+      value < 0 ? -static_cast<unsigned __int128>(value) : static_cast<unsigned __int128>(value);
+  std::string digits = c == 'x'   ? fmt::format("{:x}", magnitude)
+                       : c == 'X' ? fmt::format("{:X}", magnitude)
+                       : c == 'o' ? fmt::format("{:o}", magnitude)
+                                  : fmt::format("{}", magnitude);
   if (field.precision > static_cast<int>(digits.size())) {
     digits.insert(0, static_cast<size_t>(field.precision) - digits.size(), '0');
   }
@@ -155,7 +157,8 @@ Result<Value> format_percent(Heap& heap, const Text& format, const Value& argume
     TRY(heap.spend_memory(padded.size()));
     out.append(padded);
   }
-  if (used < values.size() && !(values.size() == 1 && values[0].is_dict())) {
+  if (used < values.size() &&
+      (tuple || !(arguments.is_dict() || arguments.is_list() || arguments.is_undefined()))) {
     return fail(ErrorCode::kInvalidArgument, "the format uses fewer values than it was given");
   }
   return heap.text(std::move(out));

@@ -135,6 +135,7 @@ class Lexer {
   }
 
   Result<void> lex_comment(Position tag) {
+    if (at_ == source_.size()) return {};  // Jinja forgives a tag that nothing follows
     const size_t close = source_.find("#}", at_);
     if (close == std::string::npos) return fail_at(tag, "the comment is not closed by '#}}'");
     const char sign = close > at_ ? source_[close - 1] : '\0';
@@ -176,6 +177,7 @@ class Lexer {
 
   Result<void> lex_raw(Position tag) {
     const size_t begin = at_;
+    if (begin == source_.size()) return {};
     for (size_t open = source_.find("{%", begin); open != std::string::npos;
          open = source_.find("{%", open + 1)) {
       at_ = open + 2;

@@ -33,8 +33,13 @@ Result<Value> map_attribute(Invocation& call, const std::vector<Value>& items) {
   return call.heap().list(std::move(mapped), List::Type::kGenerator);
 }
 
+// Whatever counts as false has no elements, even where it cannot be iterated.
+Result<const std::vector<Value>*> elements(Invocation& call) {
+  return items_of(call.heap(), is_true(call.self) ? call.self : Value());
+}
+
 Result<Value> map(Invocation& call) {
-  const auto* items = TRY(items_of(call.heap(), call.self));
+  const auto* items = TRY(elements(call));
   if (call.raw.positional.empty()) return map_attribute(call, *items);
   const Value& name = call.raw.positional[0];
   const Builtin* filter = name.is_text() ? find_filter(name.bytes()) : nullptr;
@@ -47,7 +52,7 @@ Result<Value> map(Invocation& call) {
 
 template <bool keep, bool by_attribute>
 Result<Value> select(Invocation& call) {
-  const auto* items = TRY(items_of(call.heap(), call.self));
+  const auto* items = TRY(elements(call));
   const auto& given = call.raw.positional;
   if (by_attribute && given.empty())
     return fail(ErrorCode::kInvalidArgument, "the name of an attribute is missing");

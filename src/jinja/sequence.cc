@@ -99,7 +99,9 @@ Result<Value> slice(Heap& heap, const Value& value, const SliceBounds& bounds) {
     TRY(heap.spend_reading(value.as_text().size()));
     return slice_text(heap, value.as_text(), bounds);
   }
-  if (!value.is_list() || !value.as_list().indexable()) return Value();
+  if (!value.is_list() || !value.as_list().indexable()) {
+    return fail(ErrorCode::kInvalidArgument, "a {} cannot be sliced", type_name(value));
+  }
   const auto& items = value.as_list().items;
   const std::vector<size_t> positions = TRY(picked(heap, items.size(), bounds));
   std::vector<Value> part;

@@ -4,6 +4,7 @@
 #include "jinja/attributes.h"
 #include "jinja/compare.h"
 #include "jinja/filters.h"
+#include "jinja/methods.h"
 #include "jinja/print.h"
 #include "jinja/sequence.h"
 #include "jinja/text_operations.h"
@@ -223,6 +224,9 @@ Result<Value> groupby(Invocation& call) {
 
 Result<Value> attribute(Invocation& call) {
   const Text* name = TRY(call.text(0));
+  // Unlike a dot, the filter never looks at the keys of a dict.
+  const bool key_only = call.self.is_dict() && find_method(call.self, name->bytes()) == nullptr;
+  if (key_only) return call.heap().undefined(fmt::format("a dict has no attribute '{}'", name->bytes()));
   return get_attribute(call.context, call.self, name->bytes());
 }
 

@@ -24,8 +24,15 @@ Result<Value> method_filter(Invocation& call) {
   return invoke(*find_method(text, name), call.context, text, call.raw);
 }
 
+Result<Value> replace_filter(Invocation& call) {
+  const Value text = TRY(to_text(call.heap(), call.self));
+  Arguments arguments;
+  for (size_t i = 0; i < 2; ++i) arguments.positional.push_back(TRY(to_text(call.heap(), call.at(i))));
+  if (call.has(2)) arguments.positional.push_back(call.at(2));
+  return invoke(*find_method(text, "replace"), call.context, text, arguments);
+}
+
 constexpr char kStrip[] = "strip";
-constexpr char kReplace[] = "replace";
 
 Result<Value> center(Invocation& call) {
   const Value text = TRY(to_text(call.heap(), call.self));
@@ -52,7 +59,9 @@ Result<Value> tojson(Invocation& call) {
 }
 
 Result<Value> indent(Invocation& call) {
-  const Value subject = TRY(to_text(call.heap(), call.self));
+  if (!call.self.is_text())
+    return fail(ErrorCode::kInvalidArgument, "only a string can be indented, not a {}", type_name(call.self));
+  const Text& subject = call.self.as_text();
   Text margin(std::string(4, ' '), true);
   if (call.has(0) && call.at(0).is_text()) {
     margin = call.at(0).as_text();
@@ -62,7 +71,7 @@ Result<Value> indent(Invocation& call) {
   }
   const bool first = call.flag(1, false);
   const bool blank = call.flag(2, false);
-  Text source = subject.as_text();
+  Text source = subject;
   source.append("\n", true);
   const std::vector<Text> lines = split_lines(source, false);
   Text out;
@@ -102,9 +111,18 @@ Result<Value> truncate(Invocation& call) {
 }
 
 Result<Value> wordcount(Invocation& call) {
-  const Value text = TRY(to_text(call.heap(), call.self));
-  TRY(call.heap().spend_memory(text.as_text().size()));
-  return Value::integer(static_cast<Integer>(split_words(text.as_text(), kUnlimited, false).size()));
+  const Value subject = TRY(to_text(call.heap(), call.self));
+  const std::string_view text = subject.bytes();
+  Integer count = 0;
+  bool in_word = false;
+  for (size_t at = 0; at < text.size();) {
+    const CodePoint c = code_point_at(text, at);
+    const bool letter = c.value == '_' || is_alpha(c.value) || is_digit(c.value);
+    count += letter && !in_word;
+    in_word = letter;
+    at += c.size;
+  }
+  return Value::integer(count);
 }
 
 Result<Value> escape(Invocation& call) {
@@ -137,7 +155,7 @@ const std::vector<Builtin>& text_filters() {
       {"capitalize", {}, 0, mapped_filter<capitalize>},
       {"title", {}, 0, mapped_filter<title_words>},
       {"trim", {"chars"}, 0, method_filter<kStrip>},
-      {"replace", {"old", "new", "count"}, 2, method_filter<kReplace>},
+      {"replace", {"old", "new", "count"}, 2, replace_filter},
       {"center", {"width"}, 0, center},
       {"tojson", {"ensure_ascii", "indent", "separators", "sort_keys"}, 0, tojson},
       {"indent", {"width", "first", "blank"}, 0, indent},

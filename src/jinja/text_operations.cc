@@ -156,7 +156,25 @@ Text replace(const Text& text, const Text& old, const Text& replacement, size_t 
 }
 
 Text upper(const Text& text) {
-  return mapped(text, to_upper);
+  // The letters that become several in capitals.
+  static constexpr std::pair<std::string_view, std::string_view> kExpanding[] = {
+      {"ß", "SS"}, {"ŉ", "ʼN"},  {"ǰ", "J̌"},   {"ﬀ", "FF"}, {"ﬁ", "FI"},
+      {"ﬂ", "FL"}, {"ﬃ", "FFI"}, {"ﬄ", "FFL"}, {"ﬅ", "ST"}, {"ﬆ", "ST"}};
+  Text expanded = text;
+  for (const auto& [letter, capitals] : kExpanding) {
+    size_t found = expanded.bytes().find(letter);
+    if (found == std::string_view::npos) continue;
+    Text out;
+    size_t begin = 0;
+    for (; found != std::string_view::npos; found = expanded.bytes().find(letter, begin)) {
+      out.append(expanded, begin, found);
+      out.append(capitals, expanded.trusted_at(found));
+      begin = found + letter.size();
+    }
+    out.append(expanded, begin, expanded.size());
+    expanded = std::move(out);
+  }
+  return mapped(expanded, to_upper);
 }
 Text lower(const Text& text) {
   return mapped(text, to_lower);
