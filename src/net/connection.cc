@@ -122,24 +122,7 @@ asio::awaitable<std::optional<Connection::Refused>> Connection::read_request() {
 
   set_deadline(options_.header_timeout);
   auto [header_error, header_bytes] = co_await http::async_read_header(socket_, buffer_, parser, kAwait);
-  if (timed_out_) co_return Refused{408, "the request's headers took too long to arrive"};
-  if (header_error == http::error::header_limit || header_error == http::error::buffer_overflow) {
-    co_return Refused{
-        431, fmt::format("the request's headers are larger than {} bytes", options_.header_bytes_max)};
-  }
-  if (header_error == http::error::body_limit) {
-    co_return Refused{413,
-                      fmt::format("the request's body is larger than {} bytes", options_.body_bytes_max)};
-  }
-  if (header_error == http::error::bad_version)
-    co_return Refused{505, "only HTTP/1.1 and HTTP/1.0 are spoken here"};
-  if (header_error == http::error::end_of_stream || header_error == http::error::partial_message ||
-      header_error.category() == asio::error::get_system_category() ||
-      header_error.category() == asio::error::get_misc_category()) {
-    co_return Refused{};
-  }
-  if (header_error)
-    co_return Refused{400, fmt::format("not an HTTP/1.1 request: {}", header_error.message())};
+  if (header_error) co_return unreadable(header_error, "headers");
 
   auto& head = parser.get();
   request_.method = head.method_string();
@@ -161,22 +144,28 @@ asio::awaitable<std::optional<Connection::Refused>> Connection::read_request() {
   if (!parser.is_done()) {
     set_deadline(options_.body_timeout);
     auto [error, bytes] = co_await http::async_read(socket_, buffer_, parser, kAwait);
-    if (timed_out_) co_return Refused{408, "the request's body took too long to arrive"};
-    if (error == http::error::body_limit) {
-      co_return Refused{413,
-                        fmt::format("the request's body is larger than {} bytes", options_.body_bytes_max)};
-    }
-    if (error == http::error::partial_message || error == http::error::end_of_stream ||
-        error.category() == asio::error::get_system_category()) {
-      co_return Refused{};
-    }
-    if (error)
-      co_return Refused{400, fmt::format("the request's body is not well-formed: {}", error.message())};
+    if (error) co_return unreadable(error, "body");
   }
   deadline_ = std::chrono::steady_clock::time_point::max();
   keep_alive_ = parser.keep_alive();
   request_.body = std::move(parser.get().body());
   co_return std::nullopt;
+}
+
+/// Which reply, if any, fits what went wrong while reading a request's headers or body.
+Connection::Refused Connection::unreadable(error_code error, std::string_view part) const {
+  if (timed_out_) return {408, fmt::format("the request's {} took too long to arrive", part)};
+  if (error == http::error::header_limit || error == http::error::buffer_overflow) {
+    return {431, fmt::format("the request's headers are larger than {} bytes", options_.header_bytes_max)};
+  }
+  if (error == http::error::body_limit) {
+    return {413, fmt::format("the request's body is larger than {} bytes", options_.body_bytes_max)};
+  }
+  if (error == http::error::bad_version) return {505, "only HTTP/1.1 and HTTP/1.0 are spoken here"};
+  const bool http_error = error.category() == make_error_code(http::error::bad_method).category();
+  const bool left = error == http::error::end_of_stream || error == http::error::partial_message;
+  if (!http_error || left) return {};
+  return {400, fmt::format("not an HTTP/1.1 request (in its {}): {}", part, error.message())};
 }
 
 asio::awaitable<void> Connection::refuse(Refused why) {

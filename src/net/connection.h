@@ -53,6 +53,7 @@ class Connection final : public Exchange, public std::enable_shared_from_this<Co
   boost::asio::awaitable<void> handle();
   boost::asio::awaitable<bool> await_first_byte();
   boost::asio::awaitable<std::optional<Refused>> read_request();
+  Refused unreadable(boost::system::error_code error, std::string_view part) const;
   boost::asio::awaitable<void> refuse(Refused why);
   boost::asio::awaitable<void> linger();
   boost::asio::awaitable<bool> send(std::string bytes);
