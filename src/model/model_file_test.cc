@@ -3,8 +3,11 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <algorithm>
+
 #include "base/testdata.h"
 #include "model/convert.h"
+#include "model/inspect.h"
 #include "model/mapped_file.h"
 
 namespace feilun::model {
@@ -88,6 +91,69 @@ TEST(ModelFile, ConvertedHuggingFaceModelKeepsItsTokens) {
   for (const char* text : {"", " ", "Lily was sad.", "a  b\n\tc", "女孩 \xff"}) {
     EXPECT_EQ(model->tokenizer->encode(text), original->tokenizer->encode(text)) << text;
   }
+}
+
+/// Row `row` of a matrix in F32.
+std::span<const float> row_of(const TensorView& tensor, int64_t row) {
+  return {reinterpret_cast<const float*>(tensor.data.data()) + row * tensor.dims[0],
+          static_cast<size_t>(tensor.dims[0])};
+}
+
+TEST(ModelFile, ConversionPutsTheRowsOfQAndKIntoGgufOrder) {
+  SKIP_WITHOUT(kTinyStories);
+  const Scratch scratch;
+  const auto done = convert_model(kTinyStories, compute::DType::kF32, scratch / "rows.gguf");
+  ASSERT_TRUE(done) << done.error().message;
+  const auto original = open_model(kTinyStories);
+  const auto model = open_model(scratch / "rows.gguf");
+  ASSERT_TRUE(original && model);
+  const int half = original->shape.head_dim / 2;
+  for (const char* name : {"blk.1.attn_q.weight", "blk.1.attn_k.weight"}) {
+    const TensorView& from = *original->weights->find(name);
+    const TensorView& to = *model->weights->find(name);
+    for (int64_t row = 0; row < from.dims[1]; ++row) {
+      const int64_t head = row / (2 * half) * 2 * half;
+      const int64_t at = row % (2 * half);
+      // Element j of a head's first half and element j of its second half become neighbours.
+      const int64_t target = at < half ? head + 2 * at : head + 2 * (at - half) + 1;
+      EXPECT_TRUE(std::ranges::equal(row_of(from, row), row_of(to, target))) << name << " row " << row;
+    }
+  }
+  const TensorView& value = *model->weights->find("blk.1.attn_v.weight");
+  EXPECT_TRUE(std::ranges::equal(row_of(value, 5), row_of(*original->weights->find(value.name), 5)));
+}
+
+TEST(ModelFile, AFailedConversionLeavesNothingBehind) {
+  SKIP_WITHOUT(kStories);
+  const Scratch scratch;
+  EXPECT_FALSE(
+      convert_llama2c(kStories / "stories260K.bin", kStories / "stories260K.bin", scratch / "x.gguf"));
+  EXPECT_FALSE(fs::exists(scratch / "x.gguf"));
+  const auto missing = convert_model(kTinyStories, {}, scratch / "no" / "such" / "folder.gguf");
+  ASSERT_FALSE(missing);
+  EXPECT_EQ(missing.error().code, ErrorCode::kIo);
+}
+
+TEST(Inspect, DescribesAModelAndSaysWhetherItLoads) {
+  SKIP_WITHOUT(kTinyStories);
+  const auto found = inspect_model(kTinyStories);
+  ASSERT_TRUE(found) << found.error().message;
+  EXPECT_EQ(found->parameters, 656'000);
+  EXPECT_EQ(found->weight_bytes, 4 * 656'000);
+  EXPECT_EQ(found->kv_bytes_per_token, 2 * 2 * 4 * 16 * 2);
+  EXPECT_EQ(found->refusal, "");
+  const auto text = describe_model(kTinyStories);
+  ASSERT_TRUE(text);
+  EXPECT_NE(text->find("SentencePiece BPE by rank, 2048 tokens"), std::string::npos) << *text;
+}
+
+TEST(Inspect, DescribesWhatItRefuses) {
+  const auto path = testdata_path("tokenizers/gguf-vocab/ggml-vocab-phi-3.gguf");
+  SKIP_WITHOUT(path);
+  const auto found = inspect_model(path);
+  ASSERT_TRUE(found) << found.error().message;
+  EXPECT_EQ(found->architecture, "phi3");
+  EXPECT_NE(found->refusal.find("phi3"), std::string::npos);
 }
 
 }  // namespace
