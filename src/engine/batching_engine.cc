@@ -55,7 +55,7 @@ Result<> BatchingEngine::submit(Generation generation, EventSink sink) {
 }
 
 Result<> BatchingEngine::check(const Generation& generation) const {
-  const int vocabulary = backend_->vocabulary_size();
+  const int vocabulary = vocabulary_of(file_, *backend_);
   if (generation.prompt.empty()) return fail(ErrorCode::kInvalidArgument, "the prompt has no tokens");
   const auto prompt_tokens = static_cast<TokenCount>(generation.prompt.size());
   if (prompt_tokens >= context_) {

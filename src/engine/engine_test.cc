@@ -268,6 +268,37 @@ TEST(Engine, FailsAGenerationWhoseLogitsAreNoNumbers) {
   EXPECT_EQ(engine->stats().sampled_tokens, 0);
 }
 
+/// Weights padded by rows that stand for no token, the best of all logits among them.
+class PaddedBackend final : public Backend {
+ public:
+  int vocabulary_size() const override { return FakeTokenizer::kVocabulary + 16; }
+  int block_count() const override { return 16; }
+  std::span<const float> forward(std::span<const SequenceSlice> slices) override {
+    logits_.clear();
+    for (const SequenceSlice& slice : slices) {
+      for (int id = 0; slice.wants_logits && id < vocabulary_size(); ++id)
+        logits_.push_back(static_cast<float>(id));
+    }
+    return logits_;
+  }
+
+ private:
+  std::vector<float> logits_;
+};
+
+TEST(Engine, ChoosesNoTokenThatTheTokenizerDoesNotKnow) {
+  GenerationLogs logs;
+  const auto engine = make_engine(fake_model_file(), std::make_unique<PaddedBackend>(), {});
+  for (const char* id : {"a", "b"}) ASSERT_TRUE(engine->submit(generation(id, 5, 5), logs.sink(id)));
+  logs.wait_for_all();
+  for (const auto& [id, log] : logs.all()) {
+    EXPECT_EQ(ids_of(log), std::vector<TokenId>(5, FakeTokenizer::kVocabulary - 1)) << id;
+  }
+  Generation padded = generation("a", 5, 5);
+  padded.prompt.push_back(FakeTokenizer::kVocabulary);
+  EXPECT_FALSE(engine->submit(padded, [](const GenerationEvent&) {}));
+}
+
 TEST(Engine, PutsTwoRequestsIntoOneForwardPass) {
   std::vector<StepTrace> traces;
   EngineOptions options{.prefill_chunk = 8};

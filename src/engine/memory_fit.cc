@@ -1,6 +1,7 @@
 #include "engine/memory_fit.h"
 
 #include <algorithm>
+#include <limits>
 
 #include "base/check.h"
 #include "engine/backend.h"
@@ -10,6 +11,7 @@ namespace {
 
 constexpr int64_t kMiB = int64_t{1} << 20;
 constexpr int64_t kDefaultMemoryMax = 1024 * kMiB;
+constexpr int64_t kBlocksMax = std::numeric_limits<int32_t>::max();
 
 int64_t mib(int64_t bytes) {
   return bytes / kMiB + (bytes % kMiB != 0 ? 1 : 0);
@@ -33,7 +35,7 @@ Result<KvPlan> plan_kv(const KvRequest& request) {
   const int64_t per_sequence = blocks_for(context);
   const int64_t most = per_sequence * request.max_sequences;
   const int64_t memory = request.memory_bytes > 0 ? request.memory_bytes : kDefaultMemoryMax;
-  const int64_t blocks = std::min(most, memory / request.block_bytes);
+  const int64_t blocks = std::min({most, memory / request.block_bytes, kBlocksMax});
   if (blocks < 1 || (request.context > 0 && blocks < per_sequence)) {
     const int64_t needed = (request.context > 0 ? per_sequence : 1) * request.block_bytes;
     return fail(

@@ -86,13 +86,9 @@ TokenId Sampler::best() const {
 }
 
 TokenId Sampler::draw(const Sampling& sampling, float best_logit, double uniform) {
-  kept_.clear();
-  for (size_t id = 0; id < logits_.size(); ++id) {
-    const double scaled = (static_cast<double>(logits_[id]) - best_logit) / sampling.temperature;
-    const double weight = std::exp(scaled);
-    if (weight > 0) kept_.push_back({static_cast<float>(scaled), static_cast<TokenId>(id), weight});
-  }
-  if (sampling.top_k > 0) keep_top_k(sampling.top_k);
+  const bool all = sampling.top_k == 0 || static_cast<size_t>(sampling.top_k) >= logits_.size();
+  all ? keep_all() : keep_top_k(static_cast<size_t>(sampling.top_k));
+  weigh(best_logit, sampling.temperature);
   if (sampling.top_p < 1) keep_top_p(sampling.top_p);
   if (sampling.min_p > 0) keep_min_p(sampling.min_p);
 
@@ -106,22 +102,46 @@ TokenId Sampler::draw(const Sampling& sampling, float best_logit, double uniform
   return kept_.back().id;
 }
 
-void Sampler::keep_top_k(int k) {
-  if (static_cast<size_t>(k) >= kept_.size()) return;
-  ranked_ = kept_;
-  const auto worst = ranked_.begin() + (k - 1);
-  std::ranges::nth_element(ranked_, worst, better);
-  keep_down_to(*worst);
+void Sampler::keep_all() {
+  kept_.clear();
+  for (size_t id = 0; id < logits_.size(); ++id) {
+    kept_.push_back({.logit = logits_[id], .id = static_cast<TokenId>(id)});
+  }
 }
 
-/// Keeps the fewest best candidates that hold a share p of the weight. Halves the candidates by rank: when
-/// the better half already holds enough, the answer ends in it, otherwise the half belongs to the answer and
-/// the search goes on in the rest. Linear on average, since each round looks at half as many.
+/// A heap of the k best so far, its worst on top: most tokens fail the one comparison with that.
+void Sampler::keep_top_k(size_t k) {
+  kept_.clear();
+  for (size_t id = 0; id < logits_.size(); ++id) {
+    const Candidate candidate{.logit = logits_[id], .id = static_cast<TokenId>(id)};
+    if (kept_.size() == k) {
+      if (!better(candidate, kept_.front())) continue;
+      std::ranges::pop_heap(kept_, better);
+      kept_.pop_back();
+    }
+    kept_.push_back(candidate);
+    std::ranges::push_heap(kept_, better);
+  }
+  std::ranges::sort(kept_, {}, &Candidate::id);
+}
+
+void Sampler::weigh(float best_logit, double temperature) {
+  for (Candidate& candidate : kept_) {
+    candidate.weight = std::exp((static_cast<double>(candidate.logit) - best_logit) / temperature);
+  }
+  std::erase_if(kept_, [](const Candidate& candidate) { return candidate.weight == 0; });
+}
+
+/// Keeps the fewest best candidates that hold a share p of the weight.
 void Sampler::keep_top_p(double p) {
   double wanted = 0;
   for (const Candidate& candidate : kept_) wanted += candidate.weight;
   wanted *= p;
-  ranked_ = kept_;
+  rank_heaviest(wanted);
+
+  // Halves the candidates by rank: when the better half already holds enough, the answer ends in it,
+  // otherwise the half belongs to the answer and the search goes on in the rest. Each round looks at half as
+  // many.
   auto first = ranked_.begin();
   auto last = ranked_.end();
   while (last - first > 1) {
@@ -136,12 +156,22 @@ void Sampler::keep_top_p(double p) {
       first = middle;
     }
   }
-  keep_down_to(*first);
+  // Erasing keeps the order of ids, in which the draw walks.
+  std::erase_if(kept_, [worst = *first](const Candidate& candidate) { return better(worst, candidate); });
 }
 
-/// Erasing keeps the order of ids, in which the draw walks.
-void Sampler::keep_down_to(Candidate worst) {
-  std::erase_if(kept_, [worst](const Candidate& candidate) { return better(worst, candidate); });
+/// Mostly few tokens hold nearly all the weight: looks for them above falling thresholds.
+void Sampler::rank_heaviest(double wanted) {
+  for (const double threshold : {1e-2, 1e-4, 1e-8, 0.0}) {
+    ranked_.clear();
+    double mass = 0;
+    for (const Candidate& candidate : kept_) {
+      if (candidate.weight < threshold) continue;
+      ranked_.push_back(candidate);
+      mass += candidate.weight;
+    }
+    if (mass >= wanted) return;
+  }
 }
 
 void Sampler::keep_min_p(double p) {

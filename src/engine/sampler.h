@@ -36,7 +36,7 @@ struct SamplePoint {
 /// Chooses tokens from logits. In this order: logit bias, penalties (repetition, then frequency and
 /// presence), temperature, top-k, top-p, min-p, draw. Each filter renormalises what the one before left.
 ///
-/// The vocabulary is never sorted: top-k is a selection, top-p a selection by weight, and the draw walks the
+/// The vocabulary is never sorted: top-k is a heap, top-p a selection by weight, and the draw walks the
 /// kept tokens in the order of their ids. Of equal logits the lower id counts as the better.
 ///
 /// One thread at a time; scratch memory is kept between calls, results never depend on it.
@@ -48,27 +48,30 @@ class Sampler {
   /// token is possible.
   Result<GeneratedToken> sample(std::span<const float> logits, const Sampling& sampling,
                                 const TokenHistory& history, SamplePoint point);
+  int vocabulary_size() const { return static_cast<int>(logits_.size()); }
   /// Tokens chosen since the start.
   TokenCount sampled() const { return sampled_; }
 
  private:
   struct Candidate {
-    float scaled = 0;  ///< (logit − best) / temperature: the best has 0
+    float logit = 0;
     TokenId id = 0;
-    double weight = 0;  ///< e^scaled
+    double weight = 0;  ///< e^((logit − best) / temperature): the best has 1
   };
   /// A better candidate comes first.
   static bool better(const Candidate& a, const Candidate& b) {
-    return a.scaled != b.scaled ? a.scaled > b.scaled : a.id < b.id;
+    return a.logit != b.logit ? a.logit > b.logit : a.id < b.id;
   }
 
   void adjust(std::span<const float> logits, const Sampling& sampling, const TokenHistory& history);
   TokenId best() const;
   TokenId draw(const Sampling& sampling, float best_logit, double uniform);
-  void keep_top_k(int k);
+  void keep_all();
+  void keep_top_k(size_t k);
+  void weigh(float best_logit, double temperature);
   void keep_top_p(double p);
+  void rank_heaviest(double wanted);
   void keep_min_p(double p);
-  void keep_down_to(Candidate worst);
 
   std::vector<float> logits_;
   std::vector<Candidate> kept_;    ///< in the order of ids

@@ -29,6 +29,10 @@ int fresh_prompt_tokens(const PlannedSlice& slice, TokenCount prompt_tokens) {
 
 }  // namespace
 
+int vocabulary_of(const model::ModelFile& file, const Backend& backend) {
+  return std::min(file.tokenizer->vocabulary_size(), backend.vocabulary_size());
+}
+
 StepLoop::StepLoop(const model::ModelFile& file, Backend& backend, const EngineOptions& options,
                    Mailbox& mailbox)
     : file_(file),
@@ -36,7 +40,7 @@ StepLoop::StepLoop(const model::ModelFile& file, Backend& backend, const EngineO
       options_(options),
       mailbox_(mailbox),
       scheduler_(scheduler_options(backend, options)),
-      sampler_(backend.vocabulary_size()) {
+      sampler_(vocabulary_of(file, backend)) {
   stats_.kv_blocks_total = scheduler_.blocks_total();
   mailbox_.publish(stats_, 0, {});
 }
@@ -117,8 +121,9 @@ void StepLoop::sample(const StepPlan& plan, std::span<const float> logits) {
   for (const PlannedSlice& planned : plan.slices) {
     if (!planned.samples) continue;
     Session& session = session_of(planned.id);
-    auto token = sampler_.sample(logits.first(vocabulary), session.generation().sampling, session.history(),
-                                 session.next_point());
+    const auto choices = logits.first(static_cast<size_t>(sampler_.vocabulary_size()));
+    auto token =
+        sampler_.sample(choices, session.generation().sampling, session.history(), session.next_point());
     logits = logits.subspan(vocabulary);
     if (token) {
       ++stats_.output_tokens;

@@ -14,6 +14,9 @@
 
 namespace feilun::engine {
 
+/// Tokens that can be read and chosen. Weights are often padded with rows that stand for no token.
+int vocabulary_of(const model::ModelFile& file, const Backend& backend);
+
 /// What the engine's thread does, one step after the other. Everything here belongs to that one thread.
 class StepLoop {
  public:
