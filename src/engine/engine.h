@@ -137,8 +137,8 @@ class Engine {
   static Result<std::unique_ptr<Engine>> start(model::ModelFile file, EngineOptions options);
   virtual ~Engine() = default;  ///< cancels what runs and joins the thread
 
-  /// kInvalidArgument, kContextLengthExceeded (message with both numbers), kOverloaded or kConflict (the id is
-  /// live); then no event follows.
+  /// kInvalidArgument, kContextLengthExceeded (message with both numbers), kOverloaded or kConflict (the id
+  /// is live); then no event follows.
   virtual Result<> submit(Generation generation, EventSink sink) = 0;
   /// Raises the bound on output tokens to `total`. A generation that reaches its bound waits, keeping its
   /// place; with `final` it ends there with kAllowance. Unknown ids are ignored.
