@@ -18,6 +18,16 @@ constexpr std::string_view kNames[] = {
     "config.json", "generation_config.json",      "tokenizer.json", "tokenizer_config.json", "vocab.json",
     "merges.txt",  "model.safetensors.index.json"};
 
+/// A folder of this process, gone when it ends.
+struct Folder {
+  fs::path path = fs::temp_directory_path() / ("feilun-fuzz-" + std::to_string(::getpid()));
+  Folder() { fs::create_directories(path); }
+  ~Folder() {
+    std::error_code ignored;
+    fs::remove_all(path, ignored);
+  }
+};
+
 void write_files(const fs::path& folder, std::string_view text) {
   for (const std::string_view name : kNames) {
     const std::string mark = "=== " + std::string(name) + "\n";
@@ -36,8 +46,8 @@ void write_files(const fs::path& folder, std::string_view text) {
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
-  static const fs::path folder = fs::temp_directory_path() / ("feilun-fuzz-" + std::to_string(::getpid()));
-  fs::create_directories(folder);
+  static const Folder owned;
+  const fs::path& folder = owned.path;
   write_files(folder, {reinterpret_cast<const char*>(data), size});
   (void)feilun::model::open_model(folder);
   auto read = feilun::model::read_hugging_face_tokenizer(folder);
