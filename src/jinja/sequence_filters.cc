@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <span>
 
 #include "jinja/arithmetic.h"
 #include "jinja/attributes.h"
@@ -166,7 +167,7 @@ Result<Value> extreme(Invocation& call) {
   const auto all = TRY(keyed(call, *items, call.arguments[1], call.flag(0, false)));
   if (all.empty()) return call.heap().undefined("the sequence is empty");
   const Keyed* best = &all[0];
-  for (const Keyed& entry : all) {
+  for (const Keyed& entry : std::span(all).subspan(1)) {
     const auto ordering = TRY(order(call.heap(), entry.key, best->key));
     if (largest ? ordering > 0 : ordering < 0) best = &entry;
   }
