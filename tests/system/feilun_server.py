@@ -44,10 +44,10 @@ class FeilunServer:
 
     def start(self):
         self.log_path = self.data / "server.log"
-        log = open(self.log_path, "ab")
-        self.process = subprocess.Popen(
-            [self.binary, "serve", "--data", self.data, "--listen", f"127.0.0.1:{self.port}", *self.flags],
-            stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+        with open(self.log_path, "ab") as log:
+            self.process = subprocess.Popen(
+                [self.binary, "serve", "--data", self.data, "--listen", f"127.0.0.1:{self.port}", *self.flags],
+                stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         deadline = time.monotonic() + START_SECONDS_MAX
         while not self.ready():
             if self.process.poll() is not None or time.monotonic() > deadline:

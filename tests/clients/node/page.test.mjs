@@ -37,7 +37,7 @@ test("a visitor chats, sees the balance fall and finds the curl", { skip: missin
     await page.waitForFunction(() => document.querySelector("#balance").textContent.includes("CNY"));
     const before = await page.textContent("#balance");
     await ask(page, "What is feilun?");
-    const answer = await page.textContent(".assistant:last-of-type");
+    const answer = await page.locator(".assistant").last().textContent();
     assert.ok(answer.length > 10, answer);
     await page.waitForFunction((old) => document.querySelector("#balance").textContent !== old, before);
     await ask(page, "什么是飞轮?");

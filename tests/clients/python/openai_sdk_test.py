@@ -57,7 +57,7 @@ class Chat(unittest.TestCase):
         self.assertIsNone(list(ask(stream=True))[-1].usage)
 
     def test_the_typed_stream_helper_works(self):
-        with client().chat.completions.stream(model=MODEL, messages=QUESTION, max_tokens=20) as stream:
+        with client().chat.completions.stream(model=MODEL, messages=QUESTION, temperature=0) as stream:
             for _ in stream:
                 pass
             final = stream.get_final_completion()
