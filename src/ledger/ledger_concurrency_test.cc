@@ -20,28 +20,28 @@ TEST_F(LedgerTest, OneThousandAtOnceNeverOverspend) {
   constexpr int kRequests = 1000;
   std::atomic<int> served = 0;
   std::atomic<int> refused = 0;
-  std::latch settled(kRequests);
+  const auto settled = std::make_shared<std::latch>(kRequests);
   // Each settles on the writer's thread, in the middle of other holds, at exactly what was held.
   for (int i = 0; i < kRequests; ++i) {
     const std::string id = "req_" + std::to_string(i);
     HoldRequest asked{.request_id = id, .project_id = project, .offering = "nano"};
     asked.input_tokens = 100;
     asked.output_slice = 10;
-    ledger_->hold(asked, [&, id](Result<Hold> hold) {
+    ledger_->hold(asked, [&, id, settled](Result<Hold> hold) {
       if (!hold || hold->exhausted) {
         EXPECT_EQ(hold ? ErrorCode::kInternal : hold.error().code, ErrorCode::kInsufficientQuota);
         ++refused;
-        settled.count_down();
+        settled->count_down();
         return;
       }
       ledger_->settle(id, {.input_fresh = 100, .output = 10}, Outcome::kCompleted,
                       [&](Result<Settlement> done) {
                         if (done) ++served;
-                        settled.count_down();
+                        settled->count_down();
                       });
     });
   }
-  settled.wait();
+  settled->wait();
   EXPECT_EQ(served, 500);
   EXPECT_EQ(refused, 500);
   EXPECT_TRUE(balance().posted.is_zero());

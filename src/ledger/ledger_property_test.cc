@@ -55,18 +55,18 @@ class LedgerProperty : public LedgerTest, public ::testing::WithParamInterface<u
             .output = below(80),
             .reasoning = below(20)};
   }
-  void ask(std::vector<std::unique_ptr<Asked>>& batch, std::latch& answered);
+  void ask(std::vector<std::unique_ptr<Asked>>& batch, const std::shared_ptr<std::latch>& answered);
   void change_price();
   void credit_some();
   void compare_totals();
 
   template <typename T>
-  Done<T> expect(std::vector<std::unique_ptr<Asked>>& batch, std::latch& answered, std::string what,
-                 std::string expected) {
+  Done<T> expect(std::vector<std::unique_ptr<Asked>>& batch, const std::shared_ptr<std::latch>& answered,
+                 std::string what, std::string expected) {
     batch.push_back(std::make_unique<Asked>(std::move(what), std::move(expected)));
-    return [asked = batch.back().get(), &answered](Result<T> result) {
+    return [asked = batch.back().get(), answered](Result<T> result) {
       asked->got = answer(result);
-      answered.count_down();
+      answered->count_down();
     };
   }
 
@@ -76,7 +76,8 @@ class LedgerProperty : public LedgerTest, public ::testing::WithParamInterface<u
   int64_t next_request_ = 0;
 };
 
-void LedgerProperty::ask(std::vector<std::unique_ptr<Asked>>& batch, std::latch& answered) {
+void LedgerProperty::ask(std::vector<std::unique_ptr<Asked>>& batch,
+                         const std::shared_ptr<std::latch>& answered) {
   const int64_t dice = below(100);
   const std::string id = some_request();
   if (dice < 40) {
@@ -142,9 +143,9 @@ TEST_P(LedgerProperty, AnswersAsItsShadowThroughDuplicatesAndRestarts) {
     if (below(4) == 0) change_price();
     for (int64_t credits = below(6); credits > 0; --credits) credit_some();
     std::vector<std::unique_ptr<Asked>> batch;
-    std::latch answered(kBatch);
+    const auto answered = std::make_shared<std::latch>(kBatch);
     for (int k = 0; k < kBatch; ++k) ask(batch, answered);
-    answered.wait();
+    answered->wait();
     for (const auto& asked : batch)
       ASSERT_EQ(asked->got, asked->expected) << asked->what << " in batch " << i;
     if (below(20) == 0) {
