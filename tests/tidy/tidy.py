@@ -17,7 +17,8 @@ FORBIDDEN_NAMES = re.compile(r"\b(utils?|helpers?|common|manager)\b", re.IGNOREC
 
 FOLDER = re.compile(r"^feilun_folder\((?P<name>\w+)(?P<rest>[^)]*)\)", re.MULTILINE)
 INCLUDE = re.compile(r'^\s*#\s*include\s+"(?P<folder>\w+)/', re.MULTILINE)
-# clang-format puts the closing brace of a function under its first line.
+# clang-format puts the closing brace of a function under its first line, which is no deeper than the line
+# that ends in the opening brace (a long signature or a constructor's initialisers come between).
 FUNCTION_START = re.compile(r"^(?P<indent>\s*)(?!namespace|struct|class|enum|union|extern)[^\s#/*}].*\)[^;]*\{$")
 
 
@@ -47,6 +48,10 @@ def forbidden_includes(root, table):
                 yield f"{path}:{number}: {folder} may not include {match['folder']}"
 
 
+def indentation(line):
+    return len(line) - len(line.lstrip())
+
+
 def function_lengths(text):
     """(first line number, length) of every function, by clang-format's indentation."""
     lines = text.splitlines()
@@ -54,8 +59,9 @@ def function_lengths(text):
     while number < len(lines):
         match = FUNCTION_START.match(lines[number])
         if match:
-            closing = re.compile(rf"^{match['indent']}\}}[^{{]*$")
-            end = next((i for i in range(number + 1, len(lines)) if closing.match(lines[i])), number)
+            deepest = len(match["indent"])
+            end = next((i for i in range(number + 1, len(lines))
+                        if lines[i].lstrip().startswith("}") and indentation(lines[i]) <= deepest), number)
             yield number + 1, end - number + 1
             if end > number:
                 number = end

@@ -42,6 +42,12 @@ class Tidy(unittest.TestCase):
         indented = "".join("  " + line + "\n" for line in function(101).splitlines())
         self.assertIn("101 lines", self.found({"src/base/x.cc": "struct S {\n" + indented + "};\n"})[0])
 
+    def test_a_long_signature_does_not_hide_or_stretch_a_function(self):
+        long = function(101).replace("int f(int a) {", "S::S(int a,\n     int b)\n    : a_(a),\n      b_(b) {")
+        self.assertEqual(len(self.found({"src/base/x.cc": long})), 1)
+        short = function(60).replace("int f(int a) {", "S::S(int a)\n    : a_(a) {")
+        self.assertEqual(self.found({"src/base/x.cc": short + "\n" + short}), [])
+
     def test_a_vague_name_is_found(self):
         self.assertIn("name it after", self.found({"src/base/string_utils.h": ""})[0])
 
