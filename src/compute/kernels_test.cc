@@ -26,6 +26,14 @@ std::vector<float> random_floats(int64_t count, uint32_t seed, float spread = 1.
   return out;
 }
 
+/// Packs into an arena of the right size.
+WeightMatrix pack_into(WeightArena& arena, DType stored, std::span<const std::byte> bytes, int64_t depth,
+                       int64_t columns, DType packed) {
+  ThreadPool pool(2);
+  arena = WeightArena::reserve(packed_bytes(packed, depth, columns)).value();
+  return WeightMatrix::pack(stored, bytes, depth, columns, packed, pool, arena);
+}
+
 /// Activations as a kernel wants them, and the weights as numbers.
 struct MatmulCase {
   DType type;
@@ -33,6 +41,7 @@ struct MatmulCase {
   int64_t columns;
   int64_t rows;
   std::vector<float> weights;  ///< [columns][depth], what the stored type holds
+  WeightArena arena;
   WeightMatrix matrix;
   std::vector<float> x;
   std::vector<int8_t> q;
@@ -49,8 +58,7 @@ struct MatmulCase {
     std::vector<std::byte> bytes(stored_bytes(type, k * n));
     quantise(type, weights, bytes);
     dequantise(type, bytes, weights);
-    ThreadPool pool(1);
-    matrix = WeightMatrix::pack(type, bytes, k, n, type, pool).value();
+    matrix = pack_into(arena, type, bytes, k, n, type);
     if (!matrix.quantised()) return;
     q.resize(x.size());
     scale.resize(x.size() / 32);
@@ -161,8 +169,8 @@ TEST_P(KernelsTest, QuantisedDotsAreExactAtTheExtremes) {
         const uint16_t one = f32_to_f16(1.0f);
         std::memcpy(&bytes[at], &one, 2);
       }
-      ThreadPool pool(1);
-      const WeightMatrix matrix = WeightMatrix::pack(type, bytes, kDepth, 32, type, pool).value();
+      WeightArena arena;
+      const WeightMatrix matrix = pack_into(arena, type, bytes, kDepth, 32, type);
       for (const int sign : {-1, 1}) {
         std::vector<int8_t> q(kDepth, static_cast<int8_t>(127 * sign));
         std::vector<float> scale(2, 1.0f);
@@ -405,9 +413,8 @@ TEST_P(KernelsTest, ReadsEveryHalfPrecisionNumber) {
     const auto bits = static_cast<uint16_t>(i < kColumns ? i : (i - kColumns) | 0x8000);
     std::memcpy(&bytes[i * 2], &bits, 2);
   }
-  ThreadPool pool(1);
-  const WeightMatrix matrix =
-      WeightMatrix::pack(DType::kF16, bytes, 1, 2 * kColumns, DType::kF16, pool).value();
+  WeightArena arena;
+  const WeightMatrix matrix = pack_into(arena, DType::kF16, bytes, 1, 2 * kColumns, DType::kF16);
   const float one = 1.0f;
   std::vector<float> out(static_cast<size_t>(matrix.panels() * kPanelColumns));
   kernels().matmul({.panels = matrix.panel(0),

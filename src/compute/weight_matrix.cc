@@ -76,6 +76,20 @@ void put_row(DType type, std::span<const std::byte> row, int64_t lane, std::byte
   }
 }
 
+uint16_t sixteen_bits(const std::byte* from) {
+  uint16_t bits;
+  std::memcpy(&bits, from, 2);
+  return bits;
+}
+
+/// The signed number that stands for element i of a group in a lane of a quantised panel.
+int group_number(DType type, const std::byte* group, int64_t lane, int64_t i) {
+  const std::byte* bytes = group + kScalesBytes + lane * 4 + i % 4;
+  if (type == DType::kQ8_0) return static_cast<int>(bytes[i / 4 * 128]) - 128;
+  const auto pair = static_cast<int>(bytes[i / 8 * 128]);
+  return (i % 8 < 4 ? pair & 15 : pair >> 4) - 8;
+}
+
 /// Rows of one type turned into rows of another.
 class RowConverter {
  public:
@@ -106,8 +120,21 @@ int64_t packed_bytes(DType type, int64_t depth, int64_t columns) {
   return panel_bytes(type, depth) * ((columns + kPanelColumns - 1) / kPanelColumns);
 }
 
-Result<WeightMatrix> WeightMatrix::pack(DType stored, std::span<const std::byte> bytes, int64_t depth,
-                                        int64_t columns, DType packed, ThreadPool& pool) {
+Result<WeightArena> WeightArena::reserve(int64_t bytes) {
+  WeightArena arena;
+  arena.memory_ = TRY(AlignedBuffer::allocate(static_cast<size_t>(bytes)));
+  return arena;
+}
+
+std::byte* WeightArena::take(int64_t bytes) {
+  CHECK(bytes >= 0 && bytes % 64 == 0 && bytes <= static_cast<int64_t>(memory_.size()) - used_);
+  std::byte* piece = memory_.data() + used_;
+  used_ += bytes;
+  return piece;
+}
+
+WeightMatrix WeightMatrix::pack(DType stored, std::span<const std::byte> bytes, int64_t depth,
+                                int64_t columns, DType packed, ThreadPool& pool, WeightArena& arena) {
   CHECK(can_pack(packed) && can_convert(stored) && depth > 0 && columns > 0);
   CHECK(stored == packed || packed == DType::kF32 || is_float(stored));
   CHECK(depth % block_layout(stored).elements == 0 && depth % block_layout(packed).elements == 0);
@@ -119,8 +146,8 @@ Result<WeightMatrix> WeightMatrix::pack(DType stored, std::span<const std::byte>
   matrix.depth_ = depth;
   matrix.columns_ = columns;
   matrix.panel_bytes_ = panel_bytes(packed, depth);
-  matrix.memory_ = TRY(AlignedBuffer::allocate(static_cast<size_t>(packed_bytes(packed, depth, columns))));
-  std::byte* memory = matrix.memory_.data();
+  std::byte* memory = arena.take(packed_bytes(packed, depth, columns));
+  matrix.memory_ = memory;
   pool.parallel_for(matrix.panels(), [&](int64_t begin, int64_t end, int) {
     RowConverter converter(stored, packed, depth);
     for (int64_t column = begin * kPanelColumns; column < end * kPanelColumns && column < columns; ++column) {
@@ -136,40 +163,26 @@ void WeightMatrix::read_column(int64_t column, float* out) const {
   CHECK(column >= 0 && column < columns_);
   const std::byte* p = panel(column / kPanelColumns);
   const int64_t lane = column % kPanelColumns;
-  const auto sixteen = [&](const std::byte* from) {
-    uint16_t bits;
-    std::memcpy(&bits, from, 2);
-    return bits;
-  };
-  for (int64_t k = 0; k < depth_; ++k) {
-    const int64_t in_group = k % kGroup;
-    const std::byte* group = p + k / kGroup * (panel_bytes_ / (depth_ / kGroup > 0 ? depth_ / kGroup : 1));
-    switch (type_) {
-      case DType::kF32:
-        std::memcpy(out + k, p + (k * kPanelColumns + lane) * 4, 4);
-        break;
-      case DType::kF16:
-        out[k] = f16_to_f32(sixteen(p + (k * kPanelColumns + lane) * 2));
-        break;
-      case DType::kBF16:
-        out[k] = bf16_to_f32(sixteen(p + (k * kPanelColumns + lane) * 2));
-        break;
-      case DType::kQ8_0: {
-        const auto byte =
-            static_cast<int>(group[kScalesBytes + in_group / 4 * 128 + lane * 4 + in_group % 4]);
-        out[k] = f16_to_f32(sixteen(group + lane * 2)) * static_cast<float>(byte - 128);
-        break;
-      }
-      case DType::kQ4_0: {
-        const auto byte =
-            static_cast<int>(group[kScalesBytes + in_group / 8 * 128 + lane * 4 + in_group % 4]);
-        out[k] = f16_to_f32(sixteen(group + lane * 2)) *
-                 static_cast<float>((byte >> (in_group % 8 / 4 * 4) & 15) - 8);
-        break;
-      }
-      default:
-        CHECK(false);
-    }
+  switch (type_) {
+    case DType::kF32:
+      for (int64_t k = 0; k < depth_; ++k) std::memcpy(out + k, p + (k * kPanelColumns + lane) * 4, 4);
+      return;
+    case DType::kF16:
+      for (int64_t k = 0; k < depth_; ++k)
+        out[k] = f16_to_f32(sixteen_bits(p + (k * kPanelColumns + lane) * 2));
+      return;
+    case DType::kBF16:
+      for (int64_t k = 0; k < depth_; ++k)
+        out[k] = bf16_to_f32(sixteen_bits(p + (k * kPanelColumns + lane) * 2));
+      return;
+    default:
+      break;
+  }
+  const int64_t group_bytes = panel_bytes_ / (depth_ / kGroup);
+  for (int64_t k = 0; k < depth_; k += kGroup, p += group_bytes) {
+    const float scale = f16_to_f32(sixteen_bits(p + lane * 2));
+    for (int64_t i = 0; i < kGroup; ++i)
+      out[k + i] = scale * static_cast<float>(group_number(type_, p, lane, i));
   }
 }
 

@@ -22,19 +22,33 @@
 
 namespace feilun::compute {
 
+/// Memory for the matrices of one model, reserved in one piece: matrices of a megabyte or two that each began
+/// on a huge page of their own would waste a quarter of the memory.
+class WeightArena {
+ public:
+  static Result<WeightArena> reserve(int64_t bytes);
+  /// The next piece, on a 64-byte boundary. All pieces together must fit.
+  std::byte* take(int64_t bytes);
+
+ private:
+  AlignedBuffer memory_;
+  int64_t used_ = 0;
+};
+
+/// One packed matrix. Its memory belongs to the arena.
 class WeightMatrix {
  public:
   /// Repacks a stored matrix: `columns` rows of `depth` elements of type `stored`. A float type may become
   /// any packable type; any type may become F32; otherwise `packed` = `stored`. The sizes must agree.
-  static Result<WeightMatrix> pack(DType stored, std::span<const std::byte> bytes, int64_t depth,
-                                   int64_t columns, DType packed, ThreadPool& pool);
+  static WeightMatrix pack(DType stored, std::span<const std::byte> bytes, int64_t depth, int64_t columns,
+                           DType packed, ThreadPool& pool, WeightArena& arena);
 
   DType type() const { return type_; }
   bool quantised() const { return type_ == DType::kQ8_0 || type_ == DType::kQ4_0; }
   int64_t depth() const { return depth_; }
   int64_t columns() const { return columns_; }
   int64_t panels() const { return (columns_ + kPanelColumns - 1) / kPanelColumns; }
-  const std::byte* panel(int64_t index) const { return memory_.data() + index * panel_bytes_; }
+  const std::byte* panel(int64_t index) const { return memory_ + index * panel_bytes_; }
   /// The weights of one output column, `depth` floats: an embedding, where input and output share the table.
   void read_column(int64_t column, float* out) const;
 
@@ -43,12 +57,12 @@ class WeightMatrix {
   int64_t depth_ = 0;
   int64_t columns_ = 0;
   int64_t panel_bytes_ = 0;
-  AlignedBuffer memory_;
+  const std::byte* memory_ = nullptr;
 };
 
 /// True for F32, F16, BF16, Q8_0 and Q4_0.
 bool can_pack(DType type);
-/// Bytes of a packed matrix.
+/// Bytes of a packed matrix, a multiple of 64.
 int64_t packed_bytes(DType type, int64_t depth, int64_t columns);
 
 }  // namespace feilun::compute

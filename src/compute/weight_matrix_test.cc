@@ -17,6 +17,14 @@ std::vector<float> random_floats(int64_t count) {
   return out;
 }
 
+/// Packs into an arena of the right size.
+WeightMatrix pack_into(WeightArena& arena, DType stored, std::span<const std::byte> bytes, int64_t depth,
+                       int64_t columns, DType packed) {
+  ThreadPool pool(2);
+  arena = WeightArena::reserve(packed_bytes(packed, depth, columns)).value();
+  return WeightMatrix::pack(stored, bytes, depth, columns, packed, pool, arena);
+}
+
 TEST(WeightMatrix, GivesBackEveryColumnOfEveryType) {
   constexpr int64_t kDepth = 96;
   constexpr int64_t kColumns = 71;
@@ -25,8 +33,8 @@ TEST(WeightMatrix, GivesBackEveryColumnOfEveryType) {
     std::vector<std::byte> bytes(stored_bytes(type, kDepth * kColumns));
     quantise(type, values, bytes);
     dequantise(type, bytes, values);
-    ThreadPool pool(2);
-    const WeightMatrix matrix = WeightMatrix::pack(type, bytes, kDepth, kColumns, type, pool).value();
+    WeightArena arena;
+    const WeightMatrix matrix = pack_into(arena, type, bytes, kDepth, kColumns, type);
     std::vector<float> column(kDepth);
     for (int64_t c = 0; c < kColumns; ++c) {
       matrix.read_column(c, column.data());
@@ -38,7 +46,6 @@ TEST(WeightMatrix, GivesBackEveryColumnOfEveryType) {
 TEST(WeightMatrix, ConvertsWhilePackingLikeTheReference) {
   constexpr int64_t kDepth = 64;
   constexpr int64_t kColumns = 40;
-  ThreadPool pool(2);
   const std::pair<DType, DType> conversions[] = {{DType::kF32, DType::kQ8_0}, {DType::kBF16, DType::kQ4_0},
                                                  {DType::kF16, DType::kQ8_0}, {DType::kQ4_0, DType::kF32},
                                                  {DType::kQ8_0, DType::kF32}, {DType::kF16, DType::kF32}};
@@ -50,7 +57,8 @@ TEST(WeightMatrix, ConvertsWhilePackingLikeTheReference) {
     std::vector<std::byte> again(stored_bytes(packed, kDepth * kColumns));
     quantise(packed, values, again);
     dequantise(packed, again, values);
-    const WeightMatrix matrix = WeightMatrix::pack(stored, bytes, kDepth, kColumns, packed, pool).value();
+    WeightArena arena;
+    const WeightMatrix matrix = pack_into(arena, stored, bytes, kDepth, kColumns, packed);
     ASSERT_EQ(matrix.type(), packed);
     std::vector<float> column(kDepth);
     for (int64_t c = 0; c < kColumns; ++c) {

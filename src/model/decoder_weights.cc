@@ -75,10 +75,26 @@ Result<const TensorView*> find_tensor(const WeightSource& source, std::string_vi
   return tensor;
 }
 
+/// Bytes of all matrices once packed. Missing tensors count as nothing.
+int64_t matrix_bytes(const ModelFile& file, WeightConversion conversion) {
+  const auto packed = [&](std::string_view name, bool output) -> int64_t {
+    const TensorView* tensor = file.weights->find(name);
+    if (tensor == nullptr || !compute::can_pack(tensor->type)) return 0;
+    return compute::packed_bytes(packed_type(*tensor, conversion, output), tensor->dims[0], tensor->dims[1]);
+  };
+  int64_t bytes = packed(file.shape.tied_embeddings ? kEmbeddingName : kOutputName, true);
+  for (int layer = 0; layer < file.shape.layers; ++layer) {
+    for (const MatrixPlace& matrix : layer_matrices(file.shape))
+      bytes += packed(layer_name(layer, matrix.name), false);
+  }
+  return bytes;
+}
+
 class Loader {
  public:
-  Loader(const ModelFile& file, WeightConversion conversion, compute::ThreadPool& pool)
-      : file_(file), conversion_(conversion), pool_(pool) {}
+  Loader(const ModelFile& file, WeightConversion conversion, compute::ThreadPool& pool,
+         compute::WeightArena& arena)
+      : file_(file), conversion_(conversion), pool_(pool), arena_(arena) {}
 
   Result<DecoderLayer> layer(int index, const DecoderDesign& design) {
     DecoderLayer layer;
@@ -102,7 +118,7 @@ class Loader {
     const TensorView* tensor = TRY(find_tensor(*file_.weights, name, shape.hidden, shape.vocabulary));
     const DType packed = packed_type(*tensor, conversion_, true);
     weights.output = std::make_unique<Linear>();
-    weights.output->append(TRY(pack(*tensor, packed)));
+    weights.output->append(pack(*tensor, packed));
     if (shape.tied_embeddings && packed == tensor->type) {
       weights.embeddings = Embeddings::in_matrix(weights.output->parts.front());
     } else {
@@ -123,9 +139,9 @@ class Loader {
     return pack(*tensor, packed_type(*tensor, conversion_, false));
   }
 
-  Result<WeightMatrix> pack(const TensorView& tensor, DType packed) {
+  WeightMatrix pack(const TensorView& tensor, DType packed) {
     WeightMatrix matrix =
-        TRY(WeightMatrix::pack(tensor.type, tensor.data, tensor.dims[0], tensor.dims[1], packed, pool_));
+        WeightMatrix::pack(tensor.type, tensor.data, tensor.dims[0], tensor.dims[1], packed, pool_, arena_);
     file_.weights->release(tensor);
     return matrix;
   }
@@ -133,6 +149,7 @@ class Loader {
   const ModelFile& file_;
   WeightConversion conversion_;
   compute::ThreadPool& pool_;
+  compute::WeightArena& arena_;
 };
 
 }  // namespace
@@ -178,7 +195,8 @@ Result<DecoderWeights> load_decoder_weights(const ModelFile& file, WeightConvers
                                             compute::ThreadPool& pool) {
   DecoderWeights weights;
   weights.design = TRY(decoder_design(file));
-  Loader loader(file, conversion, pool);
+  weights.arena = TRY(compute::WeightArena::reserve(matrix_bytes(file, conversion)));
+  Loader loader(file, conversion, pool, weights.arena);
   for (int layer = 0; layer < file.shape.layers; ++layer) {
     weights.layers.push_back(TRY(loader.layer(layer, weights.design)));
   }
@@ -188,23 +206,13 @@ Result<DecoderWeights> load_decoder_weights(const ModelFile& file, WeightConvers
 }
 
 int64_t decoder_weight_bytes(const ModelFile& file, WeightConversion conversion) {
-  const auto packed = [&](std::string_view name, bool output) -> int64_t {
-    const TensorView* tensor = file.weights->find(name);
-    if (tensor == nullptr || !compute::can_pack(tensor->type)) return 0;
-    return compute::packed_bytes(packed_type(*tensor, conversion, output), tensor->dims[0], tensor->dims[1]);
-  };
   const Hyperparameters& shape = file.shape;
-  int64_t bytes = packed(shape.tied_embeddings ? kEmbeddingName : kOutputName, true);
-  for (int layer = 0; layer < shape.layers; ++layer) {
-    for (const MatrixPlace& matrix : layer_matrices(shape))
-      bytes += packed(layer_name(layer, matrix.name), false);
-  }
   const int64_t norms =
       (int64_t{2} * shape.layers + 1) * shape.hidden + int64_t{2} * shape.layers * shape.head_dim;
   const TensorView* table = file.weights->find(kEmbeddingName);
   const bool apart =
       table != nullptr && !(shape.tied_embeddings && packed_type(*table, conversion, true) == table->type);
-  return bytes + norms * 4 + (apart ? static_cast<int64_t>(table->data.size()) : 0);
+  return matrix_bytes(file, conversion) + norms * 4 + (apart ? static_cast<int64_t>(table->data.size()) : 0);
 }
 
 }  // namespace feilun::model

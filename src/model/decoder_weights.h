@@ -57,6 +57,7 @@ class Embeddings {
 
 struct DecoderWeights {
   DecoderDesign design;
+  compute::WeightArena arena;
   std::vector<DecoderLayer> layers;
   std::vector<float> final_norm;
   std::unique_ptr<Linear> output;  ///< in a place of its own: `embeddings` may point into it

@@ -1,11 +1,12 @@
 """Writes tests/golden/decoder_logits.json: what transformers answers for two small models with made-up weights.
 
 The weights are not stored: both this script and the C++ test (src/model/decoder_test_model.h) draw them from the same
-generator in the same order. Usage: python decoder_logits.py OUT.json   (needs torch and transformers)
+generator in the same order.
 """
 
 import json
 import math
+import os
 import sys
 
 import numpy as np
@@ -84,7 +85,7 @@ def main():
                         tie_word_embeddings=True, **common)
     answers = [answer("llama", LlamaForCausalLM(llama).float().eval(), llama, False, False),
                answer("qwen3", Qwen3ForCausalLM(qwen3).float().eval(), qwen3, True, True)]
-    with open(sys.argv[1], "w") as out:
+    with open(os.path.join(sys.argv[2], "decoder_logits.json"), "w") as out:
         json.dump(answers, out, separators=(",", ":"))
 
 
