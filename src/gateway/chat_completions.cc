@@ -54,7 +54,7 @@ Result<GenerationCall> prepare(Visit& visit) {
 }  // namespace
 
 boost::asio::awaitable<void> chat_completions(Visit& visit) {
-  auto call = prepare(visit);
+  auto call = co_await prepared(visit, prepare);
   if (!call) {
     co_await visit.reply_error(call.error());
   } else {

@@ -72,7 +72,7 @@ Result<GenerationCall> prepare(Visit& visit) {
 }  // namespace
 
 boost::asio::awaitable<void> completions(Visit& visit) {
-  auto call = prepare(visit);
+  auto call = co_await prepared(visit, prepare);
   if (!call) {
     co_await visit.reply_error(call.error());
   } else {

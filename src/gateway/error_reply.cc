@@ -56,7 +56,7 @@ ErrorLook error_look(const Error& error) {
     case ErrorCode::kUnavailable:
       return {503, "server_error", "unavailable", 5, "true"};
     case ErrorCode::kCancelled:
-      return {503, "server_error", "stopping", 5, nullptr};
+      return {503, "server_error", "cancelled", 5, nullptr};
     case ErrorCode::kUnsupported:
       return {400, kBadRequest, "unsupported", -1, "false"};
     case ErrorCode::kCorrupt:

@@ -19,7 +19,8 @@ class HttpGateway final : public Gateway {
                   .meter = options_.meter,
                   .page = options_.page,
                   .cors_origin = options_.cors_origin,
-                  .connections = [this] { return server_->connections(); }} {}
+                  .connections = [this] { return server_->connections(); },
+                  .heavy_work = heavy_.get_executor()} {}
 
   Result<> bind() {
     net::ServerOptions server{.listen = options_.listen,
@@ -53,6 +54,7 @@ class HttpGateway final : public Gateway {
   GatewayOptions options_;
   SystemClock system_clock_;
   Metrics metrics_;
+  boost::asio::thread_pool heavy_{1};
   Services services_;
   std::unique_ptr<net::Server> server_;
 };

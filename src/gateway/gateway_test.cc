@@ -379,6 +379,19 @@ TEST_F(GatewayRoadTest, AClientThatLeavesAReplyBehindIsChargedForWhatWasMade) {
   EXPECT_EQ(charged, engine_->stats().sampled_tokens);
 }
 
+/// A reply that was cut because its client half-closed says so instead of looking whole.
+TEST_F(GatewayRoadTest, AHalfClosedClientIsNotGivenAPartAsTheWhole) {
+  step_pause_ = std::chrono::milliseconds(5);
+  RawClient client(gateway_->port());
+  client.send(http_request("POST", "/v1/completions", key_,
+                           R"({"model":"tiny","prompt":"Lily","max_tokens":400,"ignore_eos":true})"));
+  while (engine_->stats().output_tokens < 5) std::this_thread::yield();
+  client.finish_sending();
+  const RawReply reply = client.read_reply();
+  EXPECT_EQ(reply.status, 503);
+  EXPECT_THAT(reply.body, HasSubstr(R"("code":"cancelled")"));
+}
+
 TEST_F(GatewayRoadTest, AWalletFor37AndAHalfTokensGets37) {
   const RawReply probe = post("/v1/completions", R"({"model":"tiny","prompt":"Lily","max_tokens":1})", key_);
   const Money input = Money::pico(300'000) * std::stoll(at(probe.body, "/usage/prompt_tokens"));
@@ -422,7 +435,7 @@ TEST_F(GatewayRoadTest, AStopSettlesRunningStreamsAndTellsTheirClients) {
   client.read_until("\n\n");
   for (int i = 0; i < 3; ++i) gateway_->stop();
   const std::string rest = client.read_to_end();
-  EXPECT_THAT(rest, HasSubstr(R"("code":"stopping")"));
+  EXPECT_THAT(rest, HasSubstr(R"("code":"cancelled")"));
   EXPECT_THAT(rest, HasSubstr("data: [DONE]"));
   gateway_->wait();
   gateway_->wait();

@@ -2,7 +2,9 @@
 // here only turns what the tape brings into bytes and tells the meter how far the client has got.
 #include "gateway/generation_call.h"
 
+#include <boost/asio/co_spawn.hpp>
 #include <boost/asio/post.hpp>
+#include <boost/asio/use_awaitable.hpp>
 
 #include "gateway/error_reply.h"
 #include "gateway/generation_tape.h"
@@ -72,8 +74,13 @@ asio::awaitable<void> answer_whole(Running& run) {
     if (run.tape.ending()) break;
   }
   const Ending& ending = *run.tape.ending();
+  const bool cut = std::ranges::any_of(
+      choices, [](const ChoiceText& choice) { return choice.finish == FinishReason::kCancelled; });
   if (ending.error) {
     co_await run.visit.reply_error(*ending.error);
+  } else if (cut) {
+    co_await run.visit.reply_error(
+        {ErrorCode::kCancelled, "the client closed its side before the answer was whole"});
   } else {
     co_await run.visit.reply_json(run.call.shape->whole(choices, ending));
   }
@@ -183,6 +190,20 @@ Result<TokenCount> output_room(TokenCount prompt_tokens, TokenCount context, std
               std::string(param)});
   }
   return std::min(wish.value_or(context), context - prompt_tokens);
+}
+
+namespace {
+
+asio::awaitable<Result<GenerationCall>> prepare_here(Visit* visit, Prepare prepare) {
+  co_return prepare(*visit);
+}
+
+}  // namespace
+
+asio::awaitable<Result<GenerationCall>> prepared(Visit& visit, Prepare prepare) {
+  if (visit.request().body.size() < kLightBodyBytes) co_return prepare(visit);
+  co_return co_await asio::co_spawn(visit.services.heavy_work, prepare_here(&visit, prepare),
+                                    asio::use_awaitable);
 }
 
 asio::awaitable<void> answer(Visit& visit, GenerationCall call) {

@@ -25,6 +25,15 @@ Result<Deployment*> ready_deployment(const Visit& visit, std::string_view model)
 Result<TokenCount> output_room(TokenCount prompt_tokens, TokenCount context, std::optional<TokenCount> wish,
                                std::string_view param);
 
+/// Bodies smaller than this are parsed and tokenised on the connection's own thread.
+constexpr size_t kLightBodyBytes = 32 * 1024;
+
+/// Reads and encodes a request: pure work, on any thread.
+using Prepare = Result<GenerationCall> (*)(Visit&);
+
+/// prepare(visit), elsewhere when the body is large, so that other connections need not wait.
+boost::asio::awaitable<Result<GenerationCall>> prepared(Visit& visit, Prepare prepare);
+
 /// Generates and answers, whole or as a stream. When it returns the money is settled.
 boost::asio::awaitable<void> answer(Visit& visit, GenerationCall call);
 

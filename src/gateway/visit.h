@@ -1,6 +1,7 @@
 #pragma once
 
 #include <boost/asio/awaitable.hpp>
+#include <boost/asio/thread_pool.hpp>
 #include <string>
 #include <string_view>
 
@@ -22,6 +23,7 @@ struct Services {
   std::string page;
   std::string cors_origin;
   std::function<int()> connections;
+  boost::asio::thread_pool::executor_type heavy_work;  ///< for what would keep a connection's thread too long
 };
 
 /// One request on its way through the gateway: who asks, under which id, and how to answer.
