@@ -26,6 +26,7 @@ Result<std::optional<FirstKeys>> prepare_first_start(ledger::Ledger& ledger, con
   FirstKeys keys;
   keys.admin = TRY(ledger.create_key(kDefaultProject, "first admin", ledger::KeyRole::kAdmin)).secret;
   keys.project = TRY(ledger.create_key(kDefaultProject, "first", ledger::KeyRole::kProject)).secret;
+  keys.balance = TRY(ledger.balance(kDefaultProject));
   return keys;
 }
 

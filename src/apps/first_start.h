@@ -13,6 +13,7 @@ namespace feilun::apps {
 struct FirstKeys {
   std::string admin;
   std::string project;
+  ledger::Balance balance;  ///< of the default project, demo money included
 };
 
 /// Makes the keys and credits the demo money when the ledger is new; nullopt when it has keys already.

@@ -53,8 +53,7 @@ void add_model_commands(CLI::App& app, Run& chosen) {
 
   CLI::App* inspect_command =
       group->add_subcommand("inspect", "Tell what a model is and whether it can be served");
-  inspect_command->add_option("path", options->path, "A GGUF file or a Hugging Face directory")
-      ->required();
+  inspect_command->add_option("path", options->path, "A GGUF file or a Hugging Face directory")->required();
   on_chosen(inspect_command, chosen, options, inspect);
 
   CLI::App* convert_command =

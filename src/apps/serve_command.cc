@@ -45,7 +45,9 @@ void print_banner(const net::ListenAddress& address, const std::vector<std::stri
   fmt::print("\n{} {} ready on {}\n\n", fmt::join(names, ", "), names.size() == 1 ? "is" : "are", url);
   if (keys) {
     fmt::print("  admin key      {}\n  project key    {}\n", keys->admin, keys->project);
-    fmt::print("  Both are shown only now: their hashes alone are kept.\n\n");
+    fmt::print("  demo money     {} {} in the wallet of project 'default'\n\n",
+               keys->balance.available().to_string(), keys->balance.currency);
+    fmt::print("  The keys are shown only now: their hashes alone are kept.\n\n");
   } else {
     fmt::print("  The keys were shown at the first start; `feilun key create` makes another.\n\n");
   }

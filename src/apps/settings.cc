@@ -1,10 +1,10 @@
 #include "apps/settings.h"
 
 #include <fmt/format.h>
+#include <toml++/toml.h>
 
 #include <algorithm>
 #include <cstdlib>
-#include <toml++/toml.h>
 
 namespace feilun::apps {
 namespace {

@@ -48,6 +48,14 @@ def tokens_in(event):
     return sum(len(choice["logprobs"]["tokens"]) for choice in event["choices"] if choice.get("logprobs"))
 
 
+def metric(server, name, model):
+    with urllib.request.urlopen(server.url + "/metrics", timeout=10) as reply:
+        for line in reply.read().decode().splitlines():
+            if line.startswith(f'{name}{{model="{model}"}} '):
+                return int(line.rsplit(" ", 1)[1])
+    raise AssertionError(f"no {name} for {model}")
+
+
 def half_close(connection):
     try:
         connection.sock.shutdown(socket.SHUT_WR)
@@ -154,6 +162,8 @@ class TheRoad(unittest.TestCase):
         key = self.new_tenant("leaver", "1.00")
         body = {"model": "stories", "prompt": "Lily", "max_tokens": 400, "ignore_eos": True, "temperature": 0,
                 "logprobs": 0}
+        sampled_before = metric(self.server, "feilun_engine_sampled_tokens_total", "stories")
+        charged_in_all = 0
         for leave_after in range(65):
             before = wait_until_settled(self.server, key)["usage"]["output_tokens"]
             connection, response = open_stream(self.server, "/v1/completions", body, key)
@@ -167,6 +177,9 @@ class TheRoad(unittest.TestCase):
             self.assertLess(read, 400, "the client left, and the stream went on to its end")
             self.assertLessEqual(read, charged)
             self.assertLessEqual(charged, read + 2)
+            charged_in_all += charged
+        sampled = metric(self.server, "feilun_engine_sampled_tokens_total", "stories") - sampled_before
+        self.assertEqual(sampled, charged_in_all, "the sampler's own count is not what the ledger charged")
 
     def test_a_client_that_vanishes_frees_its_slot_and_its_hold(self):
         key = self.new_tenant("vanisher", "1.00")
