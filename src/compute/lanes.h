@@ -1,8 +1,7 @@
 #pragma once
 
-// No include guard would help here: this file is meant to be compiled once per instruction set, each time
-// into a namespace of its own, so that no function compiled for a newer machine is ever called on an older
-// one.
+// Compiled once per instruction set, each time into a namespace of its own (FEILUN_ISA_NAMESPACE), so that no
+// function compiled for a newer machine is ever called on an older one.
 
 #include <cstdint>
 #include <cstring>

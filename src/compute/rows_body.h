@@ -1,7 +1,5 @@
 #pragma once
 
-#include <cmath>
-
 #include "compute/kernels.h"
 #include "compute/lanes.h"
 
