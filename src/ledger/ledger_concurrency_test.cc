@@ -35,7 +35,7 @@ TEST_F(LedgerTest, OneThousandAtOnceNeverOverspend) {
         return;
       }
       ledger_->settle(id, {.input_fresh = 100, .output = 10}, Outcome::kCompleted,
-                      [&](Result<Settlement> done) {
+                      [&served, settled](Result<Settlement> done) {
                         if (done) ++served;
                         settled->count_down();
                       });
