@@ -131,6 +131,10 @@ Result<> chat(const ChatOptions& options) {
   }
   net::HttpClientOptions client_options;
   client_options.base_url = options.url;
+  for (const std::string_view end : {"/", "/v1"}) {  // what an SDK is given works here too
+    std::string& url = client_options.base_url;
+    if (url.ends_with(end)) url.erase(url.size() - end.size());
+  }
   client_options.headers = {{"Authorization", "Bearer " + options.key}, {"Content-Type", "application/json"}};
   const net::HttpClient client = TRY(net::HttpClient::create(std::move(client_options)));
   const std::string model = options.model.empty() ? TRY(first_model(client)) : options.model;

@@ -1,6 +1,9 @@
 #include "apps/command_line.h"
 
+#include <fmt/format.h>
+
 #include <cstdio>
+#include <string>
 
 #include "apps/command.h"
 
@@ -12,8 +15,34 @@ constexpr const char* kAbout =
     "balances.\n"
     "Start with:  feilun serve";
 
+constexpr int kWrongArgument = 2;
+
 int exit_status(const Error& error) {
-  return error.code == ErrorCode::kInvalidArgument ? 2 : 1;
+  return error.code == ErrorCode::kInvalidArgument ? kWrongArgument : 1;
+}
+
+/// Text from files and other people may hold anything: what could steer a terminal is shown, not sent.
+std::string printable(std::string_view text) {
+  std::string shown;
+  for (const char c : text) {
+    const auto byte = static_cast<unsigned char>(c);
+    if ((byte < 0x20 && c != '\n') || byte == 0x7f) {
+      shown += fmt::format("\\x{:02x}", byte);
+    } else {
+      shown.push_back(c);
+    }
+  }
+  return shown;
+}
+
+/// CLI11 says only that a command is missing when the word is unknown.
+void name_unknown_command(const CLI::App& app, int argc, char** argv) {
+  if (argc < 2 || argv[1][0] == '-') return;
+  const std::string_view word = argv[1];
+  for (const CLI::App* command : app.get_subcommands({})) {
+    if (command->get_name() == word) return;
+  }
+  fmt::print(stderr, "feilun: there is no command '{}'\n", printable(word));
 }
 
 }  // namespace
@@ -31,10 +60,15 @@ int run_command_line(int argc, char** argv) {
   add_wallet_commands(app, chosen);
   add_price_commands(app, chosen);
   add_ledger_commands(app, chosen);
-  CLI11_PARSE(app, argc, argv);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    if (error.get_exit_code() != 0) name_unknown_command(app, argc, argv);
+    return app.exit(error) == 0 ? 0 : kWrongArgument;
+  }
 
   if (const Result<> done = chosen(); !done) {
-    std::fprintf(stderr, "feilun: %s\n", done.error().message.c_str());
+    fmt::print(stderr, "feilun: {}\n", printable(done.error().message));
     return exit_status(done.error());
   }
   return 0;

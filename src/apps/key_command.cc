@@ -22,8 +22,9 @@ Result<> create(const KeyOptions& options) {
 
 Result<> list(const KeyOptions& options) {
   auto ledger = TRY(open_ledger(options, WhenAbsent::kRefuse));
+  const std::vector<ledger::Key> keys = TRY(ledger->keys(options.project));
   fmt::print("{:<34}{:<24}{:<9}{:<26}{}\n", "ID", "KEY", "ROLE", "CREATED", "NAME");
-  for (const ledger::Key& key : TRY(ledger->keys(options.project))) {
+  for (const ledger::Key& key : keys) {
     fmt::print("{:<34}{:<24}{:<9}{:<26}{}{}\n", key.id, key.hint,
                key.role == ledger::KeyRole::kAdmin ? "admin" : "project", format_time(key.created), key.name,
                key.revoked ? " (revoked " + format_time(*key.revoked) + ")" : "");

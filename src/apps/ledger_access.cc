@@ -23,7 +23,10 @@ Result<std::unique_ptr<ledger::Ledger>> open_ledger(const LedgerAccess& access, 
                 "there is no ledger in {}; name the server's data directory with --data",
                 access.data.string());
   }
-  return ledger::Ledger::open({.directory = access.data});
+  const bool made_now = !std::filesystem::exists(access.data / "ledger.db", ignored);
+  auto ledger = ledger::Ledger::open({.directory = access.data});
+  if (ledger && made_now) fmt::print(stderr, "made a new ledger in {}\n", access.data.string());
+  return ledger;
 }
 
 std::string format_time(WallTime time) {
@@ -35,7 +38,13 @@ Result<WallTime> parse_time(const std::string& text) {
   for (const char* form : {"%Y-%m-%dT%H:%M:%SZ", "%Y-%m-%d"}) {
     std::tm parts{};
     const char* end = strptime(text.c_str(), form, &parts);
-    if (end != nullptr && *end == '\0') return WallTime(std::chrono::seconds(timegm(&parts)));
+    if (end == nullptr || *end != '\0') continue;
+    // timegm would turn 30 February into 2 March.
+    const std::chrono::year_month_day day(std::chrono::year(parts.tm_year + 1900),
+                                          std::chrono::month(static_cast<unsigned>(parts.tm_mon + 1)),
+                                          std::chrono::day(static_cast<unsigned>(parts.tm_mday)));
+    if (!day.ok()) return fail(ErrorCode::kInvalidArgument, "'{}': there is no such day", text);
+    return WallTime(std::chrono::seconds(timegm(&parts)));
   }
   return fail(ErrorCode::kInvalidArgument, "'{}' is not a time: write 2026-12-01 or 2026-12-01T08:30:00Z",
               text);

@@ -2,6 +2,7 @@
 #include <unistd.h>
 
 #include <cstdio>
+#include <filesystem>
 #include <optional>
 
 #include "apps/command.h"
@@ -23,7 +24,23 @@ Result<> inspect(const ModelOptions& options) {
   return {};
 }
 
+/// A conversion must not write over what it reads.
+Result<> check_output(const ModelOptions& options) {
+  namespace fs = std::filesystem;
+  std::error_code ignored;
+  const fs::path out = fs::weakly_canonical(options.out, ignored);
+  for (const std::string& input : {options.path, options.tokenizer}) {
+    const fs::path in = fs::weakly_canonical(input, ignored);
+    if (!input.empty() && (in == out || in == out.parent_path())) {
+      return fail(ErrorCode::kInvalidArgument,
+                  "--out {}: that is where the model is read from; write elsewhere", options.out);
+    }
+  }
+  return {};
+}
+
 Result<> convert(const ModelOptions& options) {
+  TRY(check_output(options));
   const model::WriteProgress progress = [](int64_t done, int64_t total) {
     if (isatty(STDERR_FILENO) != 0 && total > 0) fmt::print(stderr, "\r{:3}%", done * 100 / total);
   };

@@ -13,7 +13,7 @@ Result<std::vector<NamedModel>> open_models(const Settings& settings) {
   std::vector<NamedModel> models;
   for (const auto& [name, path] : wanted) {
     auto file = path == kBuiltinPath ? model::open_model_bytes(builtin_model()) : model::open_model(path);
-    if (!file) return fail(file.error().code, "--model {}: {}", name, file.error().message);
+    if (!file) return fail(file.error().code, "--model {}={}: {}", name, path, file.error().message);
     models.push_back({name, std::move(*file)});
   }
   return models;

@@ -30,7 +30,15 @@ Result<> set(const PriceOptions& options) {
   price.cache_write =
       options.cache_write.empty() ? price.input_fresh : TRY(pricing::per_million(options.cache_write));
   price.reasoning = options.reasoning.empty() ? price.output : TRY(pricing::per_million(options.reasoning));
-  price.effective_from = options.from.empty() ? SystemClock().wall() : TRY(parse_time(options.from));
+  const WallTime now = SystemClock().wall();
+  price.effective_from = options.from.empty() ? now : TRY(parse_time(options.from));
+  if (price.effective_from < now) {
+    return fail(ErrorCode::kInvalidArgument, "--from {}: it is past, and what was charged does not change",
+                options.from);
+  }
+  if (!ledger->price_at(price.offering, price.currency, now)) {
+    fmt::print(stderr, "'{}' had no price in {} until now\n", price.offering, price.currency);
+  }
   const ledger::PriceVersion written = TRY(ledger->set_price(std::move(price)));
   fmt::print("{}: {} / {} {} per million input / output tokens from {} (version {})\n", written.offering,
              options.input, options.output, written.currency, format_time(written.effective_from),

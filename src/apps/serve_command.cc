@@ -38,9 +38,9 @@ gateway::GatewayOptions gateway_options(const Settings& settings, net::ListenAdd
   return options;
 }
 
-/// Tells a newcomer everything that the first request needs.
+/// Tells a newcomer everything that the first request needs. `chats`: the first model has a chat template.
 void print_banner(const net::ListenAddress& address, const std::vector<std::string>& names,
-                  const std::optional<FirstKeys>& keys) {
+                  const std::optional<FirstKeys>& keys, bool chats) {
   const std::string url = "http://" + address.to_string();
   fmt::print("\n{} {} ready on {}\n\n", fmt::join(names, ", "), names.size() == 1 ? "is" : "are", url);
   if (keys) {
@@ -51,12 +51,12 @@ void print_banner(const net::ListenAddress& address, const std::vector<std::stri
   } else {
     fmt::print("  The keys were shown at the first start; `feilun key create` makes another.\n\n");
   }
-  fmt::print("curl {}/v1/chat/completions -H 'Authorization: Bearer {}' \\\n", url,
-             keys ? keys->project : "YOUR_PROJECT_KEY");
-  fmt::print("  -H 'Content-Type: application/json' \\\n");
-  fmt::print(
-      "  -d '{{\"model\":\"{}\",\"messages\":[{{\"role\":\"user\",\"content\":\"What is feilun?\"}}]}}'\n\n",
-      names.front());
+  const std::string body = chats ? R"("messages":[{"role":"user","content":"What is feilun?"}])"
+                                 : R"("prompt":"Once upon a time","max_tokens":60)";
+  fmt::print("curl {}/v1/{} -H 'Authorization: Bearer {}' \\\n", url,
+             chats ? "chat/completions" : "completions", keys ? keys->project : "YOUR_PROJECT_KEY");
+  fmt::print("  -H 'Content-Type: application/json' \\\n  -d '{{\"model\":\"{}\",{}}}'\n\n", names.front(),
+             body);
   std::fflush(stdout);
 }
 
@@ -89,7 +89,7 @@ Result<> serve(const ServeOptions& options) {
   TRY(publish_missing_prices(*ledger, settings, names));
   const std::optional<FirstKeys> keys = TRY(prepare_first_start(*ledger, settings));
   for (size_t i = 0; i < engines.size(); ++i) deployed[i]->become_ready(*engines[i]);
-  print_banner(listen, names, keys);
+  print_banner(listen, names, keys, engines.front()->file().chat_template != nullptr);
   gateway->run_until_signal();
   spdlog::info("stopped: every request is settled");
   return {};

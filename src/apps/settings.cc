@@ -123,7 +123,11 @@ std::filesystem::path data_directory(const GivenFlags& flags) {
 Result<Settings> load_settings(const GivenFlags& flags, const std::optional<std::filesystem::path>& file) {
   const std::filesystem::path path = file.value_or(data_directory(flags) / "feilun.toml");
   GivenFlags from_file;
-  if (std::error_code ignored; std::filesystem::exists(path, ignored)) {
+  std::error_code ignored;
+  if (std::filesystem::is_directory(path, ignored)) {
+    return fail(ErrorCode::kInvalidArgument, "the settings file {} is a directory", path.string());
+  }
+  if (std::filesystem::exists(path, ignored)) {
     from_file = TRY(read_toml(path));
   } else if (file) {
     return fail(ErrorCode::kNotFound, "the settings file {} does not exist", path.string());

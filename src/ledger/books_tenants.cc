@@ -1,3 +1,4 @@
+#include <simdjson.h>
 #include <sodium.h>
 
 #include <algorithm>
@@ -18,6 +19,9 @@ Result<> check_text(std::string_view what, std::string_view text, bool may_be_em
   if (text.empty() && !may_be_empty) return fail(ErrorCode::kInvalidArgument, "the {} is empty", what);
   if (text.size() > kTextBytesMax) {
     return fail(ErrorCode::kInvalidArgument, "the {} is longer than {} bytes", what, kTextBytesMax);
+  }
+  if (!simdjson::validate_utf8(text.data(), text.size())) {
+    return fail(ErrorCode::kInvalidArgument, "the {} is not UTF-8", what);
   }
   const auto is_control = [](char c) { return static_cast<uint8_t>(c) < 0x20 || c == 0x7f; };
   if (std::ranges::any_of(text, is_control)) {

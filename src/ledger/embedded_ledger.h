@@ -44,6 +44,7 @@ class EmbeddedLedger final : public Ledger {
   void settle(std::string request_id, TokenUsage usage, Outcome outcome, Done<Settlement> done) override;
   void release(std::string request_id, Outcome outcome, Done<Settlement> done) override;
 
+  bool healthy() const override { return writer_->healthy(); }
   Result<> flush() override;
 
   /// What every opening process does first: the default project, and, when serving, the requests an earlier

@@ -9,6 +9,7 @@
 #include <future>
 #include <system_error>
 
+#include "base/log.h"
 #include "ledger/anchor.h"
 #include "ledger/embedded_ledger.h"
 #include "ledger/serving_lock.h"
@@ -39,10 +40,18 @@ Result<> create_private(const std::filesystem::path& path) {
 /// The journal must reach at least as far as what was once anchored as durable.
 Result<> check_anchor(Store& store, Anchor& anchor) {
   const ChainHead anchored = TRY(anchor.read());
-  if (anchored.sequence == 0) return {};
   TRY(store.begin(Store::Access::kRead));
+  const auto head = store.head();
   const auto hash = store.hash_at(anchored.sequence);
   store.rollback();
+  if (anchored.sequence == 0) {
+    if (TRY(head).sequence > 0) {
+      spdlog::warn(
+          "ledger.anchor was missing and is made anew: it cannot tell whether entries after {} were lost",
+          head->sequence);
+    }
+    return {};
+  }
   if (TRY(hash) == anchored.hash) return {};
   return fail(ErrorCode::kCorrupt,
               "the ledger's journal lacks entry {}, which ledger.anchor saw durable: the database was cut or "

@@ -164,6 +164,8 @@ class Ledger {
   Result<Hold> hold_now(HoldRequest request);
   Result<Settlement> settle_now(std::string request_id, TokenUsage usage, Outcome outcome);
 
+  /// False once a failed write made the ledger stop taking money. Never waits.
+  virtual bool healthy() const = 0;
   /// Waits until everything queued before is durable.
   virtual Result<> flush() = 0;
 };

@@ -122,6 +122,7 @@ void Writer::stop_taking_money(const Error& cause) {
   broken_ =
       Error{ErrorCode::kUnavailable,
             "the ledger stopped taking money after a failed write; restart when the disk is well again"};
+  healthy_ = false;
   store_->abandon();
 }
 

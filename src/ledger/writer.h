@@ -42,6 +42,9 @@ class Writer {
   template <typename T>
   using Act = std::move_only_function<Result<T>(Books&)>;
 
+  /// False once a failed write made it stop taking money; any thread.
+  bool healthy() const { return healthy_; }
+
   /// `act` runs inside a transaction, `done` after its commit, both on the writer's thread.
   template <typename T>
   void submit(Act<T> act, Done<T> done) {
@@ -94,6 +97,7 @@ class Writer {
   std::chrono::microseconds group_wait_;
   std::deque<std::unique_ptr<Operation>> taken_;
   std::optional<Error> broken_;
+  std::atomic<bool> healthy_{true};  ///< broken_, told to other threads
   std::chrono::steady_clock::time_point anchor_synced_{};
   ChainHead anchored_;
 
