@@ -28,9 +28,29 @@ constexpr auto kAwait = asio::as_tuple(asio::use_awaitable);
 
 /// Beast starts at 512 bytes, which costs four more reads for a usual request.
 constexpr size_t kBufferStart = 16 * 1024;
-/// What is read and thrown away after a refusal, so that the client sees the reply instead of a reset.
-constexpr size_t kLingerBytes = 1024 * 1024;
+/// How long a client may go on sending after a refusal, so that it sees the reply instead of a reset.
 constexpr std::chrono::milliseconds kLingerTime{2000};
+
+/// "http://host:port/path?query" → "/path?query" (RFC 9112, 3.2.2); other targets as they are.
+std::string origin_form(std::string_view target) {
+  for (const std::string_view scheme : {"http://", "https://"}) {
+    if (!equal_without_case(target.substr(0, scheme.size()), scheme)) continue;
+    target.remove_prefix(scheme.size());
+    target.remove_prefix(std::min(target.find_first_of("/?"), target.size()));
+    return target.starts_with('/') ? std::string(target) : fmt::format("/{}", target);
+  }
+  return std::string(target);
+}
+
+/// Where the first line feed without a carriage return stands in the headers that start at `from` or
+/// earlier; npos when there is none before their end.
+size_t find_bare_line_feed(std::string_view text, size_t from) {
+  text = text.substr(0, text.find("\r\n\r\n"));
+  for (size_t at = text.find('\n', from); at != std::string_view::npos; at = text.find('\n', at + 1)) {
+    if (at == 0 || text[at - 1] != '\r') return at;
+  }
+  return std::string_view::npos;
+}
 
 /// "Sun, 06 Nov 1994 08:49:37 GMT", made once a second a thread.
 const std::string& http_date() {
@@ -79,6 +99,7 @@ asio::awaitable<bool> Connection::serve_one() {
   phase_ = Phase::kIdle;
   if (closing_ || !co_await await_first_byte()) co_return false;
   phase_ = Phase::kReading;
+  body_unread_ = false;
   if (auto refused = co_await read_request()) {
     co_await refuse(*std::move(refused));
     co_return false;
@@ -87,6 +108,7 @@ asio::awaitable<bool> Connection::serve_one() {
   answer_ = Answer::kNone;
   co_await handle();
   stop_watching();
+  if (body_unread_ && !gone_) co_await linger();
   co_return keep_alive_ && !closing_ && !gone_ && answer_ == Answer::kComplete;
 }
 
@@ -105,15 +127,58 @@ asio::awaitable<void> Connection::handle() {
 }
 
 asio::awaitable<bool> Connection::await_first_byte() {
-  if (buffer_.size() > 0) co_return true;
   set_deadline(options_.idle_timeout);
+  while (true) {
+    // Empty lines before a request are skipped (RFC 9112, 2.2).
+    std::string_view text = unparsed();
+    while (text.starts_with("\r\n")) text.remove_prefix(2);
+    buffer_.consume(buffer_.size() - text.size());
+    if (!text.empty() && text != "\r") co_return true;
+    if (co_await read_some() || closing_) co_return false;
+  }
+}
+
+std::string_view Connection::unparsed() const {
+  return {static_cast<const char*>(buffer_.data().data()), buffer_.size()};
+}
+
+asio::awaitable<error_code> Connection::read_some() {
   auto [error, count] = co_await socket_.async_read_some(buffer_.prepare(kBufferStart), kAwait);
   buffer_.commit(count);
-  co_return !error && !closing_;
+  co_return error;
+}
+
+/// Reads and parses until the headers, or the whole request, are there. Beast's own read operations are not
+/// used: the parser throws for a field that is too long, and inside an operation of Beast's nothing catches
+/// it.
+asio::awaitable<error_code> Connection::parse(Parser& parser, bool headers_only) {
+  parser.eager(!headers_only);
+  size_t scanned = 0;
+  while (!(headers_only ? parser.is_header_done() : parser.is_done())) {
+    error_code error;
+    size_t used = 0;
+    try {
+      if (buffer_.size() > 0) used = parser.put(buffer_.data(), error);
+    } catch (const std::exception&) {
+      error = http::error::header_limit;
+    }
+    if (headers_only && error && find_bare_line_feed(unparsed(), scanned) != std::string_view::npos) {
+      co_return http::error::bad_line_ending;
+    }
+    buffer_.consume(used);
+    if (error && error != http::error::need_more) co_return error;
+    if (used > 0 && buffer_.size() > 0 && !error) continue;
+    if (headers_only ? parser.is_header_done() : parser.is_done()) break;
+    // What the parser leaves is a part of the headers, of a chunk's head or of the trailer.
+    if (buffer_.size() > options_.header_bytes_max) co_return http::error::header_limit;
+    scanned = buffer_.size();
+    if ((error = co_await read_some())) co_return error;
+  }
+  co_return error_code();
 }
 
 asio::awaitable<std::optional<Connection::Refused>> Connection::read_request() {
-  http::request_parser<http::string_body> parser;
+  Parser parser;
   parser.header_limit(static_cast<uint32_t>(options_.header_bytes_max));
   parser.body_limit(options_.body_bytes_max);
   keep_alive_ = false;
@@ -121,35 +186,61 @@ asio::awaitable<std::optional<Connection::Refused>> Connection::read_request() {
   request_ = {};
 
   set_deadline(options_.header_timeout);
-  auto [header_error, header_bytes] = co_await http::async_read_header(socket_, buffer_, parser, kAwait);
-  if (header_error) co_return unreadable(header_error, "headers");
-
+  if (const error_code error = co_await parse(parser, true)) co_return unreadable(error, "headers");
   auto& head = parser.get();
   request_.method = head.method_string();
-  request_.target = head.target();
+  request_.target = origin_form(head.target());
   for (const auto& field : head) request_.headers.add(field.name_string(), field.value());
   http_1_0_ = head.version() < 11;
-  if (!http_1_0_ && head.count(http::field::host) != 1) {
-    co_return Refused{400, "an HTTP/1.1 request names exactly one Host"};
-  }
-  const std::string_view expect = request_.headers.find("expect");
-  if (!expect.empty() && !http_1_0_) {
-    if (!equal_without_case(expect, "100-continue"))
-      co_return Refused{417, "only '100-continue' can be expected"};
-    if (!parser.is_done() && buffer_.size() == 0 && !co_await send("HTTP/1.1 100 Continue\r\n\r\n")) {
+  if (auto refused = check_headers()) co_return refused;
+  if (!parser.is_done()) {
+    if (options_.wants_body && !options_.wants_body(request_)) {
+      body_unread_ = true;
+      deadline_ = std::chrono::steady_clock::time_point::max();
+      co_return std::nullopt;
+    }
+    if (request_.headers.contains("expect") && !http_1_0_ && buffer_.size() == 0 &&
+        !co_await send("HTTP/1.1 100 Continue\r\n\r\n")) {
       co_return Refused{};
     }
-  }
-
-  if (!parser.is_done()) {
     set_deadline(options_.body_timeout);
-    auto [error, bytes] = co_await http::async_read(socket_, buffer_, parser, kAwait);
-    if (error) co_return unreadable(error, "body");
+    if (const error_code error = co_await parse(parser, false)) co_return unreadable(error, "body");
   }
   deadline_ = std::chrono::steady_clock::time_point::max();
   keep_alive_ = parser.keep_alive();
   request_.body = std::move(parser.get().body());
   co_return std::nullopt;
+}
+
+/// What the parser lets pass and this server does not. A request whose end is not certain must not be
+/// answered as if it were: what follows it could be taken for another request.
+std::optional<Connection::Refused> Connection::check_headers() const {
+  int hosts = 0;
+  int codings = 0;
+  for (const auto& field : request_.headers) {
+    if (equal_without_case(field.name, "host")) ++hosts;
+    if (equal_without_case(field.name, "transfer-encoding")) {
+      if (++codings > 1 || http_1_0_) {
+        return Refused{400, "one Transfer-Encoding at most, and none in HTTP/1.0"};
+      }
+      if (!equal_without_case(field.value, "chunked")) {
+        return Refused{501, "the only Transfer-Encoding understood here is 'chunked'"};
+      }
+    }
+    if (equal_without_case(field.name, "content-encoding") && !field.value.empty() &&
+        !equal_without_case(field.value, "identity")) {
+      return Refused{415, "bodies are read as they are: send no Content-Encoding"};
+    }
+  }
+  if (codings > 0 && request_.headers.contains("content-length")) {
+    return Refused{400, "either Content-Length or Transfer-Encoding, not both"};
+  }
+  if (!http_1_0_ && hosts != 1) return Refused{400, "an HTTP/1.1 request names exactly one Host"};
+  const std::string_view expect = request_.headers.find("expect");
+  if (!expect.empty() && !http_1_0_ && !equal_without_case(expect, "100-continue")) {
+    return Refused{417, "only '100-continue' can be expected"};
+  }
+  return std::nullopt;
 }
 
 /// Which reply, if any, fits what went wrong while reading a request's headers or body.
@@ -161,6 +252,7 @@ Connection::Refused Connection::unreadable(error_code error, std::string_view pa
   if (error == http::error::body_limit) {
     return {413, fmt::format("the request's body is larger than {} bytes", options_.body_bytes_max)};
   }
+  if (error == http::error::bad_line_ending) return {400, "lines of an HTTP request end with CR LF"};
   if (error == http::error::bad_version) return {505, "only HTTP/1.1 and HTTP/1.0 are spoken here"};
   const bool http_error = error.category() == make_error_code(http::error::bad_method).category();
   const bool left = error == http::error::end_of_stream || error == http::error::partial_message;
@@ -187,7 +279,7 @@ asio::awaitable<void> Connection::linger() {
   socket_.shutdown(asio::socket_base::shutdown_send, ignored);
   set_deadline(kLingerTime);
   std::string sink(kBufferStart, '\0');
-  for (size_t total = 0; total < kLingerBytes;) {
+  for (size_t total = 0; total < 2 * options_.body_bytes_max + options_.header_bytes_max;) {
     auto [error, count] = co_await socket_.async_read_some(asio::buffer(sink), kAwait);
     if (error) co_return;
     total += count;

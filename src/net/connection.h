@@ -5,6 +5,8 @@
 #include <boost/asio/generic/stream_protocol.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
+#include <boost/beast/http/parser.hpp>
+#include <boost/beast/http/string_body.hpp>
 #include <memory>
 #include <optional>
 #include <string>
@@ -52,7 +54,12 @@ class Connection final : public Exchange, public std::enable_shared_from_this<Co
   boost::asio::awaitable<bool> serve_one();
   boost::asio::awaitable<void> handle();
   boost::asio::awaitable<bool> await_first_byte();
+  using Parser = boost::beast::http::request_parser<boost::beast::http::string_body>;
   boost::asio::awaitable<std::optional<Refused>> read_request();
+  boost::asio::awaitable<boost::system::error_code> parse(Parser& parser, bool headers_only);
+  boost::asio::awaitable<boost::system::error_code> read_some();
+  std::string_view unparsed() const;
+  std::optional<Refused> check_headers() const;
   Refused unreadable(boost::system::error_code error, std::string_view part) const;
   boost::asio::awaitable<void> refuse(Refused why);
   boost::asio::awaitable<void> linger();
@@ -79,8 +86,9 @@ class Connection final : public Exchange, public std::enable_shared_from_this<Co
   bool keep_alive_ = true;
   bool chunked_ = true;
   Answer answer_ = Answer::kNone;
-  bool closing_ = false;  ///< no further request is read
-  bool gone_ = false;     ///< the client no longer reads
+  bool body_unread_ = false;  ///< the request is answered from its headers alone
+  bool closing_ = false;      ///< no further request is read
+  bool gone_ = false;         ///< the client no longer reads
 
   std::function<void(Interruption)> on_interruption_;
   boost::asio::cancellation_signal watch_cancel_;

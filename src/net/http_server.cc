@@ -38,6 +38,18 @@ struct Worker {
   std::thread thread;
 };
 
+/// What one connection throws must not end the others.
+void run_to_the_end(asio::io_context& context) {
+  while (true) {
+    try {
+      context.run();
+      return;
+    } catch (const std::exception& e) {
+      spdlog::error("a network thread caught what nobody else did: {}", e.what());
+    }
+  }
+}
+
 class AsioServer final : public Server {
  public:
   AsioServer(ServerOptions options, Handler handler)
@@ -110,7 +122,7 @@ void AsioServer::start() {
   if (started_.exchange(true)) return;
   asio::co_spawn(workers_[0]->context, accept(this), asio::detached);
   for (auto& worker : workers_) {
-    worker->thread = std::thread([context = &worker->context] { context->run(); });
+    worker->thread = std::thread([context = &worker->context] { run_to_the_end(*context); });
   }
 }
 

@@ -57,6 +57,9 @@ struct ServerOptions {
   std::chrono::milliseconds body_timeout{60'000};         ///< for the whole body
   std::chrono::milliseconds write_stall_timeout{30'000};  ///< without the client taking a byte
   std::chrono::milliseconds stop_grace{10'000};           ///< for running requests after stop()
+  /// Asked with the headers alone when a body follows. When it says false the handler is called at once, with
+  /// an empty body, and the connection closes after its reply; absent: every body is read.
+  std::function<bool(const Request& head)> wants_body;
   /// Makes the reply to what is not HTTP or passes a limit; the connection closes after it.
   std::function<Response(int status, std::string_view message)> refusal;
 };

@@ -394,5 +394,109 @@ TEST(HttpMessage, ReadsQueryParameters) {
   EXPECT_EQ(request.query("none"), std::nullopt);
 }
 
+TEST(HttpServer, SurvivesATrailerThatIsTooLarge) {
+  EchoServer echo;
+  for (const size_t size : {size_t{65'534}, size_t{70'000}, size_t{300'000}}) {
+    RawClient client = echo.client();
+    client.send("GET /a HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n0\r\nX: " +
+                std::string(size, 'a') + "\r\n\r\n");
+    EXPECT_EQ(client.read_reply().status, 431) << size;
+    EXPECT_TRUE(client.at_end());
+  }
+  RawClient client = echo.client();
+  client.send(kGet);
+  EXPECT_EQ(client.read_reply().status, 200);
+}
+
+TEST(HttpServer, ReadsATrailerOfUsualSize) {
+  EchoServer echo;
+  RawClient client = echo.client();
+  client.send("POST /c HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\nX: y\r\n\r\n");
+  EXPECT_EQ(client.read_reply().body, "POST /c a");
+}
+
+TEST(HttpServer, TakesNoTransferCodingButChunked) {
+  EchoServer echo;
+  for (const char* coding :
+       {"gzip", "chunked, chunked", "chunked, gzip", "xchunked", "gzip, chunked", "identity"}) {
+    RawClient client = echo.client();
+    client.send(fmt::format("POST /a HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: {}\r\n\r\n", coding) +
+                std::string(kGet));
+    EXPECT_THAT(client.read_reply().status, ::testing::AnyOf(400, 501)) << coding;
+    EXPECT_TRUE(client.at_end()) << coding;
+  }
+  for (const char* head :
+       {"POST /a HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n",
+        "POST /a HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n"
+        "Transfer-Encoding: chunked\r\n\r\n",
+        "POST /a HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: gzip\r\nContent-Length: 0\r\n\r\n"}) {
+    RawClient client = echo.client();
+    client.send(head + std::string("0\r\n\r\n") + std::string(kGet));
+    EXPECT_THAT(client.read_reply().status, ::testing::AnyOf(400, 501)) << head;
+    EXPECT_TRUE(client.at_end()) << head;
+  }
+}
+
+TEST(HttpServer, ReadsNoBodyThatIsNotWanted) {
+  EchoServer echo({.wants_body = [](const Request& head) { return head.path() != "/a"; }});
+  RawClient client = echo.client();
+  client.send("POST /a HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 800000\r\n\r\n");
+  const RawReply reply = client.read_reply();
+  EXPECT_EQ(reply.status, 200);
+  EXPECT_EQ(reply.body, "POST /a ");
+  EXPECT_THAT(reply.head, HasSubstr("connection: close"));
+  RawClient wanted = echo.client();
+  wanted.send("POST /b HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\nhi");
+  EXPECT_EQ(wanted.read_reply().body, "POST /b hi");
+}
+
+TEST(HttpServer, TellsAClientThatWritesItsWholeBodyThatItIsTooLarge) {
+  EchoServer echo;
+  RawClient client = echo.client();
+  const size_t size = 9 * 1024 * 1024;
+  client.send(fmt::format("POST /a HTTP/1.1\r\nHost: x\r\nContent-Length: {}\r\n\r\n", size));
+  client.send(std::string(size, 'a'));
+  EXPECT_EQ(client.read_reply().status, 413);
+}
+
+TEST(HttpServer, UnderstandsAbsoluteTargets) {
+  EchoServer echo;
+  RawClient client = echo.client();
+  client.send("GET http://x:80/a?b=c HTTP/1.1\r\nHost: x\r\n\r\n");
+  EXPECT_EQ(client.read_reply().body, "GET /a?b=c ");
+  client.send("GET HTTP://x HTTP/1.1\r\nHost: x\r\n\r\n");
+  EXPECT_EQ(client.read_reply().body, "GET / ");
+}
+
+TEST(HttpServer, SkipsEmptyLinesBeforeARequest) {
+  EchoServer echo;
+  RawClient client = echo.client();
+  client.send("\r\n\r\n" + std::string(kGet) + "\r\n" + std::string(kGet));
+  EXPECT_EQ(client.read_reply().body, "GET /a ");
+  EXPECT_EQ(client.read_reply().body, "GET /a ");
+}
+
+TEST(HttpServer, RefusesEncodedBodies) {
+  EchoServer echo;
+  RawClient client = echo.client();
+  client.send("POST /a HTTP/1.1\r\nHost: x\r\nContent-Encoding: gzip\r\nContent-Length: 1\r\n\r\na");
+  EXPECT_EQ(client.read_reply().status, 415);
+  RawClient plain = echo.client();
+  plain.send("POST /a HTTP/1.1\r\nHost: x\r\nContent-Encoding: identity\r\nContent-Length: 1\r\n\r\na");
+  EXPECT_EQ(plain.read_reply().status, 200);
+}
+
+TEST(HttpServer, SaysThatLinesEndWithCrLf) {
+  EchoServer echo;
+  for (const char* text : {"GET /a HTTP/1.1\nHost: x\n\n", "GET /a HTTP/1.1\r\nHost: x\nA: b\r\n\r\n",
+                           "GET /a HTTP/1.1\nHost: x\r\n\r\n"}) {
+    RawClient client = echo.client();
+    client.send(text);
+    const RawReply reply = client.read_reply();
+    EXPECT_EQ(reply.status, 400) << text;
+    EXPECT_THAT(reply.body, HasSubstr("CR LF")) << text;
+  }
+}
+
 }  // namespace
 }  // namespace feilun::net
