@@ -9,14 +9,14 @@ namespace json = boost::json;
 namespace {
 
 Result<std::string> balance_json(Visit& visit) {
-  std::string project = visit.key.project_id;
   const auto named = visit.request().query("project");
-  if (visit.key.role == ledger::KeyRole::kAdmin) {
-    project = named.value_or("default");
-  } else if (named && TRY(visit.services.ledger.find_project(*named)).id != project) {
+  const bool admin = visit.key.role == ledger::KeyRole::kAdmin;
+  const ledger::Project found =
+      TRY(visit.services.ledger.find_project(admin ? named.value_or("default") : visit.key.project_id));
+  // Another project is not looked up: the answer must not tell whether it exists.
+  if (!admin && named && *named != found.id && *named != found.name) {
     return fail(ErrorCode::kPermissionDenied, "this key may see its own project only");
   }
-  const ledger::Project found = TRY(visit.services.ledger.find_project(project));
   const ledger::Balance balance = TRY(visit.services.ledger.balance(found.id));
   const ledger::UsageTotals totals = TRY(visit.services.ledger.usage(found.id));
   return json::serialize(json::object{{"object", "balance"},

@@ -8,26 +8,7 @@ namespace {
 namespace json = boost::json;
 using simdjson::dom::element;
 
-constexpr UnsupportedField kUnsupportedFields[] = {
-    {"tools", "[]"},
-    {"tool_choice", "\"none\" \"auto\""},
-    {"functions", "[]"},
-    {"function_call", "\"none\" \"auto\""},
-    {"response_format", "{\"type\":\"text\"}"},
-    {"modalities", "[\"text\"]"},
-    {"audio", ""},
-    {"prediction", ""},
-    {"web_search_options", ""},
-    {"reasoning_effort", ""},
-    {"verbosity", "\"medium\""},
-    {"moderation", ""},
-    {"best_of", "1"},
-    {"guided_json", ""},
-    {"guided_regex", ""},
-    {"guided_choice", ""},
-    {"guided_grammar", ""},
-    {"structured_outputs", ""},
-};
+constexpr UnsupportedField kUnsupportedFields[] = {{"best_of", "1"}};
 
 constexpr UnsupportedField kUnsupportedInMessage[] = {
     {"tool_calls", "[]"}, {"tool_call_id", ""}, {"function_call", ""}, {"audio", ""}};
@@ -105,6 +86,23 @@ Result<std::string> read_messages(const RequestFields& fields) {
   return json::serialize(out);
 }
 
+/// As JSON; empty when absent. A template's standing variables are the server's: through them a request could
+/// put other messages, or control tokens, into the prompt than were checked.
+Result<std::string> read_template_variables(const RequestFields& fields) {
+  const auto variables = TRY(fields.object("chat_template_kwargs"));
+  if (!variables) return std::string();
+  for (const auto field : *variables) {
+    for (const std::string_view own :
+         {"messages", "add_generation_prompt", "tools", "bos_token", "eos_token"}) {
+      if (field.key != own) continue;
+      return std::unexpected(
+          fields.error(ErrorCode::kInvalidArgument, fmt::format("chat_template_kwargs.{}", own),
+                       fmt::format("the template variable '{}' is set by the server", own)));
+    }
+  }
+  return std::string(simdjson::minify(*variables));
+}
+
 Result<int> read_logprobs(const RequestFields& fields) {
   const bool wanted = TRY(fields.boolean("logprobs")).value_or(false);
   const auto top = TRY(fields.integer("top_logprobs", 0, kTopLogprobsMax));
@@ -128,9 +126,7 @@ Result<ChatRequest> parse_chat_request(std::string_view body) {
   out.max_tokens = new_name ? new_name : old_name;
   out.top_logprobs = TRY(read_logprobs(fields));
   out.messages_json = TRY(read_messages(fields));
-  if (const auto variables = TRY(fields.object("chat_template_kwargs"))) {
-    out.template_variables_json = simdjson::minify(*variables);
-  }
+  out.template_variables_json = TRY(read_template_variables(fields));
   return out;
 }
 

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cstring>
 #include <fstream>
 #include <iterator>
 
@@ -236,6 +237,53 @@ TEST(JsonText, IsAlwaysValidJson) {
   ASSERT_TRUE(JsonDocument::parse(json + "]"));
   EXPECT_EQ(valid_utf8("中\xE4\xB8"), "中\uFFFD\uFFFD");
   EXPECT_EQ(valid_utf8("日本😀"), "日本😀");
+}
+
+TEST(ChatRequest, BothEndpointsRefuseWhatIsKnownButNotServed) {
+  for (const char* field :
+       {R"("tools":[{}])", R"("tool_choice":"required")", R"("functions":[{}])", R"("guided_json":{})",
+        R"("guided_regex":"a")", R"("guided_choice":["a"])", R"("guided_grammar":"a")", R"("audio":{})",
+        R"("reasoning_effort":"low")", R"("prediction":{})", R"("verbosity":"low")", R"("min_tokens":3)",
+        R"("stop_token_ids":[5])", R"("use_beam_search":true)", R"("web_search_options":{})",
+        R"("response_format":{"type":"json_object"})"}) {
+    const std::string name(field + 1, std::strchr(field + 1, '"'));
+    const auto chat = parse_with(field);
+    ASSERT_FALSE(chat) << field;
+    EXPECT_EQ(chat.error().code, ErrorCode::kUnsupported) << field;
+    EXPECT_EQ(chat.error().param, name);
+    const auto completion =
+        parse_completion_request(fmt::format(R"({{"model":"m","prompt":"a",{}}})", field));
+    ASSERT_FALSE(completion) << field;
+    EXPECT_EQ(completion.error().code, ErrorCode::kUnsupported) << field;
+    EXPECT_EQ(completion.error().param, name);
+  }
+  EXPECT_TRUE(parse_with(R"("min_tokens":0,"stop_token_ids":[],"use_beam_search":false)"));
+}
+
+TEST(ChatRequest, TemplateVariablesMustNotReplaceTheServersOwn) {
+  for (const char* name : {"messages", "add_generation_prompt", "tools", "bos_token", "eos_token"}) {
+    const auto request = parse_with(fmt::format(R"("chat_template_kwargs":{{"a":1,"{}":null}})", name));
+    ASSERT_FALSE(request) << name;
+    EXPECT_EQ(request.error().code, ErrorCode::kInvalidArgument);
+    EXPECT_EQ(request.error().param, fmt::format("chat_template_kwargs.{}", name));
+  }
+}
+
+TEST(ChatRequest, AnIntegralNumberIsAnInteger) {
+  const auto request = parse_with(R"("seed":1.0,"n":2.0)");
+  ASSERT_TRUE(request) << request.error().message;
+  EXPECT_EQ(request->parameters.seed, 1u);
+  EXPECT_EQ(request->parameters.n, 2);
+  EXPECT_FALSE(parse_with(R"("seed":1.5)"));
+  EXPECT_FALSE(parse_with(R"("seed":1e300)"));
+}
+
+TEST(ChatRequest, SaysThatANumberIsOutOfRange) {
+  for (const char* number : {"123456789012345678901234567890", "1e999", "-1e400"}) {
+    const auto request = parse_with(fmt::format(R"("x":{})", number));
+    ASSERT_FALSE(request) << number;
+    EXPECT_THAT(request.error().message, HasSubstr("a number is out of the range")) << number;
+  }
 }
 
 }  // namespace

@@ -7,8 +7,7 @@ using simdjson::dom::array;
 using simdjson::dom::element;
 using Tokens = std::vector<engine::TokenId>;
 
-constexpr UnsupportedField kUnsupportedFields[] = {
-    {"suffix", "\"\""}, {"echo", "false"}, {"response_format", ""}};
+constexpr UnsupportedField kUnsupportedFields[] = {{"suffix", "\"\""}, {"echo", "false"}};
 
 std::unexpected<Error> not_a_prompt(std::string path) {
   return std::unexpected(

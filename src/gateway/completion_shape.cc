@@ -90,8 +90,11 @@ class CompletionShape final : public ReplyShape {
     json::array texts, chosen, best, offsets;
     for (const GeneratedToken& token : tokens) {
       std::string text = token_text(deployment_, token.id);
-      offsets.push_back(from);
-      from += code_points(text);
+      // A code point may be spread over several tokens: it counts once, and all of them start where it does.
+      const std::string_view bytes = deployment_.token_bytes(token.id);
+      const bool continues = from > 0 && !bytes.empty() && (static_cast<uint8_t>(bytes[0]) & 0xC0) == 0x80;
+      offsets.push_back(continues ? from - 1 : from);
+      from += code_points(bytes);
       json::object top;
       for (const auto& other : token.top)
         top[token_text(deployment_, other.id)] = json_logprob(other.logprob);

@@ -50,6 +50,7 @@ Result<GenerationCall> prepare(Visit& visit) {
     generation.max_tokens = TRY(output_room(static_cast<TokenCount>(generation.prompt.size()),
                                             deployment->context(), request.max_tokens, path));
     generation.sampling = sampling;
+    generation.sampling.seed = seed_of_prompt(sampling.seed, i);
     generation.stop = parameters.stop;
     for (int choice = 0; choice < parameters.n; ++choice) {
       generation.choice = choice;

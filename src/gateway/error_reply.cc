@@ -71,8 +71,13 @@ std::string error_body(const Error& error) {
   return body_of(error_look(error), error.message, error.param);
 }
 
-net::Response error_reply(const Error& error) {
-  return reply_of(error_look(error), error_body(error));
+net::Response error_reply(const Error& error, bool final) {
+  ErrorLook look = error_look(error);
+  if (final) {
+    look.should_retry = "false";
+    look.retry_after_s = -1;
+  }
+  return reply_of(look, error_body(error));
 }
 
 net::Response protocol_error_reply(int status, std::string_view message) {

@@ -23,8 +23,9 @@ ErrorLook error_look(const Error& error);
 /// {"error":{"message","type","param","code"}}, as replies and stream events carry it.
 std::string error_body(const Error& error);
 
-/// The whole reply; x-request-id is added by the caller, as to every reply.
-net::Response error_reply(const Error& error);
+/// The whole reply; x-request-id is added by the caller, as to every reply. `final`: waiting will not help,
+/// whatever the kind of failure says.
+net::Response error_reply(const Error& error, bool final = false);
 
 /// The reply to what is not a readable HTTP request or passes a limit of the server.
 net::Response protocol_error_reply(int status, std::string_view message);

@@ -23,16 +23,19 @@ class HttpGateway final : public Gateway {
                   .heavy_work = heavy_.get_executor()} {}
 
   Result<> bind() {
-    net::ServerOptions server{.listen = options_.listen,
-                              .threads = options_.io_threads,
-                              .body_bytes_max = options_.body_bytes_max,
-                              .stop_grace = options_.stop_grace,
-                              .refusal = [this](int status, std::string_view message) {
-                                metrics_.count_request("unreadable", status);
-                                net::Response response = protocol_error_reply(status, message);
-                                response.headers.add("x-request-id", new_id("req"));
-                                return response;
-                              }};
+    net::ServerOptions server{
+        .listen = options_.listen,
+        .threads = options_.io_threads,
+        .body_bytes_max = options_.body_bytes_max,
+        .stop_grace = options_.stop_grace,
+        .wants_body = [this](const net::Request& head) { return wants_body(services_, head); },
+        .refusal =
+            [this](int status, std::string_view message) {
+              metrics_.count_request("unreadable", status);
+              net::Response response = protocol_error_reply(status, message);
+              response.headers.add("x-request-id", new_id("req"));
+              return response;
+            }};
     server_ = TRY(net::Server::listen(
         std::move(server), [this](net::Exchange& exchange) { return route(services_, exchange); }));
     return {};

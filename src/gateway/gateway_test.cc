@@ -158,6 +158,52 @@ TEST_F(GatewayTest, SaysWhenTheMoneyOrTheLedgerIsGone) {
   EXPECT_THAT(away.head, HasSubstr("retry-after: 5"));
 }
 
+TEST_F(GatewayTest, RefusesFromTheHeadersWithoutReadingTheBody) {
+  open();
+  const auto status_of = [&](std::string_view line, std::string_view key) {
+    RawClient client(gateway_->port());
+    client.send(
+        fmt::format("{} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {}\r\nExpect: 100-continue\r\n"
+                    "Content-Length: 8000000\r\n\r\n",
+                    line, key));
+    return client.read_reply().status;
+  };
+  EXPECT_EQ(status_of("POST /v1/chat/completions", "sk-wrong"), 401);
+  EXPECT_EQ(status_of("POST /v1/chat/completions", "sk-admin"), 403);
+  EXPECT_EQ(status_of("POST /nowhere", "sk-test"), 404);
+  EXPECT_EQ(status_of("PUT /v1/chat/completions", "sk-test"), 405);
+  EXPECT_EQ(status_of("POST /v1/chat/completions", "sk-test"), 100);
+}
+
+TEST_F(GatewayTest, ALedgerThatStoppedTakingMoneyIsNotReadyAndAsksForNoRetry) {
+  loading_ = nullptr;
+  deployments_ = {};
+  deployments_.add(std::make_shared<ScriptedDeployment>());
+  open();
+  EXPECT_EQ(ask("GET", "/readyz").status, 200);
+  ledger_.away_ = true;
+  ledger_.healthy_ = false;
+  const RawReply ready = ask("GET", "/readyz");
+  EXPECT_EQ(ready.status, 503);
+  EXPECT_THAT(ready.body, HasSubstr(R"("ledger":false)"));
+  const RawReply reply = ask("POST", "/v1/chat/completions", "sk-test",
+                             R"({"model":"scripted","messages":[{"role":"user","content":"a"}]})");
+  EXPECT_EQ(reply.status, 503);
+  EXPECT_THAT(reply.head, HasSubstr("x-should-retry: false"));
+  EXPECT_THAT(reply.head, Not(HasSubstr("retry-after")));
+}
+
+TEST_F(GatewayTest, DoesNotTellWhichOtherProjectsExist) {
+  open();
+  EXPECT_EQ(ask("GET", "/feilun/v1/balance?project=proj_1").status, 200);
+  EXPECT_EQ(ask("GET", "/feilun/v1/balance?project=default").status, 200);
+  const RawReply other = ask("GET", "/feilun/v1/balance?project=other");
+  const RawReply nobody = ask("GET", "/feilun/v1/balance?project=nobody");
+  EXPECT_EQ(other.status, 403);
+  EXPECT_EQ(nobody.status, 403);
+  EXPECT_EQ(other.body, nobody.body);
+}
+
 /// A real ledger and a real engine on the smallest real weights; ignore_eos makes lengths certain.
 class GatewayRoadTest : public ::testing::Test {
  protected:
@@ -299,6 +345,66 @@ TEST_F(GatewayRoadTest, ChoicesAndPromptBatchesBillEachPromptOnce) {
   EXPECT_EQ(std::stoll(at(many.body, "/usage/prompt_tokens")), 2 * prompt);
   EXPECT_EQ(at(many.body, "/usage/completion_tokens"), "30");
   EXPECT_NE(at(many.body, "/choices/0/logprobs/tokens/4"), "");
+}
+
+TEST_F(GatewayRoadTest, EqualPromptsOfOneRequestAreSampledApart) {
+  const std::string fields = R"("model":"tiny","max_tokens":30,"ignore_eos":true,"temperature":2,"n":2)";
+  const auto texts = [&](std::string_view prompt, std::string_view more) {
+    const RawReply reply =
+        post("/v1/completions", fmt::format(R"({{{},"prompt":{}{}}})", fields, prompt, more), key_);
+    std::vector<std::string> out;
+    for (int i = 0; !at(reply.body, fmt::format("/choices/{}/text", i)).empty(); ++i) {
+      out.push_back(at(reply.body, fmt::format("/choices/{}/text", i)));
+    }
+    return out;
+  };
+  for (const char* more : {"", R"(,"seed":7)"}) {
+    auto found = texts(R"(["Lily","Lily","Lily"])", more);
+    ASSERT_EQ(found.size(), 6u);
+    std::ranges::sort(found);
+    EXPECT_TRUE(std::ranges::adjacent_find(found) == found.end()) << more;
+  }
+  const auto seeded = texts(R"(["Lily","Lily"])", R"(,"seed":7)");
+  EXPECT_EQ(seeded, texts(R"(["Lily","Lily"])", R"(,"seed":7)"));
+  const auto alone = texts(R"("Lily")", R"(,"seed":7)");
+  EXPECT_EQ(alone, std::vector(seeded.begin(), seeded.begin() + 2));
+}
+
+TEST_F(GatewayRoadTest, LogprobsEndWhereTheTextDoes) {
+  const auto ask_with = [&](std::string_view more) {
+    return post("/v1/completions",
+                fmt::format(
+                    R"({{"model":"tiny","prompt":"Lily","max_tokens":40,"temperature":0,"logprobs":0{}}})",
+                    more),
+                key_)
+        .body;
+  };
+  const auto text_of = [](const std::string& body) {
+    const std::string quoted = at(body, "/choices/0/text");
+    return quoted.size() < 2 ? quoted : quoted.substr(1, quoted.size() - 2);
+  };
+  const std::string whole = text_of(ask_with(""));
+  ASSERT_GT(whole.size(), 40u);
+  const std::string cut = ask_with(fmt::format(R"(,"stop":"{}")", whole.substr(15, 20)));
+  const std::string text = text_of(cut);
+  EXPECT_EQ(text, whole.substr(0, text.size()));
+  ASSERT_EQ(text.size(), 15u) << cut;
+  for (int i = 0; !at(cut, fmt::format("/choices/0/logprobs/text_offset/{}", i)).empty(); ++i) {
+    EXPECT_LT(std::stoi(at(cut, fmt::format("/choices/0/logprobs/text_offset/{}", i))), 15);
+  }
+}
+
+TEST_F(GatewayRoadTest, AHalfClosedStreamEndsWithAnErrorAndDone) {
+  step_pause_ = std::chrono::microseconds(500);
+  RawClient client(gateway_->port());
+  client.send(
+      http_request("POST", "/v1/completions", key_,
+                   R"({"model":"tiny","prompt":"Lily","max_tokens":400,"ignore_eos":true,"stream":true})"));
+  client.read_until("\n\n");
+  client.finish_sending();
+  const std::string rest = client.read_to_end();
+  EXPECT_THAT(rest, HasSubstr(R"("code":"cancelled")"));
+  EXPECT_THAT(rest, HasSubstr("data: [DONE]"));
 }
 
 /// Counts the tokens of one streamed completion chunk by its logprobs.

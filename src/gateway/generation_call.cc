@@ -26,6 +26,16 @@ std::vector<GeneratedToken> shown_tokens(GenerationEvent& event) {
   return tokens;
 }
 
+/// Takes away the tokens of a withheld stop string: those whose text starts after what was kept.
+void drop_withheld_tokens(ChoiceText& choice, const Deployment& deployment) {
+  size_t start = 0;
+  size_t kept = 0;
+  while (kept < choice.tokens.size() && start < choice.text.size()) {
+    start += deployment.token_bytes(choice.tokens[kept++].id).size();
+  }
+  choice.tokens.resize(kept);
+}
+
 /// Feeds the two latency histograms.
 class TokenTimer {
  public:
@@ -60,6 +70,10 @@ struct Running {
   TokenTimer timer;
 };
 
+Error cut_short() {
+  return {ErrorCode::kCancelled, "the client closed its side before the answer was whole"};
+}
+
 asio::awaitable<void> answer_whole(Running& run) {
   std::vector<ChoiceText> choices(run.call.metered.prompt_of.size());
   while (true) {
@@ -69,7 +83,9 @@ asio::awaitable<void> answer_whole(Running& run) {
       ChoiceText& choice = choices[static_cast<size_t>(item->index)];
       choice.text += item->event.text;
       if (item->event.finish) choice.finish = *item->event.finish;
+      const bool withheld = item->event.finish == FinishReason::kStop && !item->event.stop_string.empty();
       std::ranges::move(shown_tokens(item->event), std::back_inserter(choice.tokens));
+      if (withheld) drop_withheld_tokens(choice, *run.call.deployment);
     }
     if (run.tape.ending()) break;
   }
@@ -79,8 +95,7 @@ asio::awaitable<void> answer_whole(Running& run) {
   if (ending.error) {
     co_await run.visit.reply_error(*ending.error);
   } else if (cut) {
-    co_await run.visit.reply_error(
-        {ErrorCode::kCancelled, "the client closed its side before the answer was whole"});
+    co_await run.visit.reply_error(cut_short());
   } else {
     co_await run.visit.reply_json(run.call.shape->whole(choices, ending));
   }
@@ -98,6 +113,7 @@ struct LastFinish {
   int unfinished = 0;
   int choice = 0;
   FinishReason reason = FinishReason::kStop;
+  bool cut = false;  ///< a choice was cancelled: the client closed its side
 };
 
 void take_items(Running& run, Turn& turn, LastFinish& last) {
@@ -107,6 +123,7 @@ void take_items(Running& run, Turn& turn, LastFinish& last) {
     run.call.shape->append_delta(turn.bytes, item->index, event.text, shown_tokens(event));
     turn.delivered.emplace_back(item->index, event.usage.output);
     if (!event.finish) continue;
+    last.cut = last.cut || *event.finish == FinishReason::kCancelled;
     if (--last.unfinished > 0) {
       if (*event.finish != FinishReason::kFailed && *event.finish != FinishReason::kCancelled) {
         run.call.shape->append_finish(turn.bytes, item->index, *event.finish, nullptr);
@@ -119,15 +136,16 @@ void take_items(Running& run, Turn& turn, LastFinish& last) {
 }
 
 /// The end of a stream. A client that closed its side while the stream ran and still listens gets the usage
-/// of what was made, but neither a finish_reason nor [DONE]: the text is not whole.
+/// of what was made and an error instead of a finish_reason: the text is not whole.
 void append_ending(Running& run, Turn& turn, const LastFinish& last, const Ending& ending) {
   if (ending.error) {
     net::append_sse_data(turn.bytes, error_body(*ending.error));
-  } else if (last.reason != FinishReason::kCancelled) {
+  } else if (!last.cut) {
     run.call.shape->append_finish(turn.bytes, last.choice, last.reason, &ending);
   }
   if (!ending.error && run.call.include_usage) run.call.shape->append_usage(turn.bytes, ending);
-  if (ending.error || last.reason != FinishReason::kCancelled) net::append_sse_data(turn.bytes, "[DONE]");
+  if (!ending.error && last.cut) net::append_sse_data(turn.bytes, error_body(cut_short()));
+  net::append_sse_data(turn.bytes, "[DONE]");
 }
 
 asio::awaitable<void> answer_stream(Running& run) {
@@ -139,8 +157,8 @@ asio::awaitable<void> answer_stream(Running& run) {
     Turn turn;
     take_items(run, turn, last);
     const bool ended = run.tape.ending().has_value();
-    if (ended && !begun && turn.bytes.empty() && run.tape.ending()->error) {
-      co_await run.visit.reply_error(*run.tape.ending()->error);
+    if (ended && !begun && turn.bytes.empty() && (run.tape.ending()->error || last.cut)) {
+      co_await run.visit.reply_error(run.tape.ending()->error.value_or(cut_short()));
       co_return;
     }
     if (ended) append_ending(run, turn, last, *run.tape.ending());

@@ -7,6 +7,30 @@
 namespace feilun::gateway {
 namespace {
 
+/// Fields of neither endpoint here, although clients know them.
+constexpr UnsupportedField kUnsupportedFields[] = {
+    {"tools", "[]"},
+    {"tool_choice", "\"none\" \"auto\""},
+    {"functions", "[]"},
+    {"function_call", "\"none\" \"auto\""},
+    {"response_format", "{\"type\":\"text\"}"},
+    {"modalities", "[\"text\"]"},
+    {"audio", ""},
+    {"prediction", ""},
+    {"web_search_options", ""},
+    {"reasoning_effort", ""},
+    {"verbosity", "\"medium\""},
+    {"moderation", ""},
+    {"guided_json", ""},
+    {"guided_regex", ""},
+    {"guided_choice", ""},
+    {"guided_grammar", ""},
+    {"structured_outputs", ""},
+    {"min_tokens", "0"},
+    {"stop_token_ids", "[]"},
+    {"use_beam_search", "false"},
+};
+
 template <typename To, typename From>
 std::optional<To> as(const std::optional<From>& value) {
   if (!value) return std::nullopt;
@@ -116,6 +140,7 @@ Result<GenerationParameters> read_parameters(const RequestFields& fields) {
   out.seed = as<uint64_t>(TRY(fields.integer("seed", INT64_MIN, INT64_MAX)));
   out.ignore_eos = TRY(fields.boolean("ignore_eos")).value_or(false);
   TRY(check_labels(fields));
+  TRY(refuse_unsupported(fields, kUnsupportedFields));
   return out;
 }
 
@@ -144,6 +169,15 @@ Result<engine::Sampling> sampling_for(const GenerationParameters& parameters,
   sampling.ignore_eos = parameters.ignore_eos;
   sampling.top_logprobs = top_logprobs;
   return sampling;
+}
+
+uint64_t seed_of_prompt(uint64_t seed, size_t index) {
+  if (index == 0) return seed;
+  // The finaliser of SplitMix64 over the sequence that starts at the seed.
+  uint64_t x = seed + static_cast<uint64_t>(index) * 0x9E3779B97F4A7C15u;
+  x = (x ^ (x >> 30)) * 0xBF58476D1CE4E5B9u;
+  x = (x ^ (x >> 27)) * 0x94D049BB133111EBu;
+  return x ^ (x >> 31);
 }
 
 Result<> refuse_unsupported(const RequestFields& fields, std::span<const UnsupportedField> table) {

@@ -41,6 +41,10 @@ Result<engine::Sampling> sampling_for(const GenerationParameters& parameters,
                                       const model::SamplingDefaults& defaults, int vocabulary,
                                       int top_logprobs);
 
+/// The seed of the prompt at `index` in a request: equal prompts are sampled apart, the first as if it were
+/// alone.
+uint64_t seed_of_prompt(uint64_t seed, size_t index);
+
 /// A field that clients know and this server does not serve: refused by name unless its value asks for
 /// nothing. Silently ignoring one would give an answer that looks right and is not.
 struct UnsupportedField {

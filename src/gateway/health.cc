@@ -15,11 +15,13 @@ asio::awaitable<void> show_readiness(Visit& visit) {
   json::object models;
   for (const auto& [name, deployment] : visit.services.deployments.all()) models[name] = deployment->ready();
   net::Response response;
-  const bool ready = visit.services.deployments.all_ready();
+  const bool ledger = visit.services.ledger.healthy();
+  const bool ready = ledger && visit.services.deployments.all_ready();
   response.status = ready ? 200 : 503;
   response.headers.add("content-type", "application/json");
-  if (!ready) response.headers.add("retry-after", "1");
-  response.body = json::serialize(json::object{{"ready", ready}, {"models", std::move(models)}});
+  if (!ready && ledger) response.headers.add("retry-after", "1");
+  response.body =
+      json::serialize(json::object{{"ready", ready}, {"ledger", ledger}, {"models", std::move(models)}});
   co_await visit.reply(std::move(response));
 }
 

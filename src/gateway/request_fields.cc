@@ -7,6 +7,9 @@ namespace feilun::gateway {
 using simdjson::dom::element;
 using simdjson::dom::element_type;
 
+/// Beyond this a double no longer holds every integer.
+constexpr double kExactDouble = 9007199254740992.0;
+
 std::string_view type_name(element value) {
   switch (value.type()) {
     case element_type::ARRAY:
@@ -77,7 +80,13 @@ Result<std::optional<int64_t>> RequestFields::integer(std::string_view name, int
   const auto value = find(name);
   if (!value) return std::nullopt;
   int64_t number = 0;
-  if (value->get(number) != simdjson::SUCCESS && !value->is_uint64()) return wrong_type(name, "an integer");
+  double fraction = 0;
+  if (value->is_double() && value->get(fraction) == simdjson::SUCCESS && std::trunc(fraction) == fraction &&
+      std::abs(fraction) < kExactDouble) {
+    number = static_cast<int64_t>(fraction);
+  } else if (value->get(number) != simdjson::SUCCESS && !value->is_uint64()) {
+    return wrong_type(name, "an integer");
+  }
   if (value->type() == element_type::UINT64 || number < low || number > high) {
     return std::unexpected(error(ErrorCode::kInvalidArgument, name,
                                  fmt::format("'{}' must be from {} to {}", path_of(name), low, high)));

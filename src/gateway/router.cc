@@ -70,9 +70,9 @@ net::Response unknown_route(const Visit& visit, std::string allowed) {
   return response;
 }
 
-Result<ledger::Key> check_access(Visit& visit, Access access) {
+Result<ledger::Key> check_access(ledger::Ledger& ledger, const net::Request& request, Access access) {
   if (access == Access::kAnyone) return ledger::Key{};
-  ledger::Key key = TRY(authenticate(visit.services.ledger, visit.request()));
+  ledger::Key key = TRY(authenticate(ledger, request));
   if (access == Access::kPayer && key.role == ledger::KeyRole::kAdmin) {
     return fail(ErrorCode::kPermissionDenied, "an admin key cannot call models, as no project pays for it");
   }
@@ -80,6 +80,12 @@ Result<ledger::Key> check_access(Visit& visit, Access access) {
 }
 
 }  // namespace
+
+bool wants_body(Services& services, const net::Request& head) {
+  std::string allowed;
+  const Route* found = find_route(head.method, head.path(), allowed);
+  return found != nullptr && check_access(services.ledger, head, found->access).has_value();
+}
 
 asio::awaitable<void> route(Services& services, net::Exchange& exchange) {
   Visit visit{services, exchange, new_id("req"), "unknown", services.clock.mono()};
@@ -90,7 +96,7 @@ asio::awaitable<void> route(Services& services, net::Exchange& exchange) {
     co_return;
   }
   visit.route = found->path;
-  auto key = check_access(visit, found->access);
+  auto key = check_access(services.ledger, exchange.request(), found->access);
   if (!key) {
     co_await visit.reply_error(key.error());
     co_return;

@@ -177,6 +177,7 @@ class ScriptedLedger : public ledger::Ledger {
     return unused();
   }
   Result<> flush() override { return {}; }
+  bool healthy() const override { return healthy_; }
 
   bool answer_next() {
     if (answers_.empty()) return false;
@@ -189,6 +190,7 @@ class ScriptedLedger : public ledger::Ledger {
 
   TokenCount tokens_left_ = 1'000'000;
   bool away_ = false;
+  bool healthy_ = true;
   bool slow_ = false;  ///< answers wait for answer_next()
   int terminal_ = 0;   ///< settles and releases
   TokenUsage marked_;  ///< the last durable mark

@@ -22,7 +22,9 @@ asio::awaitable<bool> Visit::reply(net::Response response) {
 
 asio::awaitable<bool> Visit::reply_error(Error error) {
   if (error_look(error).status >= 500) spdlog::warn("{} {}: {}", request_id, route, error.message);
-  co_return co_await reply(error_reply(error));
+  // A ledger that stopped taking money stays so until somebody restarts the server.
+  const bool final = error.code == ErrorCode::kUnavailable && !services.ledger.healthy();
+  co_return co_await reply(error_reply(error, final));
 }
 
 asio::awaitable<bool> Visit::reply_json(std::string body) {

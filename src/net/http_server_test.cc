@@ -455,7 +455,7 @@ TEST(HttpServer, TellsAClientThatWritesItsWholeBodyThatItIsTooLarge) {
   RawClient client = echo.client();
   const size_t size = 9 * 1024 * 1024;
   client.send(fmt::format("POST /a HTTP/1.1\r\nHost: x\r\nContent-Length: {}\r\n\r\n", size));
-  client.send(std::string(size, 'a'));
+  EXPECT_TRUE(client.send(std::string(size, 'a')));
   EXPECT_EQ(client.read_reply().status, 413);
 }
 

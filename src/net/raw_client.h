@@ -36,12 +36,14 @@ class RawClient {
   RawClient& operator=(RawClient&&) = delete;
   ~RawClient() { close(); }
 
-  void send(std::string_view bytes) {
+  /// False when the connection ended before all was taken.
+  bool send(std::string_view bytes) {
     while (!bytes.empty()) {
       const ssize_t sent = ::send(socket_, bytes.data(), bytes.size(), MSG_NOSIGNAL);
-      if (sent <= 0) return;
+      if (sent <= 0) return false;
       bytes.remove_prefix(static_cast<size_t>(sent));
     }
+    return true;
   }
   void finish_sending() { ::shutdown(socket_, SHUT_WR); }
   void close() {
