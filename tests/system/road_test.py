@@ -45,7 +45,7 @@ def stream_events(response):
 
 
 def tokens_in(event):
-    return sum(len(choice["logprobs"]["tokens"]) for choice in event["choices"] if choice.get("logprobs"))
+    return sum(len(choice["logprobs"]["tokens"]) for choice in event.get("choices", []) if choice.get("logprobs"))
 
 
 def metric(server, name, model):
