@@ -58,7 +58,7 @@ void add_key_commands(CLI::App& app, Run& chosen) {
   add_project_option(list_command, *options);
   on_chosen(list_command, chosen, options, list);
 
-  CLI::App* revoke_command = group->add_subcommand("revoke", "Make a key useless, at once");
+  CLI::App* revoke_command = group->add_subcommand("revoke", "Revoke a key: it is refused within a second");
   add_data_option(revoke_command, *options);
   revoke_command->add_option("id", options->id, "The key's id, as `feilun key list` shows it")->required();
   on_chosen(revoke_command, chosen, options, revoke);

@@ -49,7 +49,7 @@ void print_banner(const net::ListenAddress& address, const std::vector<std::stri
                keys->balance.available().to_string(), keys->balance.currency);
     fmt::print("  The keys are shown only now: their hashes alone are kept.\n\n");
   } else {
-    fmt::print("  The keys were shown at the first start; `feilun key create` makes another.\n\n");
+    fmt::print("  The keys were shown at the first start; `feilun key create` makes another (--admin: an administrator's).\n\n");
   }
   const std::string body = chats ? R"("messages":[{"role":"user","content":"What is feilun?"}])"
                                  : R"("prompt":"Once upon a time","max_tokens":60)";
@@ -88,7 +88,9 @@ Result<> serve(const ServeOptions& options) {
   for (NamedModel& model : models) engines.push_back(TRY(load_model(std::move(model), settings.engine)));
   TRY(publish_missing_prices(*ledger, settings, names));
   const std::optional<FirstKeys> keys = TRY(prepare_first_start(*ledger, settings));
-  for (size_t i = 0; i < engines.size(); ++i) deployed[i]->become_ready(*engines[i]);
+  const auto sequences_at_most =
+      static_cast<size_t>(settings.engine.max_sequences) + static_cast<size_t>(settings.engine.max_waiting);
+  for (size_t i = 0; i < engines.size(); ++i) deployed[i]->become_ready(*engines[i], sequences_at_most);
   print_banner(listen, names, keys, engines.front()->file().chat_template != nullptr);
   gateway->run_until_signal();
   spdlog::info("stopped: every request is settled");
