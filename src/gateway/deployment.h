@@ -38,6 +38,8 @@ class Deployment {
   /// Changes when an answer to the same request and seed may change: "fp_" and 10 hexadecimal digits.
   virtual std::string fingerprint() const = 0;
   virtual engine::EngineStats stats() const = 0;
+  /// Sequences that run and wait at most: a request of more can never be taken.
+  virtual size_t sequences_at_most() const { return SIZE_MAX; }
 };
 
 /// A model run by an engine in this process.
@@ -45,8 +47,12 @@ class EngineDeployment final : public Deployment {
  public:
   EngineDeployment(std::string name, WallTime created) : name_(std::move(name)), created_(created) {}
 
-  /// The engine is loaded: requests may come. It must outlive every request.
-  void become_ready(engine::Engine& engine) { engine_.store(&engine, std::memory_order_release); }
+  /// The engine is loaded: requests may come. It must outlive every request. `sequences_at_most`: its
+  /// max_sequences + max_waiting.
+  void become_ready(engine::Engine& engine, size_t sequences_at_most = SIZE_MAX) {
+    sequences_at_most_ = sequences_at_most;
+    engine_.store(&engine, std::memory_order_release);
+  }
 
   std::string_view name() const override { return name_; }
   bool ready() const override { return engine_.load(std::memory_order_acquire) != nullptr; }
@@ -69,11 +75,13 @@ class EngineDeployment final : public Deployment {
   model::SamplingDefaults sampling_defaults() const override { return engine().file().sampling; }
   std::string fingerprint() const override;
   engine::EngineStats stats() const override { return engine().stats(); }
+  size_t sequences_at_most() const override { return sequences_at_most_; }
 
  private:
   engine::Engine& engine() const;
   std::string name_;
   WallTime created_;
+  std::atomic<size_t> sequences_at_most_{SIZE_MAX};
   std::atomic<engine::Engine*> engine_{nullptr};
 };
 

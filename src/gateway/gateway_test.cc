@@ -193,6 +193,17 @@ TEST_F(GatewayTest, ALedgerThatStoppedTakingMoneyIsNotReadyAndAsksForNoRetry) {
   EXPECT_THAT(reply.head, Not(HasSubstr("retry-after")));
 }
 
+TEST_F(GatewayTest, ARequestThatTheQueueCanNeverHoldIsNotWorthARetry) {
+  open();
+  std::string prompts = "\"a\"";
+  for (int i = 1; i < 101; ++i) prompts += ",\"a\"";
+  const RawReply reply = ask("POST", "/v1/completions", "sk-test",
+                             fmt::format(R"({{"model":"scripted","prompt":[{}]}})", prompts));
+  EXPECT_EQ(reply.status, 400);
+  EXPECT_THAT(reply.head, HasSubstr("x-should-retry: false"));
+  EXPECT_THAT(reply.body, HasSubstr("100"));
+}
+
 TEST_F(GatewayTest, DoesNotTellWhichOtherProjectsExist) {
   open();
   EXPECT_EQ(ask("GET", "/feilun/v1/balance?project=proj_1").status, 200);

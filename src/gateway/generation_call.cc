@@ -212,14 +212,26 @@ Result<TokenCount> output_room(TokenCount prompt_tokens, TokenCount context, std
 
 namespace {
 
+/// A request of more sequences than ever run and wait together would be told to retry for ever.
+Result<GenerationCall> prepare_checked(Visit& visit, Prepare prepare) {
+  GenerationCall call = TRY(prepare(visit));
+  const size_t wanted = call.metered.generations.size();
+  const size_t at_most = call.deployment->sequences_at_most();
+  if (wanted > at_most) {
+    return fail(ErrorCode::kInvalidArgument,
+                "the request asks for {} answers at once, but this server holds at most {}", wanted, at_most);
+  }
+  return call;
+}
+
 asio::awaitable<Result<GenerationCall>> prepare_here(Visit* visit, Prepare prepare) {
-  co_return prepare(*visit);
+  co_return prepare_checked(*visit, prepare);
 }
 
 }  // namespace
 
 asio::awaitable<Result<GenerationCall>> prepared(Visit& visit, Prepare prepare) {
-  if (visit.request().body.size() < kLightBodyBytes) co_return prepare(visit);
+  if (visit.request().body.size() < kLightBodyBytes) co_return prepare_checked(visit, prepare);
   co_return co_await asio::co_spawn(visit.services.heavy_work, prepare_here(&visit, prepare),
                                     asio::use_awaitable);
 }

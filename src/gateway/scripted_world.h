@@ -52,6 +52,7 @@ class ScriptedDeployment : public Deployment {
   model::SamplingDefaults sampling_defaults() const override { return {}; }
   std::string fingerprint() const override { return "fp_0"; }
   engine::EngineStats stats() const override { return {}; }
+  size_t sequences_at_most() const override { return 100; }
 
   Live& live(size_t index) { return live_.at(order_.at(index)); }
   size_t submitted() const { return order_.size(); }
