@@ -155,7 +155,8 @@ std::string settings_markdown() {
       "A flag wins over the environment variable, that over the TOML file (`DATA/feilun.toml`, or the one "
       "named\n"
       "with `--config`), that over the default. This page is printed by `feilun serve "
-      "--settings-markdown`.\n\n"
+      "--settings-markdown`.\n"
+      "Terms are explained in the [glossary](glossary.md).\n\n"
       "| flag | environment | TOML | default | what it does |\n|---|---|---|---|---|\n";
   for (const Setting& setting : all_settings()) {
     text +=
