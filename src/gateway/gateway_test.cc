@@ -144,6 +144,38 @@ TEST_F(GatewayTest, RefusesBadRequestsByField) {
   EXPECT_THAT(overflow.body, HasSubstr("100000"));
 }
 
+TEST_F(GatewayTest, WhatEveryChoiceKeepsACopyOfIsBounded) {
+  open();
+  const auto refusal = [&](std::string_view field) {
+    const RawReply reply = ask("POST", "/v1/completions", "sk-test",
+                               fmt::format(R"({{"model":"none","prompt":"a",{}}})", field));
+    return fmt::format("{} {}", reply.status, reply.body);
+  };
+  const auto stop = [&](size_t bytes) { return fmt::format("\"{}\"", std::string(bytes, 's')); };
+  const auto biased = [](int tokens) {
+    std::string entries = R"("0":1)";
+    for (int id = 1; id < tokens; ++id) entries += fmt::format(R"(,"{}":1)", id);
+    return fmt::format(R"("logit_bias":{{{}}})", entries);
+  };
+  const auto at_field = [](std::string_view name) {
+    return ::testing::AllOf(::testing::StartsWith("400 "), HasSubstr(fmt::format(R"("param":"{}")", name)));
+  };
+  EXPECT_THAT(refusal(fmt::format(R"("stop":{})", stop(1025))), at_field("stop"));
+  EXPECT_THAT(refusal(fmt::format(R"("stop":["a",{}])", stop(1025))), at_field("stop"));
+  EXPECT_THAT(refusal(fmt::format(R"("stop":[{0},{0},{0},{0}])", stop(1024))), HasSubstr("model_not_found"));
+  EXPECT_THAT(refusal(biased(1025)), at_field("logit_bias"));
+  EXPECT_THAT(refusal(biased(1024)), HasSubstr("model_not_found"));
+}
+
+/// Looking each key up again would find the first value of a repeated one, and take quadratic time.
+TEST_F(GatewayTest, EachLogitBiasIsReadWhereItStands) {
+  open();
+  const RawReply reply = ask("POST", "/v1/completions", "sk-test",
+                             R"({"model":"none","prompt":"a","logit_bias":{"7":null,"1":5,"1":500}})");
+  EXPECT_EQ(reply.status, 400);
+  EXPECT_THAT(reply.body, HasSubstr(R"("param":"logit_bias.1")"));
+}
+
 TEST_F(GatewayTest, SaysWhenTheMoneyOrTheLedgerIsGone) {
   ledger_.tokens_left_ = 0;
   open();

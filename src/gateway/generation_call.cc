@@ -64,7 +64,8 @@ class TokenTimer {
 /// One call while it runs.
 struct Running {
   Visit& visit;
-  GenerationCall& call;
+  GenerationCall& call;  ///< without `metered`, which the meter has taken
+  size_t choices;
   GenerationTape& tape;
   Meter& meter;
   TokenTimer timer;
@@ -75,7 +76,7 @@ Error cut_short() {
 }
 
 asio::awaitable<void> answer_whole(Running& run) {
-  std::vector<ChoiceText> choices(run.call.metered.prompt_of.size());
+  std::vector<ChoiceText> choices(run.choices);
   while (true) {
     co_await run.tape.wait();
     while (auto item = run.tape.pop()) {
@@ -149,7 +150,7 @@ void append_ending(Running& run, Turn& turn, const LastFinish& last, const Endin
 }
 
 asio::awaitable<void> answer_stream(Running& run) {
-  LastFinish last{.unfinished = static_cast<int>(run.call.metered.prompt_of.size())};
+  LastFinish last{.unfinished = static_cast<int>(run.choices)};
   bool begun = false;
   bool listening = true;
   while (true) {
@@ -238,14 +239,16 @@ asio::awaitable<Result<GenerationCall>> prepared(Visit& visit, Prepare prepare) 
 
 asio::awaitable<void> answer(Visit& visit, GenerationCall call) {
   GenerationTape tape(visit.exchange.executor());
-  auto meter = std::make_shared<Meter>(call.metered, visit.services.meter, *call.deployment,
+  const size_t choices = call.metered.prompt_of.size();
+  const std::string offering = call.metered.offering;
+  auto meter = std::make_shared<Meter>(std::move(call.metered), visit.services.meter, *call.deployment,
                                        visit.services.ledger, post_to(visit.exchange.executor()), tape);
   visit.exchange.watch([meter](net::Interruption why) {
     meter->abandon(why == net::Interruption::kClientGone ? Meter::Abandon::kClientGone
                                                          : Meter::Abandon::kServerStopping);
   });
   meter->start();
-  Running run{visit, call, tape, *meter, TokenTimer(visit)};
+  Running run{visit, call, choices, tape, *meter, TokenTimer(visit)};
   std::exception_ptr thrown;
   try {
     if (call.stream) {
@@ -265,8 +268,7 @@ asio::awaitable<void> answer(Visit& visit, GenerationCall call) {
   }
   run.timer.done();
   const Ending& ending = *tape.ending();
-  visit.services.metrics.count_usage(call.metered.offering, ending.usage, ending.charged, ending.currency,
-                                     ending.outcome);
+  visit.services.metrics.count_usage(offering, ending.usage, ending.charged, ending.currency, ending.outcome);
   if (thrown) std::rethrow_exception(thrown);
 }
 

@@ -37,6 +37,20 @@ std::optional<To> as(const std::optional<From>& value) {
   return static_cast<To>(*value);
 }
 
+/// Checked before it is copied: every choice of every prompt keeps its own.
+Result<> check_stop(const RequestFields& fields, std::string_view text) {
+  if (text.empty()) {
+    return std::unexpected(
+        fields.error(ErrorCode::kInvalidArgument, "stop", "a stop sequence must not be the empty string"));
+  }
+  if (text.size() > kStopBytesMax) {
+    return std::unexpected(
+        fields.error(ErrorCode::kInvalidArgument, "stop",
+                     fmt::format("a stop sequence may have at most {} bytes", kStopBytesMax)));
+  }
+  return {};
+}
+
 Result<std::vector<std::string>> read_stop(const RequestFields& fields) {
   std::vector<std::string> stop;
   const auto value = fields.find("stop");
@@ -44,6 +58,7 @@ Result<std::vector<std::string>> read_stop(const RequestFields& fields) {
   std::string_view one;
   simdjson::dom::array many;
   if (value->get(one) == simdjson::SUCCESS) {
+    TRY(check_stop(fields, one));
     stop.emplace_back(one);
   } else if (value->get(many) == simdjson::SUCCESS) {
     for (const auto element : many) {
@@ -51,6 +66,7 @@ Result<std::vector<std::string>> read_stop(const RequestFields& fields) {
         return std::unexpected(fields.error(ErrorCode::kInvalidArgument, fmt::format("stop[{}]", stop.size()),
                                             "a stop sequence must be a string"));
       }
+      TRY(check_stop(fields, one));
       stop.emplace_back(one);
       if (stop.size() > kStopStringsMax) break;
     }
@@ -61,12 +77,6 @@ Result<std::vector<std::string>> read_stop(const RequestFields& fields) {
     return std::unexpected(fields.error(ErrorCode::kInvalidArgument, "stop",
                                         fmt::format("'stop' takes at most {} sequences", kStopStringsMax)));
   }
-  for (const std::string& text : stop) {
-    if (text.empty()) {
-      return std::unexpected(
-          fields.error(ErrorCode::kInvalidArgument, "stop", "a stop sequence must not be the empty string"));
-    }
-  }
   return stop;
 }
 
@@ -74,6 +84,10 @@ Result<std::vector<std::pair<engine::TokenId, float>>> read_logit_bias(const Req
   std::vector<std::pair<engine::TokenId, float>> bias;
   const auto object = TRY(fields.object("logit_bias"));
   if (!object) return bias;
+  if (object->size() > kLogitBiasMax) {
+    return std::unexpected(fields.error(ErrorCode::kInvalidArgument, "logit_bias",
+                                        fmt::format("'logit_bias' takes at most {} tokens", kLogitBiasMax)));
+  }
   const RequestFields entries(*object, "logit_bias");
   for (const auto field : *object) {
     engine::TokenId id = -1;
@@ -83,8 +97,9 @@ Result<std::vector<std::pair<engine::TokenId, float>>> read_logit_bias(const Req
           fields.error(ErrorCode::kInvalidArgument, "logit_bias",
                        "every key of 'logit_bias' must be a token id written as a string"));
     }
-    const auto value = TRY(entries.number(field.key, -100, 100));
-    if (value) bias.emplace_back(id, static_cast<float>(*value));
+    if (field.value.is_null()) continue;
+    const double value = TRY(entries.number_in(field.value, field.key, -100, 100));
+    bias.emplace_back(id, static_cast<float>(value));
   }
   return bias;
 }

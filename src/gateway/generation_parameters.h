@@ -11,6 +11,8 @@ namespace feilun::gateway {
 
 constexpr int kChoicesMax = 16;  ///< `n`
 constexpr size_t kStopStringsMax = 4;
+constexpr size_t kStopBytesMax = 1024;  ///< of one stop string
+constexpr size_t kLogitBiasMax = 1024;
 constexpr int kTopLogprobsMax = 20;
 
 /// The fields that chat completions and completions share. What a request leaves out stays empty, so that

@@ -97,8 +97,12 @@ Result<std::optional<int64_t>> RequestFields::integer(std::string_view name, int
 Result<std::optional<double>> RequestFields::number(std::string_view name, double low, double high) const {
   const auto value = find(name);
   if (!value) return std::nullopt;
+  return TRY(number_in(*value, name, low, high));
+}
+
+Result<double> RequestFields::number_in(element value, std::string_view name, double low, double high) const {
   double number = 0;
-  if (value->get(number) != simdjson::SUCCESS) return wrong_type(name, "a number");
+  if (value.get(number) != simdjson::SUCCESS) return wrong_type(name, "a number");
   if (!std::isfinite(number) || number < low || number > high) {
     return std::unexpected(error(ErrorCode::kInvalidArgument, name,
                                  fmt::format("'{}' must be from {} to {}", path_of(name), low, high)));

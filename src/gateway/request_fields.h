@@ -25,6 +25,9 @@ class RequestFields {
   Result<std::optional<bool>> boolean(std::string_view name) const;
   Result<std::optional<int64_t>> integer(std::string_view name, int64_t low, int64_t high) const;
   Result<std::optional<double>> number(std::string_view name, double low, double high) const;
+  /// The number that a walk over the object has already found under `name`: looking a name up is linear.
+  Result<double> number_in(simdjson::dom::element value, std::string_view name, double low,
+                           double high) const;
   Result<std::optional<simdjson::dom::object>> object(std::string_view name) const;
 
   std::string path_of(std::string_view name) const;
