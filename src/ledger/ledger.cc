@@ -8,6 +8,7 @@
 #include <cstring>
 #include <future>
 #include <system_error>
+#include <vector>
 
 #include "base/log.h"
 #include "ledger/anchor.h"
@@ -25,6 +26,21 @@ Result<> sync_directory(const std::filesystem::path& directory) {
   const bool synced = file >= 0 && fsync(file) == 0;
   if (file >= 0) close(file);
   if (!synced) return fail(ErrorCode::kIo, "cannot sync {}", directory.string());
+  return {};
+}
+
+/// Makes the directory and those above it when absent, with durable names.
+Result<> make_directory(const std::filesystem::path& directory) {
+  std::error_code error;
+  std::vector<std::filesystem::path> changed;
+  auto missing = std::filesystem::absolute(directory, error);
+  while (!error && missing.has_relative_path() && !std::filesystem::exists(missing, error)) {
+    missing = missing.parent_path();
+    changed.push_back(missing);
+  }
+  if (!error) std::filesystem::create_directories(directory, error);
+  if (error) return fail(ErrorCode::kIo, "cannot make {}: {}", directory.string(), error.message());
+  for (const auto& parent : changed) TRY(sync_directory(parent));
   return {};
 }
 
@@ -64,9 +80,7 @@ Result<> check_anchor(Store& store, Anchor& anchor) {
 Result<std::unique_ptr<Ledger>> Ledger::open(LedgerOptions options) {
   if (sodium_init() < 0) return fail(ErrorCode::kInternal, "libsodium does not start");
   TRY(parse_currency(options.default_currency));
-  std::error_code error;
-  std::filesystem::create_directories(options.directory, error);
-  if (error) return fail(ErrorCode::kIo, "cannot make {}: {}", options.directory.string(), error.message());
+  TRY(make_directory(options.directory));
   ServingLock lock;
   if (options.serving) lock = TRY(ServingLock::take(options.directory));
   const auto path = options.directory / "ledger.db";

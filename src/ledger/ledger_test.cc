@@ -16,6 +16,12 @@ TEST_F(LedgerTest, StartsWithADefaultProjectAndNoMoney) {
   EXPECT_EQ(ledger_->find_project("other").error().code, ErrorCode::kNotFound);
 }
 
+TEST_F(LedgerTest, MakesItsDirectoryAndThoseAboveIt) {
+  const auto deep = directory_.path() / "some" / "where" / "";
+  ASSERT_TRUE(Ledger::open({.directory = deep}));
+  EXPECT_TRUE(verify(deep).value().ok());
+}
+
 TEST_F(LedgerTest, ProjectNamesAreUnique) {
   ASSERT_TRUE(ledger_->create_project("team", "USD"));
   EXPECT_EQ(ledger_->create_project("team", "USD").error().code, ErrorCode::kConflict);
