@@ -163,6 +163,8 @@ Result<Settlement> Books::release(const std::string& request_id, Outcome outcome
 
 Result<int64_t> Books::recover(int64_t limit) {
   const auto left_open = TRY(store_.open_holds(limit));
+  // Whatever a damaged database lacks must show before the first of them is written.
+  for (const OpenHold& hold : left_open) TRY(pinned_price(hold));
   for (const OpenHold& hold : left_open) {
     if (is_empty(hold.mark)) {
       TRY(release(hold.request_id, Outcome::kRecovered));

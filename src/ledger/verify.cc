@@ -238,8 +238,10 @@ bool Verifier::walk_journal() {
 }
 
 void Verifier::check_anchor() {
-  if (report_.entries > 0 && !anchor_found_)
-    problem("ledger.anchor is missing: a cut tail would go unnoticed");
+  if (report_.entries > 0 && anchors_.empty()) {
+    problem(fmt::format("ledger.anchor {}: a cut tail would go unnoticed",
+                        anchor_found_ ? "says nothing that is valid" : "is missing or empty"));
+  }
   for (const Anchored& anchored : anchors_) {
     const auto found = anchored_hashes_.find(anchored.sequence);
     if (found == anchored_hashes_.end()) {

@@ -260,6 +260,38 @@ TEST_F(VerifyTest, DetectsADamagedOrMissingAnchor) {
   EXPECT_FALSE(problems_of(spoilt_.path()).empty());
 }
 
+TEST_F(VerifyTest, DetectsAnAnchorOfZeros) {
+  const auto anchor = spoilt_.path() / "ledger.anchor";
+  for (const size_t size : {64u, 128u}) {
+    copy_to(spoilt_.path());
+    std::ofstream(anchor, std::ios::binary | std::ios::trunc) << std::string(size, '\0');
+    EXPECT_FALSE(problems_of(spoilt_.path()).empty()) << size << " bytes";
+  }
+}
+
+TEST_F(VerifyTest, AllowsOneAnchorSlotThatWasNeverWritten) {
+  copy_to(spoilt_.path());
+  const auto anchor = spoilt_.path() / "ledger.anchor";
+  ASSERT_EQ(std::filesystem::file_size(anchor), 128u);
+  for (const std::streamoff at : {0, 64}) {
+    copy_to(spoilt_.path());
+    std::fstream(anchor, std::ios::in | std::ios::out | std::ios::binary).seekp(at) << std::string(64, '\0');
+    const auto problems = problems_of(spoilt_.path());
+    EXPECT_TRUE(problems.empty()) << problems[0];
+  }
+}
+
+TEST_F(VerifyTest, RecoveryOfAHoldWithoutAPriceIsAClearError) {
+  HoldRequest without = request("req_without");
+  without.offering = "other";
+  ASSERT_TRUE(ledger_->hold_now(without));
+  copy_to(spoilt_.path());
+  ASSERT_TRUE(Hand(spoilt_.path()).run("DELETE FROM prices WHERE offering='other'"));
+  const auto opened = Ledger::open({.directory = spoilt_.path(), .serving = true});
+  ASSERT_FALSE(opened);
+  EXPECT_EQ(opened.error().code, ErrorCode::kCorrupt);
+}
+
 TEST_F(VerifyTest, DamagedDatabaseFileGivesProblemsAndNeverCrashes) {
   copy_to(spoilt_.path());
   const std::string honest = Hand(spoilt_.path()).dump();
