@@ -147,13 +147,13 @@ void EmbeddedLedger::settle(std::string request_id, TokenUsage usage, Outcome ou
                             Done<Settlement> done) {
   writer_->submit<Settlement>(
       [id = std::move(request_id), usage, outcome](Books& books) { return books.settle(id, usage, outcome); },
-      std::move(done));
+      std::move(done), Writer::WhenLocked::kWait);
 }
 
 void EmbeddedLedger::release(std::string request_id, Outcome outcome, Done<Settlement> done) {
   writer_->submit<Settlement>(
       [id = std::move(request_id), outcome](Books& books) { return books.release(id, outcome); },
-      std::move(done));
+      std::move(done), Writer::WhenLocked::kWait);
 }
 
 Result<> EmbeddedLedger::flush() {

@@ -6,23 +6,18 @@
 #include "ledger/limits.h"
 
 namespace feilun::ledger {
-namespace {
-
-constexpr int kBusyTimeoutMs = 10'000;
-
-}  // namespace
 
 SqliteConnection::~SqliteConnection() {
   for (auto& [sql, statement] : statements_) sqlite3_finalize(statement);
   sqlite3_close_v2(db_);
 }
 
-Result<> SqliteConnection::open(const std::string& path) {
+Result<> SqliteConnection::open(const std::string& path, std::chrono::milliseconds busy_timeout) {
   const int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX;
   const int code = sqlite3_open_v2(path.c_str(), &db_, flags, nullptr);
   if (code != SQLITE_OK) return failed(code, "opening " + path);
   sqlite3_extended_result_codes(db_, 1);
-  sqlite3_busy_timeout(db_, kBusyTimeoutMs);
+  sqlite3_busy_timeout(db_, static_cast<int>(busy_timeout.count()));
   return {};
 }
 
@@ -50,20 +45,22 @@ std::unexpected<Error> SqliteConnection::corrupt(std::string_view what) {
   return error;
 }
 
-sqlite3_stmt* SqliteConnection::prepared(const char* sql) {
+Result<sqlite3_stmt*> SqliteConnection::prepared(const char* sql) {
   sqlite3_stmt*& statement = statements_[sql];
   if (statement == nullptr) {
     const int code = sqlite3_prepare_v3(db_, sql, -1, SQLITE_PREPARE_PERSISTENT, &statement, nullptr);
-    if (code != SQLITE_OK) {
-      (void)failed(code, sql);
-      return nullptr;
-    }
+    if (code != SQLITE_OK) return failed(code, sql);
   }
   return statement;
 }
 
-SqliteQuery::SqliteQuery(SqliteConnection& connection, const char* sql)
-    : connection_(connection), statement_(connection.prepared(sql)) {}
+SqliteQuery::SqliteQuery(SqliteConnection& connection, const char* sql) : connection_(connection) {
+  if (auto statement = connection.prepared(sql)) {
+    statement_ = *statement;
+  } else {
+    unprepared_ = statement.error();
+  }
+}
 
 SqliteQuery::~SqliteQuery() {
   if (statement_ == nullptr) return;
@@ -98,7 +95,7 @@ SqliteQuery& SqliteQuery::bind(const TokenUsage& usage) {
 }
 
 Result<bool> SqliteQuery::next() {
-  if (statement_ == nullptr) return std::unexpected(*connection_.failure());
+  if (unprepared_) return std::unexpected(*unprepared_);
   if (bind_code_ != SQLITE_OK) return connection_.failed(bind_code_, "binding a parameter");
   const int code = sqlite3_step(statement_);
   if (code == SQLITE_ROW) return true;

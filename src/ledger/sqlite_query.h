@@ -2,6 +2,7 @@
 
 #include <sqlite3.h>
 
+#include <chrono>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -26,7 +27,8 @@ class SqliteConnection {
   SqliteConnection& operator=(const SqliteConnection&) = delete;
   ~SqliteConnection();
 
-  Result<> open(const std::string& path);
+  /// `busy_timeout`: how long a statement waits for another process's lock.
+  Result<> open(const std::string& path, std::chrono::milliseconds busy_timeout);
   /// Runs statements that return no rows of interest.
   Result<> execute(const char* sql);
   sqlite3* handle() const { return db_; }
@@ -37,7 +39,7 @@ class SqliteConnection {
 
  private:
   friend class SqliteQuery;
-  sqlite3_stmt* prepared(const char* sql);
+  Result<sqlite3_stmt*> prepared(const char* sql);
 
   sqlite3* db_ = nullptr;
   std::unordered_map<const char*, sqlite3_stmt*> statements_;
@@ -76,7 +78,8 @@ class SqliteQuery {
 
  private:
   SqliteConnection& connection_;
-  sqlite3_stmt* statement_;
+  sqlite3_stmt* statement_ = nullptr;
+  std::optional<Error> unprepared_;  ///< why there is no statement
   int bound_ = 0;
   int bind_code_ = SQLITE_OK;
 };

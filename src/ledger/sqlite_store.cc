@@ -19,7 +19,7 @@ constexpr int kOpenAttempts = 500;
 
 class SqliteStore final : public Store {
  public:
-  Result<> open(const std::filesystem::path& path);
+  Result<> open(const std::filesystem::path& path, std::chrono::milliseconds busy_timeout);
 
   Result<> begin(Access access) override {
     return run(access == Access::kWrite ? "BEGIN IMMEDIATE" : "BEGIN");
@@ -84,11 +84,12 @@ class SqliteStore final : public Store {
   int wal_pages_ = 0;
 };
 
-Result<> SqliteStore::open(const std::filesystem::path& path) {
-  if (auto opened = connection_.open(path.string()); !opened) return opened;
+Result<> SqliteStore::open(const std::filesystem::path& path, std::chrono::milliseconds busy_timeout) {
+  if (auto opened = connection_.open(path.string(), busy_timeout); !opened) return opened;
   TRY(switch_to_wal());
-  for (const char* sql : {"PRAGMA synchronous=FULL", "PRAGMA wal_autocheckpoint=0", "PRAGMA cache_size=-65536",
-                          "PRAGMA temp_store=MEMORY", "PRAGMA trusted_schema=OFF"}) {
+  for (const char* sql :
+       {"PRAGMA synchronous=FULL", "PRAGMA wal_autocheckpoint=0", "PRAGMA cache_size=-65536",
+        "PRAGMA temp_store=MEMORY", "PRAGMA trusted_schema=OFF"}) {
     TRY(connection_.execute(sql));
   }
   sqlite3_wal_hook(
@@ -110,13 +111,15 @@ Result<> SqliteStore::switch_to_wal() {
   // Two processes that make the same new database meet here, where SQLite does not wait for the lock.
   for (int attempt = 0;; ++attempt) {
     auto switched = connection_.execute("PRAGMA journal_mode=WAL");
-    if (switched || switched.error().code != ErrorCode::kUnavailable || attempt == kOpenAttempts) return switched;
+    if (switched || switched.error().code != ErrorCode::kUnavailable || attempt == kOpenAttempts)
+      return switched;
     std::this_thread::sleep_for(std::chrono::milliseconds(10));
   }
 }
 
 Result<> SqliteStore::check_application() {
-  if (TRY(pragma("PRAGMA application_id")) != kSqliteApplicationId) return connection_.corrupt("it is no ledger");
+  if (TRY(pragma("PRAGMA application_id")) != kSqliteApplicationId)
+    return connection_.corrupt("it is no ledger");
   return {};
 }
 
@@ -437,9 +440,10 @@ Result<> SqliteStore::put_usage(std::string_view project_id, const UsageTotals& 
 
 }  // namespace
 
-Result<std::unique_ptr<Store>> open_sqlite_store(const std::filesystem::path& path) {
+Result<std::unique_ptr<Store>> open_sqlite_store(const std::filesystem::path& path,
+                                                 std::chrono::milliseconds busy_timeout) {
   auto store = std::make_unique<SqliteStore>();
-  TRY(store->open(path));
+  TRY(store->open(path, busy_timeout));
   return store;
 }
 

@@ -7,6 +7,7 @@ namespace feilun::ledger {
 namespace {
 
 constexpr size_t kGroupMax = 4096;
+constexpr auto kLockedPause = std::chrono::milliseconds(20);
 constexpr auto kAnchorSyncEvery = std::chrono::seconds(1);
 
 }  // namespace
@@ -41,21 +42,28 @@ void Writer::enqueue(std::unique_ptr<Operation> operation) {
   wake_.notify_one();
 }
 
-bool Writer::take(std::deque<std::unique_ptr<Operation>>& into) {
+bool Writer::take() {
   std::unique_lock lock(mutex_);
-  wake_.wait(lock, [this] { return stopping_ || !queue_.empty(); });
-  into.swap(queue_);
-  return !into.empty();
+  wake_.wait(lock, [this] { return stopping_ || !queue_.empty() || !taken_.empty(); });
+  for (auto& operation : queue_) taken_.push_back(std::move(operation));
+  queue_.clear();
+  return !taken_.empty();
+}
+
+void Writer::pause() {
+  std::unique_lock lock(mutex_);
+  wake_.wait_for(lock, kLockedPause, [this] { return stopping_; });
 }
 
 void Writer::run() {
-  while (!taken_.empty() || take(taken_)) {
+  while (take()) {
     Group group;
     if (broken_) {
       for (auto& operation : taken_) group.push_back(std::move(operation));
       taken_.clear();
     } else if (auto committed = commit_group(group); !committed) {
       for (auto& operation : group) operation->finish(&committed.error());
+      if (!taken_.empty()) pause();
       continue;
     } else {
       for (auto& operation : group) operation->finish(nullptr);
@@ -102,10 +110,25 @@ Result<> Writer::commit_group(Group& group) {
   }
   if (begun || store_->failure()) stop_taking_money(done.error());
   if (begun) store_->rollback();
-  // Nothing was applied when the database stayed locked: what was taken fails, later operations may succeed.
-  for (auto& operation : taken_) group.push_back(std::move(operation));
-  taken_.clear();
+  give_up(group, !broken_);
   return fail(ErrorCode::kUnavailable, "the ledger could not write: {}", done.error().message);
+}
+
+void Writer::give_up(Group& group, bool locked) {
+  bool wait = locked;
+  if (locked) {
+    const std::lock_guard lock(mutex_);
+    wait = !stopping_;
+  }
+  std::deque<std::unique_ptr<Operation>> waiting;
+  for (auto& operation : taken_) {
+    if (wait && operation->when_locked == WhenLocked::kWait) {
+      waiting.push_back(std::move(operation));
+    } else {
+      group.push_back(std::move(operation));
+    }
+  }
+  taken_.swap(waiting);
 }
 
 void Writer::after_commit() {

@@ -28,6 +28,10 @@ namespace feilun::ledger {
 ///
 /// After a failed write, sync or commit it takes nothing more: what the disk holds is then unknown, and a
 /// second fsync would only say that the first failure is forgotten.
+///
+/// A database that another process keeps locked for longer than the store waits is no such failure: nothing
+/// was written. Most operations are then refused; those that free money wait for the lock, because nobody
+/// would repeat them.
 class Writer {
  public:
   Writer(std::unique_ptr<Store> store, Anchor anchor, const Clock& clock,
@@ -45,10 +49,15 @@ class Writer {
   /// False once a failed write made it stop taking money; any thread.
   bool healthy() const { return healthy_; }
 
-  /// `act` runs inside a transaction, `done` after its commit, both on the writer's thread.
+  enum class WhenLocked { kFail, kWait };
+
+  /// `act` runs inside a transaction, `done` after its commit, both on the writer's thread. With kWait a
+  /// locked database only delays them, until the writer stops.
   template <typename T>
-  void submit(Act<T> act, Done<T> done) {
-    enqueue(std::make_unique<Typed<T>>(std::move(act), std::move(done)));
+  void submit(Act<T> act, Done<T> done, WhenLocked when_locked = WhenLocked::kFail) {
+    auto operation = std::make_unique<Typed<T>>(std::move(act), std::move(done));
+    operation->when_locked = when_locked;
+    enqueue(std::move(operation));
   }
 
  private:
@@ -58,6 +67,7 @@ class Writer {
     virtual bool apply(Books& books) = 0;
     /// `failure`: why the group was not committed; nullptr when it was.
     virtual void finish(const Error* failure) = 0;
+    WhenLocked when_locked = WhenLocked::kFail;
   };
 
   template <typename T>
@@ -83,10 +93,14 @@ class Writer {
 
   void enqueue(std::unique_ptr<Operation> operation);
   void run();
-  /// Waits for work; false when there is none and never will be.
-  bool take(std::deque<std::unique_ptr<Operation>>& into);
+  /// Adds what is queued to what is taken, waiting for work; false when there is none and never will be.
+  bool take();
   Result<> commit_group(Group& group);
   Result<> apply_queued(Group& group);
+  /// Moves what was taken to the group that fails; after a mere lock, all but the operations that wait.
+  void give_up(Group& group, bool locked);
+  /// A moment's rest for a store that does not wait for the lock itself.
+  void pause();
   void after_commit();
   void stop_taking_money(const Error& cause);
 
