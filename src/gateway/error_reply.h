@@ -23,8 +23,9 @@ ErrorLook error_look(const Error& error);
 /// {"error":{"message","type","param","code"}}, as replies and stream events carry it.
 std::string error_body(const Error& error);
 
-/// The whole reply; x-request-id is added by the caller, as to every reply. `final`: waiting will not help,
-/// whatever the kind of failure says.
+/// The whole reply; x-request-id is added by the caller, as to every reply. `final`: whatever the kind of
+/// failure says, waiting will not help, or the request may have been charged and a client that repeats it
+/// pays twice.
 net::Response error_reply(const Error& error, bool final = false);
 
 /// The reply to what is not a readable HTTP request or passes a limit of the server.

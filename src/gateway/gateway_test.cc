@@ -236,6 +236,76 @@ TEST_F(GatewayTest, ARequestThatTheQueueCanNeverHoldIsNotWorthARetry) {
   EXPECT_THAT(reply.body, HasSubstr("100"));
 }
 
+/// Generates each answer as soon as it is submitted.
+class PromptDeployment : public ScriptedDeployment {
+ public:
+  Result<> submit(engine::Generation generation, engine::EventSink sink) override {
+    TRY(ScriptedDeployment::submit(std::move(generation), std::move(sink)));
+    while (step(submitted() - 1)) {
+    }
+    return {};
+  }
+};
+
+class ChargedFailureTest : public GatewayTest {
+ protected:
+  void SetUp() override {
+    GatewayTest::SetUp();
+    deployments_ = {};
+    deployments_.add(deployment_);
+  }
+  RawReply complete(int prompts) {
+    std::string list = "\"a\"";
+    for (int i = 1; i < prompts; ++i) list += ",\"a\"";
+    return ask("POST", "/v1/completions", "sk-test",
+               fmt::format(R"({{"model":"scripted","max_tokens":1,"prompt":[{}]}})", list));
+  }
+
+  std::shared_ptr<PromptDeployment> deployment_ = std::make_shared<PromptDeployment>();
+};
+
+TEST_F(ChargedFailureTest, ARequestRefusedHalfwayIsNotRetriedUnlessItWasFree) {
+  open();
+  deployment_->refuse_submissions_after_ = 40;
+  const RawReply paid = complete(64);
+  EXPECT_EQ(paid.status, 503) << paid.body;
+  ASSERT_TRUE(ledger_.settled_);
+  EXPECT_EQ(ledger_.settled_->output, 40);
+  EXPECT_THAT(paid.head, HasSubstr("x-should-retry: false"));
+  EXPECT_THAT(paid.head, Not(HasSubstr("retry-after")));
+
+  deployment_->refuse_submissions_after_ = 0;
+  const RawReply free = complete(1);
+  EXPECT_EQ(free.status, 503);
+  EXPECT_THAT(free.head, HasSubstr("x-should-retry: true"));
+  EXPECT_THAT(free.head, HasSubstr("retry-after: 1"));
+}
+
+TEST_F(ChargedFailureTest, WhatWasNotSettledIsNeitherRetriedNorCountedAsCharged) {
+  open();
+  ledger_.settles_fail_ = true;
+  for (const bool stream : {false, true}) {
+    // On one connection: the second request is read when the first has been counted.
+    RawClient client(gateway_->port());
+    client.send(http_request(
+        "POST", "/v1/completions", "sk-test",
+        fmt::format(R"({{"model":"scripted","prompt":"a","max_tokens":1,"stream":{}}})", stream)));
+    const RawReply reply = client.read_reply();
+    if (stream) {
+      EXPECT_THAT(reply.body, HasSubstr(R"("code":"unavailable")"));
+    } else {
+      EXPECT_EQ(reply.status, 503);
+      EXPECT_THAT(reply.head, HasSubstr("x-should-retry: false"));
+      EXPECT_THAT(reply.head, Not(HasSubstr("retry-after")));
+    }
+    client.send(http_request("GET", "/metrics", "sk-test"));
+    const std::string metrics = client.read_reply().body;
+    EXPECT_THAT(metrics, HasSubstr(fmt::format(R"(outcome="completed"}} {})", stream ? 2 : 1)));
+    EXPECT_THAT(metrics, HasSubstr(R"(feilun_tokens_total{model="scripted",class="input_fresh"} 0)"));
+    EXPECT_THAT(metrics, HasSubstr(R"(feilun_tokens_total{model="scripted",class="output"} 0)"));
+  }
+}
+
 TEST_F(GatewayTest, DoesNotTellWhichOtherProjectsExist) {
   open();
   EXPECT_EQ(ask("GET", "/feilun/v1/balance?project=proj_1").status, 200);

@@ -75,6 +75,11 @@ Error cut_short() {
   return {ErrorCode::kCancelled, "the client closed its side before the answer was whole"};
 }
 
+asio::awaitable<void> reply_failed(Visit& visit, const Ending& ending) {
+  const bool may_be_charged = ending.unsettled || !ending.charged.is_zero();
+  co_await visit.reply_error(ending.error.value_or(cut_short()), may_be_charged);
+}
+
 asio::awaitable<void> answer_whole(Running& run) {
   std::vector<ChoiceText> choices(run.choices);
   while (true) {
@@ -93,10 +98,8 @@ asio::awaitable<void> answer_whole(Running& run) {
   const Ending& ending = *run.tape.ending();
   const bool cut = std::ranges::any_of(
       choices, [](const ChoiceText& choice) { return choice.finish == FinishReason::kCancelled; });
-  if (ending.error) {
-    co_await run.visit.reply_error(*ending.error);
-  } else if (cut) {
-    co_await run.visit.reply_error(cut_short());
+  if (ending.error || cut) {
+    co_await reply_failed(run.visit, ending);
   } else {
     co_await run.visit.reply_json(run.call.shape->whole(choices, ending));
   }
@@ -159,7 +162,7 @@ asio::awaitable<void> answer_stream(Running& run) {
     take_items(run, turn, last);
     const bool ended = run.tape.ending().has_value();
     if (ended && !begun && turn.bytes.empty() && (run.tape.ending()->error || last.cut)) {
-      co_await run.visit.reply_error(run.tape.ending()->error.value_or(cut_short()));
+      co_await reply_failed(run.visit, *run.tape.ending());
       co_return;
     }
     if (ended) append_ending(run, turn, last, *run.tape.ending());

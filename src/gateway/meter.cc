@@ -296,6 +296,8 @@ void Meter::on_closed(Result<ledger::Settlement> settlement) {
     ending_.usage = settlement->usage;
   } else {
     spdlog::error("request {} could not be settled: {}", request_.request_id, settlement.error().message);
+    ending_.unsettled = true;
+    ending_.usage = {};
     if (!error_) error_ = std::move(settlement).error();
   }
   end_when_quiet();

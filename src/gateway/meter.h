@@ -34,10 +34,11 @@ struct MeteredRequest {
 /// How a metered request ended. Money has been settled or released, durably, unless `error` says otherwise.
 struct Ending {
   std::optional<Error> error;  ///< the request failed: this is what the client is told
-  ledger::TokenUsage usage;    ///< what was charged for
+  ledger::TokenUsage usage;    ///< what was charged for; nothing when `unsettled`
   Money charged;
   std::string currency;
   ledger::Outcome outcome = ledger::Outcome::kCompleted;
+  bool unsettled = false;  ///< the ledger did not confirm the end: it may yet charge what it has marked
 };
 
 /// Hears what a Meter does; called on the meter's thread.

@@ -138,7 +138,7 @@ class ScriptedLedger : public ledger::Ledger {
               ledger::Done<Settlement> done) override {
     log_.push_back(fmt::format("settle {}+{} {}", usage.input(), usage.output, static_cast<int>(outcome)));
     ++terminal_;
-    if (away_) return answer<Settlement>(std::move(done), away());
+    if (away_ || settles_fail_) return answer<Settlement>(std::move(done), away());
     settled_ = usage;
     answer<Settlement>(std::move(done),
                        Settlement{.request_id = id, .charged = Money::pico(usage.output), .usage = usage});
@@ -192,6 +192,7 @@ class ScriptedLedger : public ledger::Ledger {
   TokenCount tokens_left_ = 1'000'000;
   bool away_ = false;
   bool healthy_ = true;
+  bool settles_fail_ = false;
   bool slow_ = false;  ///< answers wait for answer_next()
   int terminal_ = 0;   ///< settles and releases
   TokenUsage marked_;  ///< the last durable mark

@@ -20,10 +20,10 @@ asio::awaitable<bool> Visit::reply(net::Response response) {
   co_return co_await exchange.reply(std::move(response));
 }
 
-asio::awaitable<bool> Visit::reply_error(Error error) {
+asio::awaitable<bool> Visit::reply_error(Error error, bool final) {
   if (error_look(error).status >= 500) spdlog::warn("{} {}: {}", request_id, route, error.message);
   // A ledger that stopped taking money stays so until somebody restarts the server.
-  const bool final = error.code == ErrorCode::kUnavailable && !services.ledger.healthy();
+  final = final || (error.code == ErrorCode::kUnavailable && !services.ledger.healthy());
   co_return co_await reply(error_reply(error, final));
 }
 

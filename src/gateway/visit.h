@@ -38,7 +38,8 @@ struct Visit {
   const net::Request& request() const { return exchange.request(); }
   /// Adds what every reply carries (x-request-id, CORS) and counts it.
   boost::asio::awaitable<bool> reply(net::Response response);
-  boost::asio::awaitable<bool> reply_error(Error error);
+  /// `final`: asking again will not help, or would be paid for twice.
+  boost::asio::awaitable<bool> reply_error(Error error, bool final = false);
   boost::asio::awaitable<bool> reply_json(std::string body);
   boost::asio::awaitable<bool> begin_events();
 
