@@ -39,27 +39,15 @@ Result<GenerationCall> prepare(Visit& visit) {
     generation.choice = choice;
     call.metered.generations.push_back(generation);
   }
-  call.shape = make_chat_shape(
-      {.id = "chatcmpl-" + visit.request_id.substr(visit.request_id.find('_') + 1),
-       .created =
-           std::chrono::floor<std::chrono::seconds>(visit.services.clock.wall()).time_since_epoch().count(),
-       .model = parameters.model,
-       .fingerprint = deployment->fingerprint(),
-       .top_logprobs = request.top_logprobs,
-       .include_usage = parameters.include_usage},
-      *deployment);
+  call.shape = make_chat_shape(reply_head("chatcmpl", visit, *deployment, parameters, request.top_logprobs),
+                               *deployment);
   return call;
 }
 
 }  // namespace
 
 boost::asio::awaitable<void> chat_completions(Visit& visit) {
-  auto call = co_await prepared(visit, prepare);
-  if (!call) {
-    co_await visit.reply_error(call.error());
-  } else {
-    co_await answer(visit, *std::move(call));
-  }
+  return answer_prepared(visit, prepare);
 }
 
 }  // namespace feilun::gateway

@@ -58,27 +58,15 @@ Result<GenerationCall> prepare(Visit& visit) {
       call.metered.prompt_of.push_back(static_cast<int>(i));
     }
   }
-  call.shape = make_completion_shape(
-      {.id = "cmpl-" + visit.request_id.substr(visit.request_id.find('_') + 1),
-       .created =
-           std::chrono::floor<std::chrono::seconds>(visit.services.clock.wall()).time_since_epoch().count(),
-       .model = parameters.model,
-       .fingerprint = deployment->fingerprint(),
-       .top_logprobs = request.top_logprobs,
-       .include_usage = parameters.include_usage},
-      *deployment);
+  call.shape = make_completion_shape(reply_head("cmpl", visit, *deployment, parameters, request.top_logprobs),
+                                     *deployment);
   return call;
 }
 
 }  // namespace
 
 boost::asio::awaitable<void> completions(Visit& visit) {
-  auto call = co_await prepared(visit, prepare);
-  if (!call) {
-    co_await visit.reply_error(call.error());
-  } else {
-    co_await answer(visit, *std::move(call));
-  }
+  return answer_prepared(visit, prepare);
 }
 
 }  // namespace feilun::gateway

@@ -232,8 +232,6 @@ asio::awaitable<Result<GenerationCall>> prepare_here(Visit* visit, Prepare prepa
   co_return prepare_checked(*visit, prepare);
 }
 
-}  // namespace
-
 asio::awaitable<Result<GenerationCall>> prepared(Visit& visit, Prepare prepare) {
   if (visit.request().body.size() < kLightBodyBytes) co_return prepare_checked(visit, prepare);
   co_return co_await asio::co_spawn(visit.services.heavy_work, prepare_here(&visit, prepare),
@@ -273,6 +271,28 @@ asio::awaitable<void> answer(Visit& visit, GenerationCall call) {
   const Ending& ending = *tape.ending();
   visit.services.metrics.count_usage(offering, ending.usage, ending.charged, ending.currency, ending.outcome);
   if (thrown) std::rethrow_exception(thrown);
+}
+
+}  // namespace
+
+ReplyHead reply_head(std::string_view prefix, const Visit& visit, const Deployment& deployment,
+                     const GenerationParameters& parameters, int top_logprobs) {
+  const auto now = std::chrono::floor<std::chrono::seconds>(visit.services.clock.wall());
+  return {.id = fmt::format("{}-{}", prefix, visit.request_id.substr(visit.request_id.find('_') + 1)),
+          .created = now.time_since_epoch().count(),
+          .model = parameters.model,
+          .fingerprint = deployment.fingerprint(),
+          .top_logprobs = top_logprobs,
+          .include_usage = parameters.include_usage};
+}
+
+asio::awaitable<void> answer_prepared(Visit& visit, Prepare prepare) {
+  auto call = co_await prepared(visit, prepare);
+  if (!call) {
+    co_await visit.reply_error(call.error());
+  } else {
+    co_await answer(visit, *std::move(call));
+  }
 }
 
 }  // namespace feilun::gateway

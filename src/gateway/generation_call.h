@@ -3,6 +3,7 @@
 #include <boost/asio/awaitable.hpp>
 #include <memory>
 
+#include "gateway/generation_parameters.h"
 #include "gateway/reply_shape.h"
 #include "gateway/visit.h"
 
@@ -31,10 +32,12 @@ constexpr size_t kLightBodyBytes = 32 * 1024;
 /// Reads and encodes a request: pure work, on any thread.
 using Prepare = Result<GenerationCall> (*)(Visit&);
 
-/// prepare(visit), elsewhere when the body is large, so that other connections need not wait.
-boost::asio::awaitable<Result<GenerationCall>> prepared(Visit& visit, Prepare prepare);
+/// What the reply to a request says about itself; its id is the request's, after `prefix` and a dash.
+ReplyHead reply_head(std::string_view prefix, const Visit& visit, const Deployment& deployment,
+                     const GenerationParameters& parameters, int top_logprobs);
 
-/// Generates and answers, whole or as a stream. When it returns the money is settled.
-boost::asio::awaitable<void> answer(Visit& visit, GenerationCall call);
+/// An endpoint: prepares the call (elsewhere when the body is large, so that other connections need not
+/// wait), generates, and answers, whole, as a stream or with an error. When it returns the money is settled.
+boost::asio::awaitable<void> answer_prepared(Visit& visit, Prepare prepare);
 
 }  // namespace feilun::gateway
