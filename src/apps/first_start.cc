@@ -19,10 +19,11 @@ Result<> credit_demo_money(ledger::Ledger& ledger, const Settings& settings) {
 }  // namespace
 
 Result<std::optional<FirstKeys>> prepare_first_start(ledger::Ledger& ledger, const Settings& settings) {
-  TRY(credit_demo_money(ledger, settings));
   for (const ledger::Key& key : TRY(ledger.keys(kDefaultProject))) {
     if (key.role == ledger::KeyRole::kAdmin) return std::nullopt;
   }
+  // Before the keys: a start that dies in between is still a first start the next time.
+  TRY(credit_demo_money(ledger, settings));
   FirstKeys keys;
   keys.admin = TRY(ledger.create_key(kDefaultProject, "first admin", ledger::KeyRole::kAdmin)).secret;
   keys.project = TRY(ledger.create_key(kDefaultProject, "first", ledger::KeyRole::kProject)).secret;
@@ -35,7 +36,9 @@ Result<> publish_missing_prices(ledger::Ledger& ledger, const Settings& settings
   const std::string currency = TRY(ledger.balance(kDefaultProject)).currency;
   const WallTime now = SystemClock().wall();
   for (const std::string& offering : offerings) {
-    if (ledger.price_at(offering, currency, now)) continue;
+    const auto present = ledger.price_at(offering, currency, now);
+    if (present) continue;
+    if (present.error().code != ErrorCode::kNotFound) return std::unexpected(present.error());
     ledger::PriceVersion price;
     price.offering = offering;
     price.currency = currency;
