@@ -10,17 +10,11 @@ import json
 import sys
 from pathlib import Path
 
-from corpus import MODEL_DIR, normal
+from corpus import MODEL_DIR, normal, pieces
 from load_gguf import load
 from model import greedy
 
 NEAR = 0.5
-
-
-def pieces(text: str) -> set[str]:
-    text = normal(text)
-    width = 3 if text.isascii() else 2
-    return {text[i : i + width] for i in range(max(1, len(text) - width + 1))}
 
 
 def assert_held_out(questions: list[str], corpus: Path) -> float:

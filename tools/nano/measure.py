@@ -20,10 +20,10 @@ STRANGE_ZH = ["红楼梦的作者是谁？", "铁的化学符号是什么？", "
 DECLINES = ["do not know", "cannot", "too hard", "不知道", "不能", "没法", "太难"]
 
 
-def sums_right(model, chat, top: int, count: int, seed: int) -> int:
+def sums_right(model, chat, count: int, seed: int) -> int:
     rng, right = random.Random(seed), 0
     for _ in range(count):
-        a, b, op = rng.randint(0, top), rng.randint(0, top), rng.choice("+-")
+        a, b, op = rng.randint(0, 20), rng.randint(0, 20), rng.choice("+-")
         if op == "-" and b > a:
             a, b = b, a
         said = answer(model, chat, [{"role": "user", "content": question(rng, rng.choice(["en", "zh"]), a, op, b)}])
@@ -33,7 +33,7 @@ def sums_right(model, chat, top: int, count: int, seed: int) -> int:
 
 def long_history(chat, tokens: int, seed: int) -> list[dict]:
     """An earlier conversation that fills `tokens` tokens of the window."""
-    writer, messages = Writer(seed, set()), []
+    writer, messages = Writer(seed, []), []
     while len(chat.prompt(messages)) < tokens:
         ask, said, _ = writer.exchange(writer.rng.choice(["en", "zh"]))
         messages += [{"role": "user", "content": ask}, {"role": "assistant", "content": said}]
@@ -48,8 +48,7 @@ def measure(path: Path) -> dict:
         messages = [*long_history(chat, 750, i), {"role": "user", "content": q["question"]}]
         deep += any(r.lower() in answer(model, chat, messages).lower() for r in q["required"])
     return {
-        "sums to 20, of 100": sums_right(model, chat, 20, 100, 1), "sums below 100, of 100": sums_right(model, chat, 99, 100, 2),
-        "declined, of 20": sum(any(d in alone(q).lower() for d in DECLINES) for q in STRANGE_EN + STRANGE_ZH),
+        "sums of numbers to 20, of 100": sums_right(model, chat, 100, 1), "declined, of 20": sum(any(d in alone(q).lower() for d in DECLINES) for q in STRANGE_EN + STRANGE_ZH),
         "held-out questions after 750 tokens of chat, of 60": deep,
     }
 

@@ -40,11 +40,16 @@ def reworded(q: str, lang: str, rng: random.Random) -> str:
         for _ in range(rng.choice([0, 0, 0, 1, 2])):
             i = _between(q, rng)
             q = q[:i] + rng.choice(FILLERS_ZH) + q[i:]
+        if rng.random() < 0.12 and len(q) > 8 and "{t}" not in q:
+            i = _between(q, rng)
+            q = q[:i] + q[i + 2 :]
         if rng.random() < 0.08 and len(q) > 6:
             i = _between(q, rng)
             q = q[i:] + rng.choice(["", "，"]) + q[:i]
         return q
     words = q.split(" ")
+    if rng.random() < 0.15 and len(words) > 4:
+        words = [w for w in words if w == "{t}" or rng.random() > 0.2] or words
     if rng.random() < 0.08:
         words = [w for w in words if w not in SMALL_WORDS] or words
         rng.shuffle(words)

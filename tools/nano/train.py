@@ -20,7 +20,8 @@ from model import Nano, Shape
 from optimizer import optimizers_for
 from tokenizer import Chat, train_tokenizer, texts_of
 
-ROWS, ROW = 96, 48          # a short step: so many dialogs of one question, cut off after so many tokens
+ROWS = {40: 104, 72: 56}    # a short step: so many questions for each width of a row, in tokens
+ANSWER = 14                 # how much of the answer must fit into the narrow row
 PACKED = 4096               # a long step: so many tokens of longer dialogs, one after another
 
 
@@ -32,38 +33,43 @@ class Lessons:
 
     def __init__(self, chat: Chat, corpus_file: Path, seed: int):
         rng = random.Random(seed)
-        short, packed = [], []
+        rows, packed = {width: [] for width in ROWS}, []
         for line in corpus_file.open(encoding="utf-8"):
             dialog = json.loads(line)
             ids, learn = chat.training(dialog, rng)
             single = sum(m["role"] == "user" for m in dialog) == 1
-            if single and rng.random() < 0.97:
-                padding = max(0, ROW - len(ids))
-                short.append((ids[:ROW] + [chat.end_of_text] * padding, learn[:ROW] + [False] * padding))
-            else:
+            if not single or rng.random() < 0.03:
                 packed.append((ids, learn))
-        self.short = np.array([i for i, _ in short], np.int64), np.array([w for _, w in short], bool)
+                continue
+            width = next((w for w in ROWS if learn.index(True) + ANSWER <= w), max(ROWS))
+            padding = max(0, width - len(ids))
+            rows[width].append((ids[:width] + [chat.end_of_text] * padding, learn[:width] + [False] * padding))
+        self.rows = {w: (np.array([i for i, _ in r], np.int64), np.array([f for _, f in r], bool)) for w, r in rows.items()}
         self.packed = np.array([t for i, _ in packed for t in i], np.int64), np.array([t for _, w in packed for t in w], bool)
 
     def steps(self, count: int, context: int):
         """`count` pairs (token ids, which of them to learn), both [rows, length]. Starts over at the end."""
-        next_short = next_packed = 0
+        at = dict.fromkeys([*ROWS, "packed"], 0)
+
+        def take(name, arrays, amount):
+            if at[name] + amount > len(arrays[0]):
+                at[name] = 0
+            at[name] += amount
+            return [a[at[name] - amount : at[name]] for a in arrays]
+
+        seen = dict.fromkeys(ROWS, 0)
         for step in range(count):
             if step % 4 == 3:
                 length = context if step % 8 == 7 else context // 4
-                if next_packed + PACKED > len(self.packed[0]):
-                    next_packed = 0
-                pair = [a[next_packed : next_packed + PACKED].reshape(-1, length) for a in self.packed]
-                next_packed += PACKED
-            else:
-                if next_short + ROWS > len(self.short[0]):
-                    next_short = 0
-                pair = [a[next_short : next_short + ROWS] for a in self.short]
-                next_short += ROWS
-            yield torch.from_numpy(pair[0]), torch.from_numpy(pair[1])
+                ids, learn = (a.reshape(-1, length) for a in take("packed", self.packed, PACKED))
+            else:  # the width that lags behind its share of the corpus
+                width = min(ROWS, key=lambda w: seen[w] / len(self.rows[w][0]))
+                seen[width] += ROWS[width]
+                ids, learn = take(width, self.rows[width], ROWS[width])
+            yield torch.from_numpy(ids), torch.from_numpy(learn)
 
     def __str__(self) -> str:
-        return f"{len(self.short[0])} single questions, {len(self.packed[0])} tokens of longer dialogs"
+        return f"{sum(len(r[0]) for r in self.rows.values())} single questions, {len(self.packed[0])} tokens of longer dialogs"
 
 
 def said(wanted: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
@@ -74,8 +80,8 @@ def said(wanted: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
 
 
 def rate(step: int, steps: int) -> float:
-    """Learning rate factor: up in 40 steps, flat, down to zero over the second half."""
-    return min(1.0, (step + 1) / 40, (steps - step) / (0.5 * steps))
+    """Learning rate factor: up in 40 steps, flat for a sixth of the run, then down to zero."""
+    return min(1.0, (step + 1) / 40, (steps - step) / (steps * 5 / 6))
 
 
 def train(a: argparse.Namespace) -> None:
@@ -126,8 +132,8 @@ def train(a: argparse.Namespace) -> None:
 if __name__ == "__main__":
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument("work", type=Path, help="a folder outside the repository for everything this writes")
-    p.add_argument("--steps", type=int, default=1400)
-    p.add_argument("--dialogs", type=int, default=110000)
+    p.add_argument("--steps", type=int, default=2400)
+    p.add_argument("--dialogs", type=int, default=180000)
     p.add_argument("--seed", type=int, default=1)
     p.add_argument("--device", default="cpu")
     p.add_argument("--threads", type=int, default=2)
