@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <string>
 #include <string_view>
 
 namespace feilun::compute {
@@ -29,7 +30,18 @@ struct BlockLayout {
 
 /// The layout of a type; elements = 0 for an id that is not in DType.
 BlockLayout block_layout(DType type);
-/// "Q8_0"; "type 99" never: ask only for ids with a layout.
+
+/// Bytes that `elements` numbers take; `elements` is a multiple of the type's block.
+size_t stored_bytes(DType type, int64_t elements);
+
+/// "Q8_0". Ask only for types with a layout.
 std::string_view dtype_name(DType type);
+
+/// What a GGUF's type id stands for in a sentence, supported or not: "IQ4_XS", or "type 99" for an id that
+/// nobody has given a meaning.
+std::string type_id_name(uint32_t id);
+
+/// Every type of DType, for a sentence: "F32, F16, …, Q6_K".
+std::string supported_type_names();
 
 }  // namespace feilun::compute

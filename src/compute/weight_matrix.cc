@@ -135,8 +135,8 @@ std::byte* WeightArena::take(int64_t bytes) {
 
 WeightMatrix WeightMatrix::pack(DType stored, std::span<const std::byte> bytes, int64_t depth,
                                 int64_t columns, DType packed, ThreadPool& pool, WeightArena& arena) {
-  CHECK(can_pack(packed) && can_convert(stored) && depth > 0 && columns > 0);
-  CHECK(stored == packed || packed == DType::kF32 || is_float(stored));
+  CHECK(can_pack(packed) && depth > 0 && columns > 0);
+  CHECK(stored == packed || packed == DType::kF32 || is_float(stored) || !can_pack(stored));
   CHECK(depth % block_layout(stored).elements == 0 && depth % block_layout(packed).elements == 0);
   const size_t row_bytes = stored_bytes(stored, depth);
   CHECK(bytes.size() == row_bytes * static_cast<size_t>(columns));

@@ -38,8 +38,9 @@ class WeightArena {
 /// One packed matrix. Its memory belongs to the arena.
 class WeightMatrix {
  public:
-  /// Repacks a stored matrix: `columns` rows of `depth` elements of type `stored`. A float type may become
-  /// any packable type; any type may become F32; otherwise `packed` = `stored`. The sizes must agree.
+  /// Repacks a stored matrix: `columns` rows of `depth` elements of type `stored`. A float type, and a type
+  /// that has no packed form, may become any packable type; any type may become F32; otherwise `packed` =
+  /// `stored`. The sizes must agree.
   static WeightMatrix pack(DType stored, std::span<const std::byte> bytes, int64_t depth, int64_t columns,
                            DType packed, ThreadPool& pool, WeightArena& arena);
 

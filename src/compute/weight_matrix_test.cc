@@ -68,6 +68,33 @@ TEST(WeightMatrix, ConvertsWhilePackingLikeTheReference) {
   }
 }
 
+TEST(WeightMatrix, RequantisesTypesWithoutAPackedFormRowByRow) {
+  constexpr int64_t kDepth = 512;
+  constexpr int64_t kColumns = 35;
+  for (const DType stored :
+       {DType::kQ4_1, DType::kQ5_0, DType::kQ5_1, DType::kQ4_K, DType::kQ5_K, DType::kQ6_K}) {
+    std::vector<std::byte> bytes(stored_bytes(stored, kDepth * kColumns));
+    std::mt19937 engine(5);
+    for (std::byte& byte : bytes) byte = static_cast<std::byte>(engine() & 0x3f);
+    std::vector<float> values(kDepth * kColumns);
+    dequantise(stored, bytes, values);
+    for (const DType packed : {DType::kF32, DType::kQ8_0}) {
+      std::vector<std::byte> again(stored_bytes(packed, kDepth * kColumns));
+      quantise(packed, values, again);
+      std::vector<float> expected(values.size());
+      dequantise(packed, again, expected);
+      WeightArena arena;
+      const WeightMatrix matrix = pack_into(arena, stored, bytes, kDepth, kColumns, packed);
+      std::vector<float> column(kDepth);
+      for (int64_t c = 0; c < kColumns; ++c) {
+        matrix.read_column(c, column.data());
+        for (int64_t k = 0; k < kDepth; ++k)
+          ASSERT_EQ(column[k], expected[c * kDepth + k]) << dtype_name(stored);
+      }
+    }
+  }
+}
+
 TEST(WeightMatrix, TakesTheBytesOfItsBlocks) {
   EXPECT_EQ(packed_bytes(DType::kF32, 172, 64), 172 * 64 * 4);
   EXPECT_EQ(packed_bytes(DType::kQ8_0, 896, 4864), 896 / 32 * 34 * 4864);

@@ -41,17 +41,9 @@ std::string layer_name(int layer, std::string_view name) {
   return fmt::format("blk.{}.{}", layer, name);
 }
 
-bool is_quantised(DType type) {
-  return type != DType::kF32 && type != DType::kF16 && type != DType::kBF16;
-}
-
-DType packed_type(const TensorView& tensor, WeightConversion conversion, bool output) {
-  if (!conversion.has_value()) return tensor.type;
-  if (*conversion == DType::kF32 || is_quantised(tensor.type)) {
-    return *conversion == DType::kF32 ? DType::kF32 : tensor.type;
-  }
-  if (tensor.dims[0] % compute::kGroup != 0) return DType::kF32;
-  return output && *conversion == DType::kQ4_0 ? DType::kQ8_0 : *conversion;
+/// What a stored matrix becomes in memory.
+DType packed_type(const TensorView& tensor, WeightConversion conversion, MatrixUse use) {
+  return packed_type(tensor.type, tensor.dims[0], use, conversion);
 }
 
 Result<const TensorView*> find_tensor(const WeightSource& source, std::string_view name, int64_t depth,
@@ -61,11 +53,6 @@ Result<const TensorView*> find_tensor(const WeightSource& source, std::string_vi
   if (tensor->dims[0] != depth || tensor->dims[1] != columns || tensor->element_count() != depth * columns) {
     return fail(ErrorCode::kCorrupt, "tensor {} is {}×{}, the model's shape asks for {}×{}", name,
                 tensor->dims[0], tensor->dims[1], depth, columns);
-  }
-  if (!compute::can_convert(tensor->type) || !compute::can_pack(tensor->type)) {
-    return fail(ErrorCode::kUnsupported,
-                "tensor {} is stored as {}; F32, F16, BF16, Q8_0 and Q4_0 are supported", name,
-                compute::dtype_name(tensor->type));
   }
   const bool whole_blocks = depth % compute::block_layout(tensor->type).elements == 0;
   if (!whole_blocks || tensor->data.size() != compute::stored_bytes(tensor->type, tensor->element_count())) {
@@ -77,15 +64,15 @@ Result<const TensorView*> find_tensor(const WeightSource& source, std::string_vi
 
 /// Bytes of all matrices once packed. Missing tensors count as nothing.
 int64_t matrix_bytes(const ModelFile& file, WeightConversion conversion) {
-  const auto packed = [&](std::string_view name, bool output) -> int64_t {
+  const auto packed = [&](std::string_view name, MatrixUse use) -> int64_t {
     const TensorView* tensor = file.weights->find(name);
-    if (tensor == nullptr || !compute::can_pack(tensor->type)) return 0;
-    return compute::packed_bytes(packed_type(*tensor, conversion, output), tensor->dims[0], tensor->dims[1]);
+    if (tensor == nullptr) return 0;
+    return compute::packed_bytes(packed_type(*tensor, conversion, use), tensor->dims[0], tensor->dims[1]);
   };
-  int64_t bytes = packed(file.shape.tied_embeddings ? kEmbeddingName : kOutputName, true);
+  int64_t bytes = packed(file.shape.tied_embeddings ? kEmbeddingName : kOutputName, MatrixUse::kOutput);
   for (int layer = 0; layer < file.shape.layers; ++layer) {
     for (const MatrixPlace& matrix : layer_matrices(file.shape))
-      bytes += packed(layer_name(layer, matrix.name), false);
+      bytes += packed(layer_name(layer, matrix.name), MatrixUse::kLayer);
   }
   return bytes;
 }
@@ -116,7 +103,7 @@ class Loader {
     const Hyperparameters& shape = file_.shape;
     const std::string_view name = shape.tied_embeddings ? kEmbeddingName : kOutputName;
     const TensorView* tensor = TRY(find_tensor(*file_.weights, name, shape.hidden, shape.vocabulary));
-    const DType packed = packed_type(*tensor, conversion_, true);
+    const DType packed = packed_type(*tensor, conversion_, MatrixUse::kOutput);
     weights.output = std::make_unique<Linear>();
     weights.output->append(pack(*tensor, packed));
     if (shape.tied_embeddings && packed == tensor->type) {
@@ -136,7 +123,7 @@ class Loader {
     const MatrixPlace matrix = layer_matrices(file_.shape)[place];
     const TensorView* tensor =
         TRY(find_tensor(*file_.weights, layer_name(index, matrix.name), matrix.depth, matrix.columns));
-    return pack(*tensor, packed_type(*tensor, conversion_, false));
+    return pack(*tensor, packed_type(*tensor, conversion_, MatrixUse::kLayer));
   }
 
   WeightMatrix pack(const TensorView& tensor, DType packed) {
@@ -211,7 +198,8 @@ int64_t decoder_weight_bytes(const ModelFile& file, WeightConversion conversion)
       (int64_t{2} * shape.layers + 1) * shape.hidden + int64_t{2} * shape.layers * shape.head_dim;
   const TensorView* table = file.weights->find(kEmbeddingName);
   const bool apart =
-      table != nullptr && !(shape.tied_embeddings && packed_type(*table, conversion, true) == table->type);
+      table != nullptr &&
+      !(shape.tied_embeddings && packed_type(*table, conversion, MatrixUse::kOutput) == table->type);
   return matrix_bytes(file, conversion) + norms * 4 + (apart ? static_cast<int64_t>(table->data.size()) : 0);
 }
 

@@ -2,7 +2,6 @@
 
 #include <cstdint>
 #include <memory>
-#include <optional>
 #include <string_view>
 #include <vector>
 
@@ -10,6 +9,7 @@
 #include "compute/weight_matrix.h"
 #include "model/decoder_design.h"
 #include "model/model_file.h"
+#include "model/weight_packing.h"
 
 /// Weights of a decoder, found by their GGUF names, checked, and repacked for the kernels. A tensor's pages
 /// in the file are given back as soon as it is repacked, so that loading never holds two copies of a model.
@@ -64,12 +64,7 @@ struct DecoderWeights {
   Embeddings embeddings;
 };
 
-/// What to make of stored float matrices: a type, or nothing to keep each as it is stored. F32 also turns
-/// quantised ones into floats. A matrix whose depth is no multiple of 32 becomes F32 instead of Q8_0 or Q4_0;
-/// the output matrix becomes Q8_0 instead of Q4_0, since every error there lands in a logit.
-using WeightConversion = std::optional<compute::DType>;
-
-/// kCorrupt for a tensor that is missing or has another shape, kUnsupported for a type without kernels.
+/// kCorrupt for a tensor that is missing or has another shape.
 Result<DecoderWeights> load_decoder_weights(const ModelFile& file, WeightConversion conversion,
                                             compute::ThreadPool& pool);
 /// Bytes that load_decoder_weights would hold. Missing tensors count as nothing.

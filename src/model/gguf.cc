@@ -203,8 +203,9 @@ Result<Info> read_info(Cursor& cursor) {
   const auto type = TRY(cursor.read<uint32_t>(name));
   info.view.type = static_cast<compute::DType>(type);
   if (compute::block_layout(info.view.type).elements == 0) {
-    return fail(ErrorCode::kUnsupported, "tensor {} has the type {}, which this version does not know", name,
-                type);
+    return fail(ErrorCode::kUnsupported,
+                "tensor {} is stored as {}, which this version does not read; it reads {}", name,
+                compute::type_id_name(type), compute::supported_type_names());
   }
   info.offset = TRY(cursor.read<uint64_t>(name));
   info.bytes = TRY(checked_bytes(info.view));
@@ -292,6 +293,15 @@ Result<Gguf> Gguf::parse(std::span<const std::byte> file) {
     gguf.tensors_.push_back(std::move(info.view));
   }
   return gguf;
+}
+
+Gguf Gguf::join(std::vector<Gguf> parts) {
+  Gguf joined;
+  for (size_t i = 0; i < parts.size(); ++i) {
+    if (i == 0) joined.values_ = std::move(parts[i].values_);
+    std::ranges::move(parts[i].tensors_, std::back_inserter(joined.tensors_));
+  }
+  return joined;
 }
 
 const GgufValue* Gguf::find(std::string_view key) const {

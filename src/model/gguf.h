@@ -51,6 +51,10 @@ class Gguf {
   /// of every tensor lies inside `file`, aligned, and overlaps no other's. `file` starts at a multiple of 8.
   static Result<Gguf> parse(std::span<const std::byte> file);
 
+  /// The head of a model whose files are split: the values of the first part and the tensors of all. A name
+  /// that two parts hold is left for whoever looks tensors up by name.
+  static Gguf join(std::vector<Gguf> parts);
+
   std::span<const TensorView> tensors() const { return tensors_; }
   const std::map<std::string_view, GgufValue>& values() const { return values_; }
 

@@ -32,10 +32,6 @@ class Settings {
 };
 
 Result<> refuse_unknown_features(const Gguf& gguf, const Settings& settings) {
-  if (TRY(gguf.integer("split.count")).value_or(1) > 1) {
-    return fail(ErrorCode::kUnsupported,
-                "the model is split over several GGUF files, which this version does not read");
-  }
   if (TRY(settings.integer_or("expert_count", 0)) > 0) {
     return fail(ErrorCode::kUnsupported,
                 "the model is a mixture of experts, which this version does not run");
@@ -133,9 +129,8 @@ Result<std::vector<TokenId>> read_end_tokens(const Gguf& gguf, const TokenizerSp
 
 }  // namespace
 
-Result<ModelParts> read_gguf_model(std::span<const std::byte> bytes,
-                                   std::shared_ptr<const MappedFile> owner) {
-  const Gguf gguf = TRY(Gguf::parse(bytes));
+Result<ModelParts> read_gguf_model(GgufFiles opened) {
+  const Gguf& gguf = opened.gguf;
   ModelParts parts;
   parts.file.format = "GGUF v3";
   parts.file.shape = TRY(read_shape(gguf));
@@ -144,10 +139,8 @@ Result<ModelParts> read_gguf_model(std::span<const std::byte> bytes,
   parts.tokenizer = TRY(read_gguf_tokenizer(gguf));
   parts.file.end_tokens = TRY(read_end_tokens(gguf, parts.tokenizer));
   parts.file.chat_template_source = TRY(gguf.string("tokenizer.chat_template")).value_or("");
-  std::vector<std::shared_ptr<const MappedFile>> files;
-  if (owner != nullptr) files.push_back(std::move(owner));
   const auto tensors = gguf.tensors();
-  parts.file.weights = TRY(MappedWeights::make({tensors.begin(), tensors.end()}, std::move(files)));
+  parts.file.weights = TRY(MappedWeights::make({tensors.begin(), tensors.end()}, std::move(opened.files)));
   return parts;
 }
 

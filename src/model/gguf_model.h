@@ -1,17 +1,12 @@
 #pragma once
 
-#include <memory>
-#include <span>
-
-#include "model/gguf.h"
-#include "model/mapped_file.h"
+#include "model/gguf_files.h"
 #include "model/model_file_parts.h"
 
 namespace feilun::model {
 
-/// Reads a model from the bytes of a GGUF; `owner` is the map they lie in, or null when the caller keeps
-/// them.
-Result<ModelParts> read_gguf_model(std::span<const std::byte> bytes, std::shared_ptr<const MappedFile> owner);
+/// Reads a model from the head of its GGUF; the maps in `opened` live on in its weights.
+Result<ModelParts> read_gguf_model(GgufFiles opened);
 
 /// The tokenizer that the file's tokenizer.* values describe.
 Result<TokenizerSpec> read_gguf_tokenizer(const Gguf& gguf);

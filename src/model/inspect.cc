@@ -1,6 +1,6 @@
 #include "model/inspect.h"
 
-#include "model/gguf.h"
+#include "model/gguf_files.h"
 #include "model/model_file_parts.h"
 
 namespace feilun::model {
@@ -44,8 +44,8 @@ void inspect_parts(ModelParts parts, Inspection& inspection) {
 
 /// What a GGUF says of itself though this version does not run it.
 Result<> inspect_gguf(const std::filesystem::path& path, Inspection& inspection) {
-  const auto file = TRY(MappedFile::open(path));
-  const Gguf gguf = TRY(Gguf::parse(file->bytes()));
+  const GgufFiles opened = TRY(open_gguf_files(path));
+  const Gguf& gguf = opened.gguf;
   inspection.format = "GGUF v3";
   inspection.architecture = TRY(gguf.string("general.architecture")).value_or("");
   inspection.name = TRY(gguf.string("general.name")).value_or("");

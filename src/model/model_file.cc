@@ -9,9 +9,8 @@ namespace feilun::model {
 Result<ModelParts> read_model_parts(const std::filesystem::path& path) {
   std::error_code error;
   if (std::filesystem::is_directory(path, error)) return read_hugging_face_model(path);
-  auto file = TRY(MappedFile::open(path));
-  const auto bytes = file->bytes();
-  auto parts = TRY(read_gguf_model(bytes, std::move(file)));
+  GgufFiles opened = TRY(open_gguf_files(path));
+  auto parts = TRY(read_gguf_model(std::move(opened)));
   if (parts.file.name.empty()) parts.file.name = path.stem().string();
   return parts;
 }
@@ -24,7 +23,8 @@ Result<ModelFile> open_model(const std::filesystem::path& path) {
 }
 
 Result<ModelFile> open_model_bytes(std::span<const std::byte> gguf) {
-  return finish_model(TRY(read_gguf_model(gguf, nullptr)));
+  GgufFiles opened = TRY(read_gguf_bytes(gguf));
+  return finish_model(TRY(read_gguf_model(std::move(opened))));
 }
 
 }  // namespace feilun::model

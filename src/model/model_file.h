@@ -29,7 +29,7 @@ struct TensorView {
   int64_t element_count() const { return dims[0] * dims[1] * dims[2] * dims[3]; }
 };
 
-/// Where weights come from: one memory-mapped GGUF, or the safetensors of a Hugging Face directory. Names
+/// Where weights come from: memory-mapped GGUF files, or the safetensors of a Hugging Face directory. Names
 /// are GGUF's ("blk.0.attn_q.weight") whatever the file calls them. Immutable; any thread may call.
 class WeightSource {
  public:
@@ -47,9 +47,31 @@ enum class RopePairs {
   kHalves,      ///< (0,D/2), (1,D/2+1)…: Hugging Face, and GGUF qwen files
 };
 
-/// The numbers that fix a decoder's shape.
+/// How RoPE's frequencies are changed for contexts longer than those of the first training (decoder_rope.h).
+struct RopeScaling {
+  enum class Kind { kNone, kLinear, kLlama3, kYarn };
+  Kind kind = Kind::kNone;
+  float factor = 1.0f;
+  int original_context = 0;     ///< llama3, yarn: the window of the first training
+  float low_frequency = 1.0f;   ///< llama3: turns in that window below which a frequency is divided by factor
+  float high_frequency = 4.0f;  ///< llama3: turns above which it stays
+  float fast_turns = 32.0f;     ///< yarn: turns above which a frequency stays
+  float slow_turns = 1.0f;      ///< yarn: turns below which it is divided
+  bool whole_pairs = true;      ///< yarn: the borders are rounded to whole pairs
+  float magnitude = 0.0f;       ///< yarn: of the turned pairs; 0: what follows from factor
+};
+
+/// A choice of feed-forward blocks for each token, in place of one for all.
+struct ExpertShape {
+  int count = 0;           ///< 0: there is no choice
+  int used = 0;            ///< by one token
+  int ffn = 0;             ///< the width inside an expert
+  bool normalised = true;  ///< the weights of the used ones sum to one
+};
+
+/// What fixes a decoder's shape: which tensors there are, of what size, and the numbers of its formulas.
 struct Hyperparameters {
-  std::string architecture;  ///< "llama", "qwen3"
+  std::string architecture;  ///< of GGUF: "llama", "qwen3" (family.h)
   int layers = 0;
   int hidden = 0;
   int heads = 0;
@@ -63,6 +85,18 @@ struct Hyperparameters {
   RopePairs rope_pairs = RopePairs::kHalves;
   bool qk_norm = false;
   bool tied_embeddings = false;
+  bool qkv_bias = false;
+  bool output_bias = false;  ///< of the attention's output matrix
+  bool post_norms = false;   ///< an RMS norm on what attention and feed-forward add, too
+  int rope_dimension = 0;    ///< the elements of a head that RoPE turns; 0: all
+  RopeScaling rope_scaling;
+  bool rope_divisors = false;  ///< the tensor "rope_freqs.weight" divides each pair's frequency
+  float score_divisor = 0.0f;  ///< the scores q·k are divided by its root; 0: by head_dim's
+  float score_cap = 0.0f;      ///< c: a score s becomes c·tanh(s / c); 0: it stays
+  float logit_cap = 0.0f;      ///< the same for logits
+  std::vector<int> windows;    ///< of each layer: tokens a query sees, itself the last; 0: all; empty: no layer
+                               ///< has one
+  ExpertShape experts;
 };
 
 /// The maker's sampling settings (generation_config.json); used where a request says nothing.
@@ -87,8 +121,9 @@ struct ModelFile {
   std::shared_ptr<const WeightSource> weights;
 };
 
-/// Opens a .gguf file or a Hugging Face directory. Every size, offset, count and type is checked against the
-/// file's end and against the shape: kNotFound, kCorrupt, kUnsupported or kIo with one clear sentence.
+/// Opens a .gguf file (any part, where a model is split) or a Hugging Face directory. Every size, offset,
+/// count and type is checked against the file's end and against the shape: kNotFound, kCorrupt, kUnsupported
+/// or kIo with one clear sentence.
 Result<ModelFile> open_model(const std::filesystem::path& path);
 /// The same for a GGUF that lies in memory (the built-in model); the bytes must outlive the result.
 Result<ModelFile> open_model_bytes(std::span<const std::byte> gguf);

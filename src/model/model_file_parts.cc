@@ -5,11 +5,8 @@
 #include <unordered_set>
 
 #include "base/log.h"
-#include "compute/quantise.h"
 
 namespace feilun::model {
-
-using compute::DType;
 
 Result<std::shared_ptr<const MappedWeights>> MappedWeights::make(
     std::vector<TensorView> tensors, std::vector<std::shared_ptr<const MappedFile>> files) {
@@ -78,10 +75,6 @@ struct Bound {
   int64_t max;
 };
 
-bool is_readable(DType type) {
-  return compute::can_convert(type);
-}
-
 std::string dims_text(int rank, int64_t columns, int64_t rows) {
   return rank == 1 ? fmt::format("[{}]", columns) : fmt::format("[{}, {}]", columns, rows);
 }
@@ -101,10 +94,6 @@ Result<> check_tensor(const ExpectedTensor& expected, const WeightSource& weight
   if (!fits) {
     return fail(ErrorCode::kCorrupt, "tensor {} has the shape {}, but the model's settings need {}",
                 expected.name, dims_text(*tensor), dims_text(expected.rank, expected.columns, expected.rows));
-  }
-  if (!is_readable(tensor->type)) {
-    return fail(ErrorCode::kUnsupported, "tensor {} is {}, which this version does not read", expected.name,
-                compute::dtype_name(tensor->type));
   }
   return {};
 }

@@ -1,0 +1,24 @@
+#include "model/weight_packing.h"
+
+#include "compute/weight_matrix.h"
+
+namespace feilun::model {
+namespace {
+
+using compute::DType;
+
+bool is_float(DType type) {
+  return type == DType::kF32 || type == DType::kF16 || type == DType::kBF16;
+}
+
+}  // namespace
+
+DType packed_type(DType stored, int64_t depth, MatrixUse use, WeightConversion conversion) {
+  if (conversion == DType::kF32) return DType::kF32;
+  if (!is_float(stored)) return compute::can_pack(stored) ? stored : DType::kQ8_0;
+  if (!conversion.has_value()) return stored;
+  if (depth % compute::block_layout(*conversion).elements != 0) return DType::kF32;
+  return use == MatrixUse::kOutput && conversion == DType::kQ4_0 ? DType::kQ8_0 : *conversion;
+}
+
+}  // namespace feilun::model

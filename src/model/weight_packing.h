@@ -1,0 +1,31 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+
+#include "compute/dtype.h"
+
+/// Which type a stored matrix has in memory. Kernels multiply F32, F16, BF16, Q8_0 and Q4_0; the other types
+/// of a GGUF are requantised while loading, to Q8_0, whose eight bits keep nearly all that four to six bits
+/// say (docs/formats/weights.md has the measured error).
+
+namespace feilun::model {
+
+/// What to make of stored matrices: a type, or nothing to keep each as near as can be to what is stored.
+using WeightConversion = std::optional<compute::DType>;
+
+/// The output matrix is treated apart: every error there lands in a logit.
+enum class MatrixUse { kLayer, kOutput };
+
+/// The packed type of a matrix of `depth` weights a column:
+///
+///   stored           nothing    q8_0       q4_0                    f32
+///   F32, F16, BF16   as stored  Q8_0       Q4_0, the output Q8_0   F32
+///   Q8_0, Q4_0       as stored  as stored  as stored               F32
+///   any other        Q8_0       Q8_0       Q8_0                    F32
+///
+/// A float matrix whose depth is no multiple of 32 becomes F32 where Q8_0 or Q4_0 is asked for. A quantised
+/// one never becomes Q4_0: rounding to four bits twice would lose more than was asked for.
+compute::DType packed_type(compute::DType stored, int64_t depth, MatrixUse use, WeightConversion conversion);
+
+}  // namespace feilun::model
