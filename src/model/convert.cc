@@ -21,13 +21,24 @@ uint32_t file_type(DType type) {
       return 1;
     case DType::kQ4_0:
       return 2;
+    case DType::kQ4_1:
+      return 3;
     case DType::kQ8_0:
       return 7;
+    case DType::kQ5_0:
+      return 8;
+    case DType::kQ5_1:
+      return 9;
+    case DType::kQ4_K:
+      return 15;
+    case DType::kQ5_K:
+      return 17;
+    case DType::kQ6_K:
+      return 18;
     case DType::kBF16:
       return 32;
-    default:
-      return 0;
   }
+  return 0;
 }
 
 void write_shape(const ModelFile& file, DType matrix_type, GgufWriter& writer) {

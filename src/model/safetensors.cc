@@ -17,7 +17,18 @@ Result<DType> read_type(std::string_view tensor, std::string_view name) {
   if (name == "F32") return DType::kF32;
   if (name == "F16") return DType::kF16;
   if (name == "BF16") return DType::kBF16;
-  return fail(ErrorCode::kUnsupported, "tensor {} is {}, which this version does not read", tensor, name);
+  if (name.starts_with("F8_") || name.starts_with("F4")) {
+    return fail(
+        ErrorCode::kUnsupported,
+        "tensor {} is stored as {}, floats of a few bits whose scales are tensors of their own, which this "
+        "version does not read; take the model's BF16 release, or a GGUF of it",
+        tensor, name);
+  }
+  return fail(
+      ErrorCode::kUnsupported,
+      "tensor {} is stored as {}; a Hugging Face directory must hold F32, F16 or BF16: take a release of "
+      "the model that is not quantised, or a GGUF of it",
+      tensor, name);
 }
 
 Result<> read_dims(element shape, TensorView& tensor) {
@@ -107,7 +118,9 @@ Result<std::vector<TensorView>> parse_safetensors(std::span<const std::byte> fil
   }
   std::vector<TensorView> tensors;
   for (const auto [name, entry] : entries) {
-    if (name != "__metadata__") tensors.push_back(TRY(read_tensor(name, entry, data)));
+    // BERT's files carry the numbers 0, 1, 2… as integers; nothing computes with them.
+    if (name == "__metadata__" || name.ends_with("position_ids")) continue;
+    tensors.push_back(TRY(read_tensor(name, entry, data)));
   }
   TRY(check_disjoint(tensors));
   return tensors;
