@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <string>
 
-#include "model/byte_level_tokenizer.h"
+#include "model/byte_level_alphabet.h"
 #include "model/tokenizer_spec.h"
 
 namespace {

@@ -7,9 +7,9 @@
 #include "model/tokenizer.h"
 
 // Byte-pair encoding starts from the smallest symbols and, again and again, joins the neighbours whose
-// merge has the best rank, the leftmost first. Looking for the best pair anew each time is quadratic; here
-// candidates wait in a heap and are checked for staleness when they come out, so a text of n symbols takes
-// O(n log n) whatever it holds.
+// merge has the best rank, the leftmost first. Looking for the best pair anew each time is quadratic, and for
+// the few symbols of a word the fastest all the same. For more of them, candidates wait in a heap and are
+// checked for staleness when they come out, so a text of n symbols takes O(n log n) whatever it holds.
 
 namespace feilun::model {
 
@@ -19,14 +19,20 @@ struct BpeMerge {
   TokenId merged = -1;
 };
 
-/// A part of the text and its token, -1 when it has none. Neighbours are linked by index.
+/// A part of the text and its token, -1 when it has none.
 struct BpeSymbol {
   TokenId id = -1;
   uint32_t begin = 0;
-  uint32_t size = 0;  ///< 0: was merged into its left neighbour
+  uint32_t size = 0;  ///< bytes, at least 1
   int32_t previous = -1;
   int32_t next = -1;
 };
+
+/// Gives back the memory that one very long word took, where a thread keeps its symbols for the next.
+inline void release_large(std::vector<BpeSymbol>& symbols) {
+  constexpr size_t kKept = 4096;
+  if (symbols.capacity() > kKept) std::vector<BpeSymbol>().swap(symbols);
+}
 
 /// (left, right) → merge, in one flat array with linear probing.
 class BpeMergeTable {
@@ -52,10 +58,40 @@ class BpeMergeTable {
   int shift_ = 0;
 };
 
-/// Merges symbols in place until no neighbours merge. `lookup(left, right)` gives a const BpeMerge* (valid
-/// until its next call) or nullptr. The result is the chain from symbols[0] by `next`.
+/// Symbols up to this many are merged without a heap.
+inline constexpr size_t kBpeFew = 24;
+
 template <typename Lookup>
-void merge_symbols(std::vector<BpeSymbol>& symbols, Lookup lookup) {
+void merge_few(std::vector<BpeSymbol>& symbols, Lookup& lookup) {
+  constexpr uint32_t kNever = ~uint32_t{0};
+  BpeMerge merges[kBpeFew];  // of symbol i with the one after it
+  size_t count = symbols.size();
+  const auto look = [&](size_t i) {
+    const BpeMerge* merge = i + 1 < count ? lookup(symbols[i], symbols[i + 1]) : nullptr;
+    merges[i] = merge == nullptr ? BpeMerge{kNever, -1} : *merge;
+  };
+  for (size_t i = 0; i < count; ++i) look(i);
+  while (count > 1) {
+    size_t best = 0;
+    for (size_t i = 1; i + 1 < count; ++i) {
+      if (merges[i].rank < merges[best].rank) best = i;
+    }
+    if (merges[best].rank == kNever) break;
+    symbols[best].id = merges[best].merged;
+    symbols[best].size += symbols[best + 1].size;
+    --count;
+    for (size_t i = best + 1; i < count; ++i) {
+      symbols[i] = symbols[i + 1];
+      merges[i] = merges[i + 1];
+    }
+    look(best);
+    if (best > 0) look(best - 1);
+  }
+  symbols.resize(count);
+}
+
+template <typename Lookup>
+void merge_many(std::vector<BpeSymbol>& symbols, Lookup& lookup) {
   struct Candidate {
     uint64_t order;  // rank, then place
     uint32_t size;   // of both sides together when it was found: differs when either has changed since
@@ -93,6 +129,18 @@ void merge_symbols(std::vector<BpeSymbol>& symbols, Lookup lookup) {
     if (left.next >= 0) symbols[left.next].previous = at;
     offer(left.previous);
     offer(at);
+  }
+  std::erase_if(symbols, [](const BpeSymbol& symbol) { return symbol.size == 0; });
+}
+
+/// Merges neighbours until none merge; `symbols` then holds the result in order. `lookup(left, right)` gives
+/// a const BpeMerge* (valid until its next call) or nullptr.
+template <typename Lookup>
+void merge_symbols(std::vector<BpeSymbol>& symbols, Lookup lookup) {
+  if (symbols.size() <= kBpeFew) {
+    merge_few(symbols, lookup);
+  } else {
+    merge_many(symbols, lookup);
   }
 }
 

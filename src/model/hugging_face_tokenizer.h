@@ -12,7 +12,8 @@ struct HuggingFaceTokenizer {
   std::string chat_template;  ///< empty: none
 };
 
-/// Reads tokenizer.json, or vocab.json and merges.txt, with tokenizer_config.json and chat_template.jinja.
+/// Reads tokenizer.json, or else the files of a vocabulary, with tokenizer_config.json and
+/// chat_template.jinja.
 Result<HuggingFaceTokenizer> read_hugging_face_tokenizer(const std::filesystem::path& directory);
 
 }  // namespace feilun::model

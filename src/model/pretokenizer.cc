@@ -1,162 +1,189 @@
 #include "model/pretokenizer.h"
 
-#define PCRE2_CODE_UNIT_WIDTH 8
-#include <pcre2.h>
-
-#include <algorithm>
 #include <string>
-#include <vector>
 
-#include "base/check.h"
+#include "model/pretokenizer_families.h"
 #include "model/tokenizer_unicode.h"
-
-// A family's pre-tokenizer is one or more regular expressions; each cuts the pieces that the one before it
-// left, and what a pattern does not match is a piece too. The patterns stand here as the makers write them
-// in tokenizer.json, so that a file can be recognised by its text; before compiling, \s and \S are replaced
-// by Unicode's White_Space, which PCRE2's own \s exceeds by U+180E.
 
 namespace feilun::model {
 namespace {
 
-constexpr std::string_view kGpt2 =
-    R"('s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+)";
-constexpr std::string_view kQwen2 =
-    R"((?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+)";
-constexpr std::string_view kLlama3 =
-    R"((?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+)";
-constexpr std::string_view kDigit = R"(\p{N})";
+using Kind = WordStep::Kind;
+using Matches = WordStep::Matches;
+using Pieces = std::function<void(std::string_view)>;
 
-struct Family {
-  std::string_view name;
-  std::vector<std::string_view> patterns;
-  bool nfc = false;
-  bool whole_words = false;
-};
+constexpr std::string_view kSpaceMark = "\xe2\x96\x81";  // ▁
 
-const std::vector<Family>& families() {
-  static const std::vector<Family> table = {
-      {"gpt-2", {kGpt2}},
-      {"qwen2", {kQwen2}, true},
-      {"llama-bpe", {kLlama3}, false, true},
-      {"smollm", {kDigit, kGpt2}},
-  };
-  return table;
-}
-
-/// White space as Unicode has it, for use inside a bracket.
-constexpr std::string_view kSpaces =
-    R"(\x{9}-\x{d}\x{20}\x{85}\x{a0}\x{1680}\x{2000}-\x{200a}\x{2028}\x{2029}\x{202f}\x{205f}\x{3000})";
-
-std::string with_unicode_spaces(std::string_view pattern) {
+/// SentencePiece's writing of a text.
+std::string with_space_marks(const WordStep& step, std::string_view text, bool at_start) {
   std::string out;
-  bool in_bracket = false;
-  for (size_t i = 0; i < pattern.size(); ++i) {
-    const char c = pattern[i];
-    const char next = c == '\\' && i + 1 < pattern.size() ? pattern[i + 1] : '\0';
-    if (next == 's' || next == 'S') {
-      CHECK(!(in_bracket && next == 'S'));
-      const std::string_view open = next == 'S' ? "[^" : "[";
-      out += in_bracket ? std::string(kSpaces) : std::string(open) + std::string(kSpaces) + "]";
-      ++i;
-    } else if (next != '\0') {
-      out += {c, next};
-      ++i;
+  out.reserve(text.size() + kSpaceMark.size());
+  const bool wants_prefix =
+      step.prefix == WordStep::Prefix::kAlways || (step.prefix == WordStep::Prefix::kFirst && at_start);
+  if (wants_prefix && !text.starts_with(' ') && !text.starts_with(kSpaceMark)) out += kSpaceMark;
+  for (const char c : text) {
+    if (c == ' ') {
+      out += kSpaceMark;
     } else {
-      if (c == '[' || c == ']') in_bracket = c == '[';
       out += c;
     }
   }
   return out;
 }
 
-struct FreeCode {
-  void operator()(pcre2_code* code) const { pcre2_code_free(code); }
-};
-struct FreeMatch {
-  void operator()(pcre2_match_data* match) const { pcre2_match_data_free(match); }
-};
-using Pattern = std::unique_ptr<pcre2_code, FreeCode>;
-using Match = std::unique_ptr<pcre2_match_data, FreeMatch>;
-using Word = std::function<void(std::string_view)>;
+/// Cuts before each ▁; with `runs` only before those that follow something else.
+void cut_at_marks(std::string_view text, bool runs, const Pieces& piece) {
+  size_t done = 0;
+  for (size_t at = text.find(kSpaceMark); at != text.npos;
+       at = text.find(kSpaceMark, at + kSpaceMark.size())) {
+    if (at == done || (runs && text.substr(done, at - done).ends_with(kSpaceMark))) continue;
+    piece(text.substr(done, at - done));
+    done = at;
+  }
+  if (done < text.size()) piece(text.substr(done));
+}
 
-class PatternPreTokenizer final : public PreTokenizer {
+/// Pieces of a text by the matches in it, in one of tokenizer.json's ways of treating them.
+class Cutter {
  public:
-  explicit PatternPreTokenizer(const Family& family) : family_(family) {
-    for (const std::string_view source : family.patterns) {
-      const std::string pattern = with_unicode_spaces(source);
-      int error = 0;
-      size_t offset = 0;
-      patterns_.emplace_back(pcre2_compile(reinterpret_cast<PCRE2_SPTR>(pattern.data()), pattern.size(),
-                                           PCRE2_UTF | PCRE2_UCP, &error, &offset, nullptr));
-      CHECK(patterns_.back() != nullptr);
-      // Without JIT the interpreter does the same, more slowly.
-      pcre2_jit_compile(patterns_.back().get(), PCRE2_JIT_COMPLETE);
+  Cutter(std::string_view text, Matches matches, const Pieces& piece)
+      : text_(text), matches_(matches), piece_(piece) {}
+
+  void match(ByteRange range) {
+    switch (matches_) {
+      case Matches::kApart:
+        emit(done_, range.begin);
+        emit(range.begin, range.end);
+        break;
+      case Matches::kDropped:
+        emit(done_, range.begin);
+        break;
+      case Matches::kKept:
+        emit(range.begin, range.end);
+        break;
+      case Matches::kWithPrevious:
+        emit(done_, range.end);
+        break;
+      case Matches::kJoined:
+        if (range.begin == done_ && was_match_) break;
+        emit(begin_, done_);
+        emit(done_, range.begin);
+        begin_ = range.begin;
+        break;
+      case Matches::kWithNext:
+        emit(begin_, range.begin);
+        begin_ = range.begin;
+        break;
     }
+    done_ = range.end;
+    was_match_ = true;
   }
 
-  void split(std::string_view text, const Word& word) const override {
-    std::vector<Match> matches;
-    for (const Pattern& pattern : patterns_) {
-      matches.emplace_back(pcre2_match_data_create_from_pattern(pattern.get(), nullptr));
-    }
-    while (!text.empty()) {
-      const std::string_view good = well_formed_start(text);
-      if (!good.empty()) split_from(0, good, matches, word);
-      text.remove_prefix(good.size());
-      size_t bad = 0;
-      while (bad < text.size() && code_point_bytes(text.substr(bad)) == 0) ++bad;
-      if (bad > 0) word(text.substr(0, bad));
-      text.remove_prefix(bad);
-    }
+  void finish() {
+    if (matches_ == Matches::kKept) return;
+    if (matches_ == Matches::kWithNext) return emit(begin_, text_.size());
+    if (matches_ == Matches::kJoined) emit(begin_, done_);
+    emit(done_, text_.size());
   }
-
-  bool wants_nfc() const override { return family_.nfc; }
-  bool prefers_whole_words() const override { return family_.whole_words; }
 
  private:
-  void split_from(size_t step, std::string_view text, const std::vector<Match>& matches,
-                  const Word& word) const {
-    if (step == patterns_.size()) return word(text);
-    size_t done = 0;
-    while (done < text.size()) {
-      const int found =
-          pcre2_match(patterns_[step].get(), reinterpret_cast<PCRE2_SPTR>(text.data()), text.size(), done,
-                      PCRE2_NO_UTF_CHECK | PCRE2_NOTEMPTY, matches[step].get(), nullptr);
-      if (found < 0) break;
-      const size_t* range = pcre2_get_ovector_pointer(matches[step].get());
-      if (range[0] > done) split_from(step + 1, text.substr(done, range[0] - done), matches, word);
-      // The next step uses its own match data, but this range must be read before.
-      const size_t begin = range[0];
-      const size_t end = range[1];
-      split_from(step + 1, text.substr(begin, end - begin), matches, word);
-      done = end;
-    }
-    if (done < text.size()) split_from(step + 1, text.substr(done), matches, word);
+  void emit(size_t begin, size_t end) {
+    if (end > begin) piece_(text_.substr(begin, end - begin));
   }
 
-  const Family& family_;
-  std::vector<Pattern> patterns_;
+  std::string_view text_;
+  Matches matches_;
+  const Pieces& piece_;
+  size_t done_ = 0;   // the end of the last match
+  size_t begin_ = 0;  // what is gathered and not yet a piece
+  bool was_match_ = false;
 };
 
 }  // namespace
 
-Result<std::unique_ptr<PreTokenizer>> PreTokenizer::make(std::string_view name) {
-  for (const Family& family : families()) {
-    if (family.name == name) return std::make_unique<PatternPreTokenizer>(family);
+struct PreTokenizer::Scratch {
+  std::optional<WordSearch> search;
+};
+
+Result<PreTokenizer> PreTokenizer::make(std::vector<WordStep> steps) {
+  PreTokenizer made;
+  for (const WordStep& step : steps) {
+    if (step.kind == Kind::kText && step.text.empty()) {
+      return fail(ErrorCode::kUnsupported, "the tokenizer cuts words at the empty text");
+    }
+    std::unique_ptr<WordPattern> pattern;
+    if (step.kind == Kind::kPattern) {
+      const std::string_view known = linear_pattern(step.text);
+      pattern = TRY(known.empty() ? WordPattern::make(step.text, WordPattern::Source::kFile)
+                                  : WordPattern::make(known, WordPattern::Source::kOurs));
+    }
+    made.patterns_.push_back(std::move(pattern));
   }
-  return fail(ErrorCode::kUnsupported,
-              "the tokenizer cuts words the \"{}\" way, which this version does not know", name);
+  made.steps_ = std::move(steps);
+  return made;
 }
 
-std::string_view PreTokenizer::name_of(std::span<const std::string> patterns) {
-  for (const Family& family : families()) {
-    if (std::ranges::equal(family.patterns, patterns)) return family.name;
+void PreTokenizer::split(std::string_view text, bool at_start, const Word& word) const {
+  std::vector<Scratch> scratch(steps_.size());
+  for (size_t i = 0; i < steps_.size(); ++i) {
+    if (patterns_[i] != nullptr) scratch[i].search.emplace(*patterns_[i], text.size());
   }
-  return {};
+  while (!text.empty()) {
+    const std::string_view good = well_formed_start(text);
+    if (!good.empty()) run(0, good, at_start, scratch, word);
+    text.remove_prefix(good.size());
+    size_t bad = 0;
+    while (bad < text.size() && code_point_bytes(text.substr(bad)) == 0) ++bad;
+    if (bad > 0) word(text.substr(0, bad));
+    text.remove_prefix(bad);
+    at_start = false;
+  }
 }
 
-std::string_view PreTokenizer::gpt2_pattern() {
-  return kGpt2;
+void PreTokenizer::run(size_t step, std::string_view text, bool at_start, std::vector<Scratch>& scratch,
+                       const Word& word) const {
+  if (step == steps_.size()) return word(text);
+  const WordStep& what = steps_[step];
+  const auto next = [&](std::string_view piece) {
+    run(step + 1, piece, at_start && piece.data() == text.data(), scratch, word);
+  };
+  switch (what.kind) {
+    case Kind::kPrefixSpace:
+      if (text.starts_with(' ')) return next(text);
+      return run(step + 1, " " + std::string(text), at_start, scratch, word);
+    case Kind::kSpaceMarks: {
+      const std::string marked = with_space_marks(what, text, at_start);
+      if (what.cuts) return cut_at_marks(marked, false, next);
+      return next(marked);
+    }
+    case Kind::kMarkRuns:
+      return cut_at_marks(text, true, next);
+    case Kind::kPattern:
+    case Kind::kText:
+      return cut(step, text, at_start, scratch, word);
+  }
+}
+
+void PreTokenizer::cut(size_t step, std::string_view text, bool at_start, std::vector<Scratch>& scratch,
+                       const Word& word) const {
+  const WordStep& what = steps_[step];
+  const Pieces next = [&](std::string_view piece) {
+    run(step + 1, piece, at_start && piece.data() == text.data(), scratch, word);
+  };
+  Cutter cutter(text, what.matches, next);
+  if (what.kind == Kind::kText) {
+    for (size_t at = text.find(what.text); at != text.npos;
+         at = text.find(what.text, at + what.text.size())) {
+      cutter.match({at, at + what.text.size()});
+    }
+  } else {
+    size_t done = 0;
+    while (const auto found = scratch[step].search->find(text, done)) {
+      cutter.match(*found);
+      done = found->end;
+    }
+  }
+  cutter.finish();
 }
 
 }  // namespace feilun::model

@@ -2,33 +2,38 @@
 
 #include <functional>
 #include <memory>
-#include <span>
-#include <string>
+#include <optional>
 #include <string_view>
+#include <vector>
 
 #include "base/result.h"
+#include "model/pretokenizer_pattern.h"
+#include "model/tokenizer_spec.h"
 
 namespace feilun::model {
 
-/// Cuts text into the words within which byte-level merges happen. Immutable; any thread may call.
+/// Cuts text into the words that become tokens one by one. Immutable; any thread may call.
 class PreTokenizer {
  public:
-  virtual ~PreTokenizer() = default;
+  using Word = std::function<void(std::string_view)>;
 
-  /// `name` is GGUF's tokenizer.ggml.pre. kUnsupported for one that is not in the table.
-  static Result<std::unique_ptr<PreTokenizer>> make(std::string_view name);
-  /// GGUF's name of the pre-tokenizer whose patterns, as tokenizer.json writes them, are `patterns` one after
-  /// the other; empty when it is not in the table.
-  static std::string_view name_of(std::span<const std::string> patterns);
-  /// GPT-2's pattern, which tokenizer.json's ByteLevel applies by itself.
-  static std::string_view gpt2_pattern();
+  /// kUnsupported when a pattern cannot be run.
+  static Result<PreTokenizer> make(std::vector<WordStep> steps);
 
-  /// Calls `word` for each piece in order; together they are `text`. Any bytes are accepted.
-  virtual void split(std::string_view text, const std::function<void(std::string_view)>& word) const = 0;
-  /// True when text is brought into Unicode's form NFC first.
-  virtual bool wants_nfc() const = 0;
-  /// True when a word that is a token is that token, whatever the merges say.
-  virtual bool prefers_whole_words() const = 0;
+  /// Calls `word` for each piece in order; none is empty. Any bytes are accepted. `at_start`: `text` begins
+  /// the whole text that a user gave.
+  void split(std::string_view text, bool at_start, const Word& word) const;
+
+ private:
+  /// What one call of split needs at one step.
+  struct Scratch;
+  void run(size_t step, std::string_view text, bool at_start, std::vector<Scratch>& scratch,
+           const Word& word) const;
+  void cut(size_t step, std::string_view text, bool at_start, std::vector<Scratch>& scratch,
+           const Word& word) const;
+
+  std::vector<WordStep> steps_;
+  std::vector<std::unique_ptr<WordPattern>> patterns_;  // one per step, null where it has none
 };
 
 }  // namespace feilun::model

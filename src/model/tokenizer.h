@@ -31,6 +31,10 @@ class Tokenizer {
   /// The same for one text of which nothing is trusted.
   std::vector<TokenId> encode(std::string_view text) const;
 
+  /// `tokens` of a whole text between those that the model's files put around one: BERT's [CLS] and [SEP],
+  /// an embedding model's end token. For texts that no chat template framed.
+  virtual std::vector<TokenId> framed(std::vector<TokenId> tokens) const { return tokens; }
+
   /// The bytes a token stands for in the middle of a text; empty for control tokens. May be part of a code
   /// point. Valid as long as the tokenizer. `id` must be in [0, vocabulary_size()).
   virtual std::string_view bytes(TokenId id) const = 0;

@@ -7,7 +7,7 @@
 #include <unordered_map>
 #include <vector>
 
-#include "model/tokenizer.h"
+#include "model/tokenizer_spec.h"
 
 namespace feilun::model {
 
@@ -40,19 +40,24 @@ class AddedTokens {
  public:
   /// Longer ones are never found.
   static constexpr size_t kBytesMax = 256;
-  void add(std::string_view text, TokenId id, bool is_control);
+  void add(std::string_view text, TokenId id, bool is_control, AddedTokenRule rule = {});
+  bool empty() const { return nodes_.size() == 1; }
   /// The segments point into `prompt`'s text; those between tokens are never empty.
   std::vector<PromptSegment> split(JoinedPrompt& prompt) const;
+  /// The same for a text of which nothing is trusted.
+  std::vector<PromptSegment> split(std::string_view text) const;
 
  private:
   struct Node {
     TokenId id = -1;
     bool is_control = false;
+    AddedTokenRule rule;
   };
   struct Found {
-    TokenId id = -1;
+    const Node* node = nullptr;
     size_t size = 0;
   };
+  std::vector<PromptSegment> split(std::string_view text, JoinedPrompt* trust) const;
   Found longest_at(std::string_view text, size_t at, size_t trusted_end) const;
 
   std::vector<Node> nodes_ = {Node()};

@@ -1,7 +1,8 @@
 #include "model/tokenizer_spec.h"
 
-#include "model/byte_level_tokenizer.h"
-#include "model/sentence_piece_tokenizer.h"
+#include <algorithm>
+
+#include "model/tokenizer_pipeline.h"
 
 namespace feilun::model {
 namespace {
@@ -34,11 +35,14 @@ Result<std::shared_ptr<const Tokenizer>> make_tokenizer(TokenizerSpec spec, int 
   TRY(check_id(spec.bos, count, "BOS"));
   TRY(check_id(spec.eos, count, "EOS"));
   TRY(check_id(spec.unknown, count, "unknown"));
+  for (const TokenId id : spec.frame_begin) TRY(check_id(id, count, "first"));
+  for (const TokenId id : spec.frame_end) TRY(check_id(id, count, "last"));
+  std::erase(spec.frame_begin, -1);
+  std::erase(spec.frame_end, -1);
   spec.tokens.resize(static_cast<size_t>(vocabulary));
   spec.kinds.resize(static_cast<size_t>(vocabulary), TokenKind::kUnused);
   if (!spec.scores.empty()) spec.scores.resize(static_cast<size_t>(vocabulary), 0.0f);
-  if (spec.family == TokenizerSpec::Family::kByteLevel) return ByteLevelTokenizer::make(std::move(spec));
-  return SentencePieceTokenizer::make(std::move(spec));
+  return TokenizerPipeline::make(std::move(spec));
 }
 
 }  // namespace feilun::model

@@ -5,7 +5,7 @@
 
 #include "base/json.h"
 #include "base/testdata.h"
-#include "model/byte_level_tokenizer.h"
+#include "model/byte_level_alphabet.h"
 #include "model/hugging_face_tokenizer.h"
 #include "model/mapped_file.h"
 #include "model/tokenizer_spec.h"

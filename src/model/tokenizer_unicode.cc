@@ -14,12 +14,21 @@ bool continues(char c) {
   return (static_cast<unsigned char>(c) & 0xc0) == 0x80;
 }
 
-/// Canonical decomposition of one code point, appended.
-void append_decomposed(utf8proc_int32_t rune, Runes& out) {
+bool is_compatible(NormalForm form) {
+  return form == NormalForm::kNfkc || form == NormalForm::kNfkd;
+}
+
+bool composes(NormalForm form) {
+  return form == NormalForm::kNfc || form == NormalForm::kNfkc;
+}
+
+/// Decomposition of one code point, appended.
+void append_decomposed(utf8proc_int32_t rune, NormalForm form, Runes& out) {
   utf8proc_int32_t buffer[32];
   int last_class = 0;
-  const auto count =
-      utf8proc_decompose_char(rune, buffer, std::size(buffer), UTF8PROC_DECOMPOSE, &last_class);
+  const auto options = static_cast<utf8proc_option_t>(
+      is_compatible(form) ? UTF8PROC_DECOMPOSE | UTF8PROC_COMPAT : UTF8PROC_DECOMPOSE);
+  const auto count = utf8proc_decompose_char(rune, buffer, std::size(buffer), options, &last_class);
   if (count < 0 || count > static_cast<utf8proc_ssize_t>(std::size(buffer))) {
     out.push_back(rune);
   } else {
@@ -50,22 +59,40 @@ void order_marks(Runes& runes) {
   }
 }
 
-void append_composed(Runes& runes, std::string& out) {
+void append_normalised(Runes& runes, NormalForm form, std::string& out) {
   order_marks(runes);
-  const auto count =
-      utf8proc_normalize_utf32(runes.data(), static_cast<utf8proc_ssize_t>(runes.size()),
-                               static_cast<utf8proc_option_t>(UTF8PROC_STABLE | UTF8PROC_COMPOSE));
-  for (utf8proc_ssize_t i = 0; i < count; ++i) {
-    utf8proc_uint8_t bytes[4];
-    const auto size = utf8proc_encode_char(runes[i], bytes);
-    out.append(reinterpret_cast<const char*>(bytes), static_cast<size_t>(size));
+  auto count = static_cast<utf8proc_ssize_t>(runes.size());
+  if (composes(form)) {
+    count = utf8proc_normalize_utf32(runes.data(), count,
+                                     static_cast<utf8proc_option_t>(UTF8PROC_STABLE | UTF8PROC_COMPOSE));
   }
+  for (utf8proc_ssize_t i = 0; i < count; ++i) append_rune(static_cast<char32_t>(runes[i]), out);
   runes.clear();
 }
 
-/// No code point below U+0300 changes or combines with another of them.
-bool is_plain(std::string_view text) {
-  return std::ranges::all_of(text, [](char c) { return static_cast<unsigned char>(c) < 0xcc; });
+/// No code point below U+0300 changes in NFC or combines with another of them; none below U+0080 in any form.
+bool is_plain(std::string_view text, NormalForm form) {
+  const unsigned char end = form == NormalForm::kNfc ? 0xcc : 0x80;
+  return std::ranges::all_of(text, [end](char c) { return static_cast<unsigned char>(c) < end; });
+}
+
+/// Copies what is not UTF-8 and calls `rune` for each code point.
+template <typename Rune>
+void for_each_rune(std::string_view text, std::string& out, Rune rune) {
+  while (!text.empty()) {
+    const size_t size = code_point_bytes(text);
+    if (size == 0) {
+      out.push_back(text[0]);
+      text.remove_prefix(1);
+    } else {
+      rune(rune_of(text.substr(0, size)));
+      text.remove_prefix(size);
+    }
+  }
+}
+
+utf8proc_category_t category(char32_t rune) {
+  return utf8proc_category(static_cast<utf8proc_int32_t>(rune));
 }
 
 }  // namespace
@@ -96,27 +123,99 @@ std::string_view well_formed_start(std::string_view text) {
   return text.substr(0, end);
 }
 
-std::string normalise_nfc(std::string_view text) {
-  if (is_plain(text)) return std::string(text);
+char32_t rune_of(std::string_view text) {
+  const auto byte = [&](size_t i) { return static_cast<char32_t>(static_cast<unsigned char>(text[i])); };
+  switch (text.size()) {
+    case 1:
+      return byte(0);
+    case 2:
+      return (byte(0) & 0x1f) << 6 | (byte(1) & 0x3f);
+    case 3:
+      return (byte(0) & 0x0f) << 12 | (byte(1) & 0x3f) << 6 | (byte(2) & 0x3f);
+    default:
+      return (byte(0) & 0x07) << 18 | (byte(1) & 0x3f) << 12 | (byte(2) & 0x3f) << 6 | (byte(3) & 0x3f);
+  }
+}
+
+void append_rune(char32_t rune, std::string& out) {
+  utf8proc_uint8_t bytes[4];
+  const auto size = utf8proc_encode_char(static_cast<utf8proc_int32_t>(rune), bytes);
+  out.append(reinterpret_cast<const char*>(bytes), static_cast<size_t>(size));
+}
+
+std::string normalise(std::string_view text, NormalForm form) {
+  if (is_plain(text, form)) return std::string(text);
   std::string out;
   out.reserve(text.size());
   Runes runes;
   while (!text.empty()) {
     const size_t size = code_point_bytes(text);
     if (size == 0) {
-      append_composed(runes, out);
+      append_normalised(runes, form, out);
       out.push_back(text[0]);
       text.remove_prefix(1);
       continue;
     }
-    utf8proc_int32_t rune = 0;
-    utf8proc_iterate(reinterpret_cast<const utf8proc_uint8_t*>(text.data()),
-                     static_cast<utf8proc_ssize_t>(size), &rune);
-    append_decomposed(rune, runes);
+    append_decomposed(static_cast<utf8proc_int32_t>(rune_of(text.substr(0, size))), form, runes);
     text.remove_prefix(size);
   }
-  append_composed(runes, out);
+  append_normalised(runes, form, out);
   return out;
+}
+
+std::string normalise_nfc(std::string_view text) {
+  return normalise(text, NormalForm::kNfc);
+}
+
+std::string lowercase(std::string_view text) {
+  std::string out;
+  out.reserve(text.size());
+  for_each_rune(text, out, [&](char32_t rune) {
+    if (rune == 0x130) {
+      out += "i\u0307";  // the one code point whose lower case is two
+    } else {
+      append_rune(static_cast<char32_t>(utf8proc_tolower(static_cast<utf8proc_int32_t>(rune))), out);
+    }
+  });
+  return out;
+}
+
+bool is_white_space(char32_t rune) {
+  if (rune < 0x80) return rune == ' ' || (rune >= 0x9 && rune <= 0xd);
+  return rune == 0x85 || rune == 0xa0 || rune == 0x1680 || (rune >= 0x2000 && rune <= 0x200a) ||
+         rune == 0x2028 || rune == 0x2029 || rune == 0x202f || rune == 0x205f || rune == 0x3000;
+}
+
+bool is_nonspacing_mark(char32_t rune) {
+  return category(rune) == UTF8PROC_CATEGORY_MN;
+}
+
+bool is_mark(char32_t rune) {
+  const auto found = category(rune);
+  return found == UTF8PROC_CATEGORY_MN || found == UTF8PROC_CATEGORY_MC || found == UTF8PROC_CATEGORY_ME;
+}
+
+bool is_control_rune(char32_t rune) {
+  const auto found = category(rune);
+  return found == UTF8PROC_CATEGORY_CC || found == UTF8PROC_CATEGORY_CF || found == UTF8PROC_CATEGORY_CO;
+}
+
+bool is_word_rune(char32_t rune) {
+  switch (category(rune)) {
+    case UTF8PROC_CATEGORY_LU:
+    case UTF8PROC_CATEGORY_LL:
+    case UTF8PROC_CATEGORY_LT:
+    case UTF8PROC_CATEGORY_LM:
+    case UTF8PROC_CATEGORY_LO:
+    case UTF8PROC_CATEGORY_MN:
+    case UTF8PROC_CATEGORY_MC:
+    case UTF8PROC_CATEGORY_ME:
+    case UTF8PROC_CATEGORY_ND:
+    case UTF8PROC_CATEGORY_PC:
+      return true;
+    default:
+      return false;
+  }
 }
 
 }  // namespace feilun::model

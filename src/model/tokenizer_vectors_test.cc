@@ -71,7 +71,8 @@ TEST_P(GgufVocabulary, GivesTheIdsOfOtherTokenizers) {
   expect_vectors(*tokenizer, GetParam());
 }
 
-INSTANTIATE_TEST_SUITE_P(TokenizerVectors, GgufVocabulary, testing::Values("llama-spm", "gpt-2", "phi-3"));
+INSTANTIATE_TEST_SUITE_P(TokenizerVectors, GgufVocabulary,
+                         testing::Values("llama-spm", "gpt-2", "phi-3", "deepseek-llm", "bert-bge"));
 
 TEST(TokenizerVectors, Qwen2FromVocabAndMergesGivesTheIdsOfOtherTokenizers) {
   SKIP_WITHOUT(testdata_path("tokenizers/qwen2"));
