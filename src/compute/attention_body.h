@@ -22,17 +22,20 @@ struct Gathered {
 struct Split {
   const AttentionJob& job;
   int64_t start;   ///< its first token
-  int64_t tokens;  ///< that the query which sees most sees
+  int64_t begin;   ///< from here on, in whole blocks, some query sees something
+  int64_t tokens;  ///< up to the last that some query sees
   alignas(64) float score[kAttentionQueries][kSplitTokens];
 
   const std::byte* block(int64_t token) const {
     return job.keys + job.blocks[(start + token) / kKvBlockTokens] * job.block_bytes;
   }
-  /// Tokens of this split that query i sees.
-  int64_t visible(int i) const {
+  /// Tokens [first(i), last(i)) of this split are those that query i sees.
+  int64_t first(int i) const { return job.first[i] > start ? job.first[i] - start : 0; }
+  int64_t last(int i) const {
     const int64_t count = job.visible[i] - start;
-    return count < 0 ? 0 : count < tokens ? count : tokens;
+    return count < tokens ? count : tokens;
   }
+  bool seen_by(int i) const { return first(i) < last(i); }
 };
 
 template <typename Stored, int kQueries, int kBlocks>
@@ -58,32 +61,39 @@ FEILUN_INLINE void score_blocks(Split& split, int64_t token) {
 template <typename Stored, int kQueries>
 void score_keys(Split& split) {
   constexpr int kTogether = kQueries <= 4 ? 2 : 1;
-  int64_t token = 0;
+  int64_t token = split.begin;
   for (; token + kTogether * kKvBlockTokens <= split.tokens; token += kTogether * kKvBlockTokens) {
     score_blocks<Stored, kQueries, kTogether>(split, token);
   }
   for (; token < split.tokens; token += kKvBlockTokens) score_blocks<Stored, kQueries, 1>(split, token);
 }
 
+/// −1 in the lanes of sixteen tokens that query i sees, else 0.
+FEILUN_INLINE I32x16 seen_lanes(const Split& split, int i, int64_t token) {
+  const I32x16 index = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
+  const I32x16 first = splat(static_cast<int32_t>(split.first(i) - token));
+  const I32x16 last = splat(static_cast<int32_t>(split.last(i) - token));
+  return (index >= first) & (index < last);
+}
+
 /// Turns the scores of query i into e^(score − peak), zero where it does not look; returns the peak and the
 /// sum.
 void soften(Split& split, int i, float& peak, float& weight) {
   float* score = split.score[i];
-  const int64_t seen = split.visible(i);
-  const I32x16 index = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
+  const float cap = split.job.score_cap;
   F32x16 most = splat(kNothingSeen);
-  for (int64_t token = 0; token < split.tokens; token += 16) {
-    const I32x16 left = splat(static_cast<int32_t>(seen - token));
-    const F32x16 masked = index < left ? load<F32x16>(score + token) : splat(kNothingSeen);
+  for (int64_t token = split.begin; token < split.tokens; token += 16) {
+    F32x16 scores = load<F32x16>(score + token);
+    if (cap > 0.0f) scores = splat(cap) * hyperbolic_tangent(scores / splat(cap));
+    const F32x16 masked = seen_lanes(split, i, token) ? scores : splat(kNothingSeen);
     store(score + token, masked);
     most = larger(most, masked);
   }
   peak = largest_lane(most);
   F32x16 sum = {};
-  for (int64_t token = 0; token < split.tokens; token += 16) {
-    const I32x16 left = splat(static_cast<int32_t>(seen - token));
+  for (int64_t token = split.begin; token < split.tokens; token += 16) {
     const F32x16 e = exponential(load<F32x16>(score + token) - splat(peak));
-    const F32x16 kept = index < left ? e : splat(0.0f);
+    const F32x16 kept = seen_lanes(split, i, token) ? e : splat(0.0f);
     store(score + token, kept);
     sum += kept;
   }
@@ -94,7 +104,7 @@ template <typename Stored, int kQueries, int kVectors>
 FEILUN_INLINE void sum_values_at(const Split& split, int column, Gathered& part) {
   const AttentionJob& job = split.job;
   F32x16 sums[kQueries][kVectors] = {};
-  for (int64_t token = 0; token < split.tokens; token += kKvBlockTokens) {
+  for (int64_t token = split.begin; token < split.tokens; token += kKvBlockTokens) {
     const auto* values = reinterpret_cast<const Stored*>(split.block(token) + job.values_offset) + column;
     const int64_t left = split.tokens - token;
     const int64_t count = left < kKvBlockTokens ? left : kKvBlockTokens;
@@ -141,20 +151,26 @@ void attend_queries(const AttentionJob& job) {
   Gathered total;
   Gathered part;
   int64_t tokens = 0;
+  int64_t first = job.first[0];
   for (int i = 0; i < kQueries; ++i) {
     total.peak[i] = kNothingSeen;
     total.weight[i] = 0.0f;
     std::memset(total.sum[i], 0, static_cast<size_t>(job.value_width) * sizeof(float));
     tokens = tokens > job.visible[i] ? tokens : job.visible[i];
+    first = first < job.first[i] ? first : job.first[i];
   }
-  for (int64_t start = 0; start < tokens; start += kSplitTokens) {
+  for (int64_t start = first / kSplitTokens * kSplitTokens; start < tokens; start += kSplitTokens) {
     const int64_t left = tokens - start;
-    Split split{.job = job, .start = start, .tokens = left < kSplitTokens ? left : kSplitTokens};
+    const int64_t unseen = first > start ? first - start : 0;
+    Split split{.job = job,
+                .start = start,
+                .begin = unseen / kKvBlockTokens * kKvBlockTokens,
+                .tokens = left < kSplitTokens ? left : kSplitTokens};
     score_keys<Stored, kQueries>(split);
     for (int i = 0; i < kQueries; ++i) soften(split, i, part.peak[i], part.weight[i]);
     sum_values<Stored, kQueries>(split, part);
     for (int i = 0; i < kQueries; ++i) {
-      if (split.visible(i) > 0) merge(total, part, i, job.value_width);
+      if (split.seen_by(i)) merge(total, part, i, job.value_width);
     }
   }
   for (int i = 0; i < kQueries; ++i) {

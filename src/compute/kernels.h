@@ -60,7 +60,8 @@ struct AttentionJob {
   int queries = 0;                          ///< 1 … kAttentionQueries
   const float* q[kAttentionQueries] = {};   ///< [head_dim], scaled already
   float* out[kAttentionQueries] = {};       ///< [head_dim]
-  int64_t visible[kAttentionQueries] = {};  ///< tokens each query sees: its position + 1
+  int64_t first[kAttentionQueries] = {};    ///< the first token each query sees
+  int64_t visible[kAttentionQueries] = {};  ///< one past the last: its position + 1
   const std::byte* keys = nullptr;          ///< of block 0 of this layer and KV head
   int64_t block_bytes = 0;                  ///< from a block to the next
   int64_t values_offset = 0;                ///< bytes from a block's keys to its values
@@ -68,6 +69,7 @@ struct AttentionJob {
   int head_dim = 0;
   int value_width = 0;  ///< head_dim rounded up to sixteen
   bool bf16 = false;
+  float score_cap = 0.0f;  ///< c: a score s becomes c·tanh(s / c); 0: it stays
 };
 
 /// The kernels of one instruction set.
@@ -76,14 +78,26 @@ struct Kernels {
   void (*attend)(const AttentionJob& job);
   /// out[i] = weight[i]·x[i] / √(mean(x²) + epsilon). `out` may be `x`.
   void (*rms_norm)(const float* x, const float* weight, float epsilon, int64_t count, float* out);
+  /// out[i] = weight[i]·(x[i] − mean(x)) / √(variance(x) + epsilon) + bias[i]. `out` may be `x`.
+  void (*layer_norm)(const float* x, const float* weight, const float* bias, float epsilon, int64_t count,
+                     float* out);
   /// One row: scale = max|x| / 127, q = x / scale rounded to nearest even. `count` is a multiple of 32.
   void (*quantise_row)(const float* x, int64_t count, int8_t* q, float* scale, int32_t* sum);
   /// out[i] = up[i]·gate[i] / (1 + e^−gate[i]). `count` is a multiple of 16.
   void (*swiglu)(const float* gate, const float* up, int64_t count, float* out);
-  /// Turns the pairs of one head by the angles and multiplies by `factor`. `half` = head_dim / 2 is the
-  /// length of `cosine` and `sine`; `neighbours` tells the layout of the pairs (model_file.h).
-  void (*rotate)(float* head, const float* cosine, const float* sine, int64_t half, bool neighbours,
-                 float factor);
+  /// The same with the Gaussian error unit by its usual approximation:
+  /// out[i] = up[i]·g/2·(1 + tanh(√(2/π)·(g + 0.044715·g³))), g = gate[i].
+  void (*geglu)(const float* gate, const float* up, int64_t count, float* out);
+  /// out[i] = x[i]·Φ(x[i]), Φ the normal distribution, within 10⁻⁷·|x[i]|. `count` is a multiple of 16; `out`
+  /// may be `x`.
+  void (*gelu)(const float* x, int64_t count, float* out);
+  /// x[i] ← cap·tanh(x[i] / cap).
+  void (*soft_cap)(float* x, int64_t count, float cap);
+  /// Turns the first `pairs` pairs of one head by the angles and multiplies the whole head by `factor`.
+  /// `pairs` ≤ width / 2 is the length of `cosine` and `sine`; `neighbours` tells the layout of the pairs
+  /// (model_file.h).
+  void (*rotate)(float* head, int64_t width, const float* cosine, const float* sine, int64_t pairs,
+                 bool neighbours, float factor);
 };
 
 const Kernels& kernels_scalar();

@@ -14,8 +14,12 @@ constexpr Kernels kKernels = {
     .matmul = matmul,
     .attend = attend,
     .rms_norm = rms_norm,
+    .layer_norm = layer_norm,
     .quantise_row = quantise_row,
     .swiglu = swiglu,
+    .geglu = geglu,
+    .gelu = gelu,
+    .soft_cap = soft_cap,
     .rotate = rotate,
 };
 

@@ -249,7 +249,7 @@ TEST_P(KernelsTest, RotatesBothLayoutsOfPairs) {
     }
     for (const bool neighbours : {false, true}) {
       std::vector<float> head = x;
-      kernels().rotate(head.data(), cosine.data(), sine.data(), half, neighbours, 0.5f);
+      kernels().rotate(head.data(), 2 * half, cosine.data(), sine.data(), half, neighbours, 0.5f);
       for (int64_t i = 0; i < half; ++i) {
         const int64_t a = neighbours ? 2 * i : i;
         const int64_t b = neighbours ? 2 * i + 1 : i + half;
@@ -400,8 +400,8 @@ TEST_P(KernelsTest, AllInstructionSetsGiveTheSameBits) {
     ASSERT_TRUE(same(ours, theirs)) << count;
   }
   ours = theirs = a;
-  kernels().rotate(ours.data(), b.data(), b.data() + 520, 520, false, 0.7f);
-  plain.rotate(theirs.data(), b.data(), b.data() + 520, 520, false, 0.7f);
+  kernels().rotate(ours.data(), 1040, b.data(), b.data() + 520, 520, false, 0.7f);
+  plain.rotate(theirs.data(), 1040, b.data(), b.data() + 520, 520, false, 0.7f);
   ASSERT_TRUE(same(ours, theirs));
 }
 

@@ -104,6 +104,19 @@ FEILUN_INLINE F32x16 exponential(F32x16 x) {
   return (F32x16)((U32x16)p + ((U32x16)power << 23));
 }
 
+/// tanh x within 3 ulp: 1 − 2 / (e²ˣ + 1), and near zero, where that cancels, the polynomial of the Cephes
+/// library.
+FEILUN_INLINE F32x16 hyperbolic_tangent(F32x16 x) {
+  const F32x16 far = splat(1.0f) - splat(2.0f) / (exponential(x + x) + splat(1.0f));
+  const F32x16 square = x * x;
+  F32x16 p = splat(-5.70498872745e-3f);
+  p = p * square + splat(2.06390887954e-2f);
+  p = p * square + splat(-5.37397155531e-2f);
+  p = p * square + splat(1.33314422036e-1f);
+  p = p * square + splat(-3.33332819422e-1f);
+  return magnitude(x) < splat(0.625f) ? p * square * x + x : far;
+}
+
 struct Half {
   uint16_t bits;
 };

@@ -22,6 +22,24 @@ void rms_norm(const float* x, const float* weight, float epsilon, int64_t count,
   for (i = 0; i < count; ++i) out[i] = weight[i] * (x[i] * factor);
 }
 
+void layer_norm(const float* x, const float* weight, const float* bias, float epsilon, int64_t count,
+                float* out) {
+  F32x16 sum = {};
+  int64_t i = 0;
+  for (; i + 16 <= count; i += 16) sum += load<F32x16>(x + i);
+  if (i < count) sum += load_part(x + i, count - i);
+  const float mean = sum_of_lanes(sum) / static_cast<float>(count);
+  F32x16 squares = {};
+  for (i = 0; i + 16 <= count; i += 16) {
+    const F32x16 v = load<F32x16>(x + i) - splat(mean);
+    squares += v * v;
+  }
+  for (; i < count; ++i) squares[i % 16] += (x[i] - mean) * (x[i] - mean);
+  const float variance = sum_of_lanes(squares) / static_cast<float>(count);
+  const float factor = 1.0f / __builtin_sqrtf(variance + epsilon);
+  for (i = 0; i < count; ++i) out[i] = weight[i] * ((x[i] - mean) * factor) + bias[i];
+}
+
 void quantise_row(const float* x, int64_t count, int8_t* q, float* scale, int32_t* sum) {
   for (int64_t g = 0; g < count / kGroup; ++g) {
     const F32x16 low = load<F32x16>(x + g * kGroup);
@@ -48,16 +66,52 @@ void swiglu(const float* gate, const float* up, int64_t count, float* out) {
   }
 }
 
-void rotate(float* head, const float* cosine, const float* sine, int64_t half, bool neighbours,
-            float factor) {
+void geglu(const float* gate, const float* up, int64_t count, float* out) {
+  for (int64_t i = 0; i < count; i += 16) {
+    const F32x16 g = load<F32x16>(gate + i);
+    const F32x16 inner = splat(0.7978845608f) * (g + splat(0.044715f) * (g * g * g));
+    const F32x16 gated = splat(0.5f) * g * (splat(1.0f) + hyperbolic_tangent(inner));
+    store(out + i, load<F32x16>(up + i) * gated);
+  }
+}
+
+/// x·Φ(x) = max(x, 0) − |x|·Φ(−|x|), where Φ(−z) = erfc(z/√2)/2 by formula 7.1.26 of Abramowitz and Stegun.
+void gelu(const float* x, int64_t count, float* out) {
+  for (int64_t i = 0; i < count; i += 16) {
+    const F32x16 v = load<F32x16>(x + i);
+    const F32x16 z = magnitude(v) * splat(0.70710678f);
+    const F32x16 t = splat(1.0f) / (splat(1.0f) + splat(0.3275911f) * z);
+    F32x16 p = splat(1.061405429f);
+    p = p * t + splat(-1.453152027f);
+    p = p * t + splat(1.421413741f);
+    p = p * t + splat(-0.284496736f);
+    p = p * t + splat(0.254829592f);
+    const F32x16 tail = splat(0.5f) * (p * t) * exponential(-(z * z));
+    store(out + i, larger(v, splat(0.0f)) - magnitude(v) * tail);
+  }
+}
+
+void soft_cap(float* x, int64_t count, float cap) {
+  int64_t i = 0;
+  for (; i + 16 <= count; i += 16) {
+    store(x + i, splat(cap) * hyperbolic_tangent(load<F32x16>(x + i) / splat(cap)));
+  }
+  if (i == count) return;
+  const F32x16 capped = splat(cap) * hyperbolic_tangent(load_part(x + i, count - i) / splat(cap));
+  std::memcpy(x + i, &capped, static_cast<size_t>(count - i) * sizeof(float));
+}
+
+void rotate(float* head, int64_t width, const float* cosine, const float* sine, int64_t pairs,
+            bool neighbours, float factor) {
   const int64_t step = neighbours ? 2 : 1;
-  const int64_t partner = neighbours ? 1 : half;
-  for (int64_t i = 0; i < half; ++i) {
+  const int64_t partner = neighbours ? 1 : pairs;
+  for (int64_t i = 0; i < pairs; ++i) {
     const float a = head[i * step];
     const float b = head[i * step + partner];
     head[i * step] = (a * cosine[i] - b * sine[i]) * factor;
     head[i * step + partner] = (a * sine[i] + b * cosine[i]) * factor;
   }
+  for (int64_t i = 2 * pairs; i < width; ++i) head[i] *= factor;
 }
 
 }  // namespace

@@ -36,12 +36,13 @@ Result<std::unique_ptr<Backend>> CpuBackend::make(const model::ModelFile& file,
     return fail(ErrorCode::kInvalidArgument, "a KV cache of {} blocks", options.kv_blocks);
   }
   const compute::Kernels& kernels = compute::kernels_for(TRY(compute::choose_isa()));
-  TRY(model::decoder_design(file));
+  model::DecoderDesign design = TRY(model::decoder_design(file));
   compute::PagedKv cache = TRY(
       compute::PagedKv::allocate(model::Decoder::kv_shape(file.shape, options.kv_bf16), options.kv_blocks));
   std::unique_ptr<CpuBackend> backend(
       new CpuBackend(options.threads, std::move(cache), file.shape.vocabulary));
-  backend->decoder_ = TRY(model::Decoder::load(file, conversion(options.quantise), backend->pool_, kernels));
+  backend->decoder_ = TRY(
+      model::Decoder::load(file, std::move(design), conversion(options.quantise), backend->pool_, kernels));
   return backend;
 }
 

@@ -114,11 +114,13 @@ TEST(CpuBackend, RopeDivisorsStretchPositions) {
   auto* weights =
       const_cast<model::MemoryWeights*>(static_cast<const model::MemoryWeights*>(file.weights.get()));
   weights->add("rope_freqs.weight", DType::kF32, 4, 1, {1, 1, 1, 1});
+  file.shape.rope_divisors = true;
   EXPECT_EQ(last_logits(file, {.kv_blocks = 8}), plain);
   ModelFile stretched = random_model(model::small_llama(), DType::kF32);
   weights =
       const_cast<model::MemoryWeights*>(static_cast<const model::MemoryWeights*>(stretched.weights.get()));
   weights->add("rope_freqs.weight", DType::kF32, 4, 1, {1, 2, 4, 8});
+  stretched.shape.rope_divisors = true;
   EXPECT_NE(last_logits(stretched, {.kv_blocks = 8}), plain);
 }
 

@@ -6,8 +6,10 @@
 #include <vector>
 
 #include "compute/paged_kv.h"
-#include "model/decoder_activations.h"
+#include "model/decoder_design.h"
 #include "model/decoder_weights.h"
+#include "model/expert_mixture.h"
+#include "model/parallel_work.h"
 
 /// The body that decoders share, for a batch of token rows from any sequences:
 ///
@@ -15,6 +17,9 @@
 ///   each layer:  h = norm(x);  q, k, v = h·Wqkv;  RoPE;  k, v → cache;  x += attention(q, cache)·Wo
 ///                h = norm(x);  x += (silu(h·Wgate) ∘ (h·Wup))·Wdown
 ///   logits = norm(x)·Wout, of the rows that want them
+///
+/// Families add to it (decoder_design.h): biases, norms of heads and of what is added, caps, windows, a
+/// choice of experts in place of the one feed-forward block.
 ///
 /// The batch invariance of engine/backend.h holds because every step treats a row alone: the kernels give a
 /// row the same bits in any company, keys and values are always read back from the cache at its precision,
@@ -33,8 +38,10 @@ struct DecoderSlice {
 /// One loaded model. One thread at a time; `pool` and `kernels` must outlive it.
 class Decoder {
  public:
-  static Result<std::unique_ptr<Decoder>> load(const ModelFile& file, WeightConversion conversion,
-                                               compute::ThreadPool& pool, const compute::Kernels& kernels);
+  /// `design` is decoder_design's for this file.
+  static Result<std::unique_ptr<Decoder>> load(const ModelFile& file, DecoderDesign design,
+                                               WeightConversion conversion, compute::ThreadPool& pool,
+                                               const compute::Kernels& kernels);
 
   static compute::KvShape kv_shape(const Hyperparameters& shape, bool bf16);
   /// The logits of the slices that want them, vocabulary floats each, valid until the next call.
@@ -52,41 +59,46 @@ class Decoder {
     int64_t rows;
   };
 
-  Decoder(const Hyperparameters& shape, DecoderWeights weights, compute::ThreadPool& pool,
-          const compute::Kernels& kernels);
+  Decoder(const Hyperparameters& shape, DecoderDesign design, DecoderWeights weights,
+          compute::ThreadPool& pool, const compute::Kernels& kernels);
   void arrange(std::span<const DecoderSlice> slices);
   void embed();
   void attention(const DecoderLayer& layer, int index, compute::PagedKv& cache);
   void feed_forward(const DecoderLayer& layer);
   std::span<const float> logits();
 
-  void normalise(const std::vector<float>& weight, const Linear& reader);
+  void normalise(const std::vector<float>& weight, bool quantise);
   void place_keys(const DecoderLayer& layer, int index, compute::PagedKv& cache);
   void place_head(const DecoderLayer& layer, int index, compute::PagedKv& cache, int64_t row, int kv_head);
-  void attend(int index, const compute::PagedKv& cache);
+  void attend(const DecoderLayer& layer, int index, const compute::PagedKv& cache);
   void attend_tile(int index, const compute::PagedKv& cache, const Tile& tile, int kv_head);
-  void gate_panel(const DecoderLayer& layer, int64_t panel);
-  template <typename Body>
-  void share(int64_t count, int64_t work, Body&& body);
-  void multiply(const Linear& linear, Activations& input, int64_t rows, float* out, int64_t stride, bool add);
+  void gate(const DecoderLayer& layer);
+  void add_product(const Linear& linear, Activations& input, const std::vector<float>& bias,
+                   const std::vector<float>& post_norm);
+  void add_branch(const std::vector<float>& bias, const std::vector<float>& post_norm);
+
   int64_t row_count() const { return static_cast<int64_t>(rows_.size()); }
+  int64_t pairs() const { return static_cast<int64_t>(design_.rope.frequencies.size()); }
   float* query(int64_t row, int head) {
     return qkv_.data() + row * qkv_width_ + int64_t{head} * shape_.head_dim;
   }
 
   Hyperparameters shape_;
+  DecoderDesign design_;
   DecoderWeights weights_;
-  compute::ThreadPool& pool_;
+  ParallelWork work_;
   const compute::Kernels& kernels_;
   int64_t hidden_stride_;
   int64_t qkv_width_;
+  ExpertMixture experts_;
 
   std::vector<Row> rows_;
   std::vector<Tile> tiles_;
   std::vector<int64_t> logit_rows_;
   int64_t attention_work_ = 0;           ///< multiplications per element of all heads, in one layer
   compute::AlignedArray<float> x_;       ///< [rows][hidden_stride]
-  compute::AlignedArray<float> cosine_;  ///< [rows][head_dim / 2]
+  compute::AlignedArray<float> branch_;  ///< [rows][hidden_stride]: what is changed before it is added to x
+  compute::AlignedArray<float> cosine_;  ///< [rows][pairs]
   compute::AlignedArray<float> sine_;
   compute::AlignedArray<float> qkv_;  ///< [rows][qkv_width]
   Activations normed_;

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 
 #include "compute/aligned_buffer.h"
@@ -7,6 +8,11 @@
 #include "model/decoder_weights.h"
 
 namespace feilun::model {
+
+/// Columns rounded up to whole panels: kernels write nothing less.
+inline int64_t padded_to_panels(int64_t columns) {
+  return (columns + compute::kPanelColumns - 1) / compute::kPanelColumns * compute::kPanelColumns;
+}
 
 /// The input of a Linear: rows of floats, and the same rows quantised where some weights want that.
 class Activations {
@@ -29,6 +35,14 @@ class Activations {
                          sum_.data() + group);
   }
   void quantise(const compute::Kernels& kernels, int64_t at) { quantise(kernels, at, 0, depth_); }
+  /// Copies row `from` of other activations of the same depth to row `to`.
+  void copy_row(Activations& other, int64_t from, int64_t to) {
+    const int64_t groups = depth_ / 32;
+    std::copy_n(other.row(from), depth_, row(to));
+    std::copy_n(other.q_.data() + from * depth_, depth_, q_.data() + to * depth_);
+    std::copy_n(other.scale_.data() + from * groups, groups, scale_.data() + to * groups);
+    std::copy_n(other.sum_.data() + from * groups, groups, sum_.data() + to * groups);
+  }
 
  private:
   int64_t depth_;

@@ -3,26 +3,19 @@
 #include <cmath>
 
 #include "compute/kernels.h"
-#include "model/llama.h"
-#include "model/qwen3.h"
+#include "model/family.h"
+#include "model/model_file_parts.h"
 
 namespace feilun::model {
 namespace {
 
-Result<> check_shape(const Hyperparameters& shape) {
-  constexpr int kWidthMax = 1 << 20;
-  for (const int width :
-       {shape.layers, shape.hidden, shape.heads, shape.kv_heads, shape.head_dim, shape.ffn}) {
-    if (width < 1 || width > kWidthMax)
-      return fail(ErrorCode::kUnsupported, "a width of {} in the model", width);
+Result<> check_kernel_shape(const Hyperparameters& shape) {
+  if (const auto good = check_shape(shape); !good) {
+    return fail(ErrorCode::kUnsupported, "{}", good.error().message);
   }
-  if (shape.vocabulary < 1) return fail(ErrorCode::kUnsupported, "a vocabulary of {}", shape.vocabulary);
-  if (shape.heads % shape.kv_heads != 0) {
-    return fail(ErrorCode::kUnsupported, "{} query heads on {} KV heads", shape.heads, shape.kv_heads);
-  }
-  if (shape.head_dim % 2 != 0 || shape.head_dim > compute::kHeadDimMax) {
-    return fail(ErrorCode::kUnsupported, "heads of {} elements; even and at most {} are supported",
-                shape.head_dim, compute::kHeadDimMax);
+  if (shape.head_dim > compute::kHeadDimMax) {
+    return fail(ErrorCode::kUnsupported, "heads of {} elements; at most {} are supported", shape.head_dim,
+                compute::kHeadDimMax);
   }
   return {};
 }
@@ -30,19 +23,23 @@ Result<> check_shape(const Hyperparameters& shape) {
 }  // namespace
 
 Result<DecoderDesign> decoder_design(const ModelFile& file) {
-  TRY(check_shape(file.shape));
-  if (file.shape.architecture == "llama") return llama_design(file);
-  if (file.shape.architecture == "qwen3") return qwen3_design(file);
-  return fail(ErrorCode::kUnsupported, "architecture \"{}\" is not supported", file.shape.architecture);
-}
-
-std::vector<float> rope_inverse_frequencies(float base, int head_dim) {
-  std::vector<float> frequencies;
-  for (int i = 0; i < head_dim / 2; ++i) {
-    const float exponent = static_cast<float>(2 * i) / static_cast<float>(head_dim);
-    frequencies.push_back(1.0f / std::pow(base, exponent));
-  }
-  return frequencies;
+  const Hyperparameters& shape = file.shape;
+  const Family& family = *TRY(find_family(shape.architecture));
+  TRY(check_kernel_shape(shape));
+  DecoderDesign design;
+  design.gelu = family.gelu;
+  if (family.scales_embeddings) design.embedding_scale = std::sqrt(static_cast<float>(shape.hidden));
+  design.rope = TRY(decoder_rope(file));
+  design.rope_neighbours = shape.rope_pairs == RopePairs::kNeighbours;
+  const float divisor = shape.score_divisor > 0 ? shape.score_divisor : static_cast<float>(shape.head_dim);
+  design.score_factor = 1.0f / std::sqrt(divisor);
+  design.score_cap = shape.score_cap;
+  design.logit_cap = shape.logit_cap;
+  design.windows = shape.windows;
+  design.windows.resize(static_cast<size_t>(shape.layers), 0);
+  if (shape.experts.count > 0) design.experts_used = shape.experts.used;
+  design.expert_weights_normalised = shape.experts.normalised;
+  return design;
 }
 
 }  // namespace feilun::model

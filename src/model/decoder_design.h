@@ -3,24 +3,28 @@
 #include <vector>
 
 #include "base/result.h"
+#include "model/decoder_rope.h"
 #include "model/model_file.h"
 
 namespace feilun::model {
 
-/// What an architecture decides about the shared decoder body (decoder.h): the rest of a decoder of this kind
-/// is the same for all of them. Each architecture has a file that fills this in.
+/// How the shared decoder body (decoder.h) computes for one model: what its family decides (family.h), and
+/// what follows from its numbers. Which tensors there are, the model's shape says.
 struct DecoderDesign {
-  bool qk_norm = false;                    ///< RMS norm of every query and key head before RoPE
-  bool rope_neighbours = false;            ///< pairs (0,1), (2,3)…; else (0,D/2)…
-  std::vector<float> inverse_frequencies;  ///< head_dim / 2: radians per position of each pair
-  float score_factor = 1.0f;               ///< of q·k
+  bool gelu = false;  ///< the gate passes GELU in its tanh form, else SiLU
+  float embedding_scale = 1.0f;
+  Rope rope;
+  bool rope_neighbours = false;  ///< pairs (0,1), (2,3)…; else (0,D/2)…
+  float score_factor = 1.0f;     ///< of q·k
+  float score_cap = 0.0f;        ///< c: a score s becomes c·tanh(s / c); 0: it stays
+  float logit_cap = 0.0f;
+  std::vector<int> windows;  ///< of each layer: tokens a query sees, itself the last; 0: all
+  int experts_used = 0;      ///< by a token; 0: there is one feed-forward block for all
+  bool expert_weights_normalised = true;
 };
 
-/// The design of a model file. kUnsupported for an architecture without a file here, or a shape that the
-/// kernels do not take.
+/// The design of a model file. kUnsupported for an architecture without a family, or a shape that the kernels
+/// do not take.
 Result<DecoderDesign> decoder_design(const ModelFile& file);
-
-/// base^(−2i/D), i = 0 … D/2 − 1, in the precision that Hugging Face's models were trained with.
-std::vector<float> rope_inverse_frequencies(float base, int head_dim);
 
 }  // namespace feilun::model

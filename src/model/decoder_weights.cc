@@ -1,11 +1,11 @@
 #include "model/decoder_weights.h"
 
-#include <array>
 #include <string>
 #include <utility>
 
 #include "base/check.h"
 #include "compute/quantise.h"
+#include "model/model_file_parts.h"
 
 namespace feilun::model {
 namespace {
@@ -16,34 +16,11 @@ using compute::WeightMatrix;
 constexpr std::string_view kEmbeddingName = "token_embd.weight";
 constexpr std::string_view kOutputName = "output.weight";
 
-/// A matrix of a layer: its name after "blk.N." and its shape.
-struct MatrixPlace {
-  std::string_view name;
-  int64_t depth;
-  int64_t columns;
-};
-
-enum Place { kQ, kK, kV, kAttentionOutput, kGate, kUp, kDown, kPlaces };
-
-std::array<MatrixPlace, kPlaces> layer_matrices(const Hyperparameters& shape) {
-  const int64_t q_width = int64_t{shape.heads} * shape.head_dim;
-  const int64_t kv_width = int64_t{shape.kv_heads} * shape.head_dim;
-  return {{{"attn_q.weight", shape.hidden, q_width},
-           {"attn_k.weight", shape.hidden, kv_width},
-           {"attn_v.weight", shape.hidden, kv_width},
-           {"attn_output.weight", q_width, shape.hidden},
-           {"ffn_gate.weight", shape.hidden, shape.ffn},
-           {"ffn_up.weight", shape.hidden, shape.ffn},
-           {"ffn_down.weight", shape.ffn, shape.hidden}}};
-}
-
-std::string layer_name(int layer, std::string_view name) {
-  return fmt::format("blk.{}.{}", layer, name);
-}
-
-/// What a stored matrix becomes in memory.
-DType packed_type(const TensorView& tensor, WeightConversion conversion, MatrixUse use) {
-  return packed_type(tensor.type, tensor.dims[0], use, conversion);
+/// What a stored matrix becomes in memory. The choice of experts is too small to be worth a rounding error.
+DType packed_type(const TensorView& tensor, WeightConversion conversion, bool output) {
+  if (tensor.name.ends_with(".ffn_gate_inp.weight")) return DType::kF32;
+  return packed_type(tensor.type, tensor.dims[0], output ? MatrixUse::kOutput : MatrixUse::kLayer,
+                     conversion);
 }
 
 Result<const TensorView*> find_tensor(const WeightSource& source, std::string_view name, int64_t depth,
@@ -62,19 +39,27 @@ Result<const TensorView*> find_tensor(const WeightSource& source, std::string_vi
   return tensor;
 }
 
+/// The matrix that makes logits.
+std::string_view output_name(const Hyperparameters& shape) {
+  return shape.tied_embeddings ? kEmbeddingName : kOutputName;
+}
+
 /// Bytes of all matrices once packed. Missing tensors count as nothing.
 int64_t matrix_bytes(const ModelFile& file, WeightConversion conversion) {
-  const auto packed = [&](std::string_view name, MatrixUse use) -> int64_t {
-    const TensorView* tensor = file.weights->find(name);
-    if (tensor == nullptr) return 0;
-    return compute::packed_bytes(packed_type(*tensor, conversion, use), tensor->dims[0], tensor->dims[1]);
-  };
-  int64_t bytes = packed(file.shape.tied_embeddings ? kEmbeddingName : kOutputName, MatrixUse::kOutput);
-  for (int layer = 0; layer < file.shape.layers; ++layer) {
-    for (const MatrixPlace& matrix : layer_matrices(file.shape))
-      bytes += packed(layer_name(layer, matrix.name), MatrixUse::kLayer);
+  const std::string_view output = output_name(file.shape);
+  int64_t bytes = 0;
+  for (const ExpectedTensor& expected : expected_tensors(file.shape)) {
+    const TensorView* tensor = file.weights->find(expected.name);
+    const bool packed = expected.rank == 2 && (expected.name != kEmbeddingName || output == kEmbeddingName);
+    if (tensor == nullptr || !packed) continue;
+    const DType type = packed_type(*tensor, conversion, expected.name == output);
+    bytes += compute::packed_bytes(type, tensor->dims[0], tensor->dims[1]);
   }
   return bytes;
+}
+
+bool reads_quantised(const FeedForwardWeights& block) {
+  return block.gate.reads_quantised || block.up.reads_quantised;
 }
 
 class Loader {
@@ -83,27 +68,39 @@ class Loader {
          compute::WeightArena& arena)
       : file_(file), conversion_(conversion), pool_(pool), arena_(arena) {}
 
-  Result<DecoderLayer> layer(int index, const DecoderDesign& design) {
+  Result<DecoderLayer> layer(int index) {
+    const Hyperparameters& shape = file_.shape;
+    prefix_ = fmt::format("blk.{}.", index);
     DecoderLayer layer;
-    layer.attention_norm = TRY(vector(index, "attn_norm.weight", file_.shape.hidden));
-    if (design.qk_norm) {
-      layer.q_norm = TRY(vector(index, "attn_q_norm.weight", file_.shape.head_dim));
-      layer.k_norm = TRY(vector(index, "attn_k_norm.weight", file_.shape.head_dim));
+    layer.attention_norm = TRY(vector("attn_norm.weight", shape.hidden));
+    if (shape.qk_norm) {
+      layer.q_norm = TRY(vector("attn_q_norm.weight", shape.head_dim));
+      layer.k_norm = TRY(vector("attn_k_norm.weight", shape.head_dim));
     }
-    for (const Place place : {kQ, kK, kV}) layer.qkv.append(TRY(matrix(index, place)));
-    layer.attention_output.append(TRY(matrix(index, kAttentionOutput)));
-    layer.ffn_norm = TRY(vector(index, "ffn_norm.weight", file_.shape.hidden));
-    layer.gate.append(TRY(matrix(index, kGate)));
-    layer.up.append(TRY(matrix(index, kUp)));
-    layer.down.append(TRY(matrix(index, kDown)));
+    TRY(attention(layer));
+    if (shape.post_norms) {
+      layer.attention_post_norm = TRY(vector("post_attention_norm.weight", shape.hidden));
+      layer.ffn_post_norm = TRY(vector("post_ffw_norm.weight", shape.hidden));
+    }
+    layer.ffn_norm = TRY(vector("ffn_norm.weight", shape.hidden));
+    if (shape.experts.count == 0) {
+      layer.feed_forward = TRY(feed_forward(".weight", shape.ffn));
+      layer.ffn_reads_quantised = reads_quantised(layer.feed_forward);
+      return layer;
+    }
+    layer.router.append(TRY(matrix("ffn_gate_inp.weight", shape.hidden, shape.experts.count)));
+    for (int i = 0; i < shape.experts.count; ++i) {
+      layer.experts.push_back(TRY(feed_forward(fmt::format(".{}.weight", i), shape.experts.ffn)));
+      layer.ffn_reads_quantised |= reads_quantised(layer.experts.back());
+    }
     return layer;
   }
 
   Result<> output(DecoderWeights& weights) {
     const Hyperparameters& shape = file_.shape;
-    const std::string_view name = shape.tied_embeddings ? kEmbeddingName : kOutputName;
-    const TensorView* tensor = TRY(find_tensor(*file_.weights, name, shape.hidden, shape.vocabulary));
-    const DType packed = packed_type(*tensor, conversion_, MatrixUse::kOutput);
+    const TensorView* tensor =
+        TRY(find_tensor(*file_.weights, output_name(shape), shape.hidden, shape.vocabulary));
+    const DType packed = packed_type(*tensor, conversion_, true);
     weights.output = std::make_unique<Linear>();
     weights.output->append(pack(*tensor, packed));
     if (shape.tied_embeddings && packed == tensor->type) {
@@ -115,15 +112,40 @@ class Loader {
   }
 
  private:
-  Result<std::vector<float>> vector(int index, std::string_view name, int64_t count) {
-    return load_vector(*file_.weights, layer_name(index, name), count);
+  Result<> attention(DecoderLayer& layer) {
+    const Hyperparameters& shape = file_.shape;
+    const int64_t q_width = int64_t{shape.heads} * shape.head_dim;
+    const int64_t kv_width = int64_t{shape.kv_heads} * shape.head_dim;
+    for (const auto& [name, width] :
+         {std::pair{"attn_q", q_width}, {"attn_k", kv_width}, {"attn_v", kv_width}}) {
+      layer.qkv.append(TRY(matrix(fmt::format("{}.weight", name), shape.hidden, width)));
+      if (!shape.qkv_bias) continue;
+      const auto bias = TRY(vector(fmt::format("{}.bias", name), width));
+      layer.qkv_bias.resize(static_cast<size_t>(layer.qkv.offsets.back()), 0.0f);
+      layer.qkv_bias.insert(layer.qkv_bias.end(), bias.begin(), bias.end());
+    }
+    layer.attention_output.append(TRY(matrix("attn_output.weight", q_width, shape.hidden)));
+    if (shape.output_bias) layer.attention_output_bias = TRY(vector("attn_output.bias", shape.hidden));
+    return {};
   }
 
-  Result<WeightMatrix> matrix(int index, Place place) {
-    const MatrixPlace matrix = layer_matrices(file_.shape)[place];
+  Result<FeedForwardWeights> feed_forward(std::string_view ending, int64_t width) {
+    const int64_t hidden = file_.shape.hidden;
+    FeedForwardWeights block;
+    block.gate.append(TRY(matrix(fmt::format("ffn_gate{}", ending), hidden, width)));
+    block.up.append(TRY(matrix(fmt::format("ffn_up{}", ending), hidden, width)));
+    block.down.append(TRY(matrix(fmt::format("ffn_down{}", ending), width, hidden)));
+    return block;
+  }
+
+  Result<std::vector<float>> vector(std::string_view name, int64_t count) {
+    return load_vector(*file_.weights, fmt::format("{}{}", prefix_, name), count);
+  }
+
+  Result<WeightMatrix> matrix(std::string_view name, int64_t depth, int64_t columns) {
     const TensorView* tensor =
-        TRY(find_tensor(*file_.weights, layer_name(index, matrix.name), matrix.depth, matrix.columns));
-    return pack(*tensor, packed_type(*tensor, conversion_, MatrixUse::kLayer));
+        TRY(find_tensor(*file_.weights, fmt::format("{}{}", prefix_, name), depth, columns));
+    return pack(*tensor, packed_type(*tensor, conversion_, false));
   }
 
   WeightMatrix pack(const TensorView& tensor, DType packed) {
@@ -137,6 +159,7 @@ class Loader {
   WeightConversion conversion_;
   compute::ThreadPool& pool_;
   compute::WeightArena& arena_;
+  std::string prefix_;  ///< of the layer's tensors
 };
 
 }  // namespace
@@ -181,11 +204,10 @@ Result<std::vector<float>> load_vector(const WeightSource& source, std::string_v
 Result<DecoderWeights> load_decoder_weights(const ModelFile& file, WeightConversion conversion,
                                             compute::ThreadPool& pool) {
   DecoderWeights weights;
-  weights.design = TRY(decoder_design(file));
   weights.arena = TRY(compute::WeightArena::reserve(matrix_bytes(file, conversion)));
   Loader loader(file, conversion, pool, weights.arena);
   for (int layer = 0; layer < file.shape.layers; ++layer) {
-    weights.layers.push_back(TRY(loader.layer(layer, weights.design)));
+    weights.layers.push_back(TRY(loader.layer(layer)));
   }
   weights.final_norm = TRY(load_vector(*file.weights, "output_norm.weight", file.shape.hidden));
   TRY(loader.output(weights));
@@ -193,14 +215,14 @@ Result<DecoderWeights> load_decoder_weights(const ModelFile& file, WeightConvers
 }
 
 int64_t decoder_weight_bytes(const ModelFile& file, WeightConversion conversion) {
-  const Hyperparameters& shape = file.shape;
-  const int64_t norms =
-      (int64_t{2} * shape.layers + 1) * shape.hidden + int64_t{2} * shape.layers * shape.head_dim;
   const TensorView* table = file.weights->find(kEmbeddingName);
-  const bool apart =
-      table != nullptr &&
-      !(shape.tied_embeddings && packed_type(*table, conversion, MatrixUse::kOutput) == table->type);
-  return matrix_bytes(file, conversion) + norms * 4 + (apart ? static_cast<int64_t>(table->data.size()) : 0);
+  const bool apart = table != nullptr &&
+                     !(file.shape.tied_embeddings && packed_type(*table, conversion, true) == table->type);
+  int64_t bytes = matrix_bytes(file, conversion);
+  for (const ExpectedTensor& expected : expected_tensors(file.shape)) {
+    if (expected.rank == 1) bytes += expected.columns * int64_t{sizeof(float)};
+  }
+  return bytes + (apart ? static_cast<int64_t>(table->data.size()) : 0);
 }
 
 }  // namespace feilun::model

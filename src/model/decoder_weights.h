@@ -7,7 +7,6 @@
 
 #include "base/result.h"
 #include "compute/weight_matrix.h"
-#include "model/decoder_design.h"
 #include "model/model_file.h"
 #include "model/weight_packing.h"
 
@@ -28,16 +27,28 @@ struct Linear {
   void append(compute::WeightMatrix matrix);
 };
 
-struct DecoderLayer {
-  std::vector<float> attention_norm;
-  std::vector<float> q_norm;  ///< empty without QK-norm
-  std::vector<float> k_norm;
-  Linear qkv;
-  Linear attention_output;
-  std::vector<float> ffn_norm;
+struct FeedForwardWeights {
   Linear gate;
   Linear up;
   Linear down;
+};
+
+/// What a model does not have is empty.
+struct DecoderLayer {
+  std::vector<float> attention_norm;
+  std::vector<float> q_norm;
+  std::vector<float> k_norm;
+  Linear qkv;
+  std::vector<float> qkv_bias;  ///< at the offsets of `qkv`
+  Linear attention_output;
+  std::vector<float> attention_output_bias;
+  std::vector<float> attention_post_norm;
+  std::vector<float> ffn_norm;
+  FeedForwardWeights feed_forward;
+  Linear router;  ///< chooses among `experts`
+  std::vector<FeedForwardWeights> experts;
+  bool ffn_reads_quantised = false;  ///< some gate or up multiplies quantised activations
+  std::vector<float> ffn_post_norm;
 };
 
 /// The table of token embeddings: rows of the file, or columns of the output matrix where both are the same.
@@ -56,7 +67,6 @@ class Embeddings {
 };
 
 struct DecoderWeights {
-  DecoderDesign design;
   compute::WeightArena arena;
   std::vector<DecoderLayer> layers;
   std::vector<float> final_norm;

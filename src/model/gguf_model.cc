@@ -3,93 +3,109 @@
 #include <algorithm>
 #include <array>
 
-#include "model/gguf.h"
+#include "model/bert_files.h"
+#include "model/family.h"
+#include "model/fused_tensors.h"
+#include "model/pooling_files.h"
 
 namespace feilun::model {
 namespace {
 
-/// Reads "ARCHITECTURE.key".
-class Settings {
- public:
-  Settings(const Gguf& gguf, std::string_view architecture) : gguf_(gguf), prefix_(architecture) {}
-  std::string key(std::string_view name) const { return fmt::format("{}.{}", prefix_, name); }
+bool holds(const Gguf& gguf, std::string_view name) {
+  return std::ranges::find(gguf.tensors(), name, &TensorView::name) != gguf.tensors().end();
+}
 
-  Result<int> needed(std::string_view name) const {
-    const auto value = TRY(gguf_.integer(key(name)));
-    if (!value) return fail(ErrorCode::kCorrupt, "the GGUF file does not say {}", key(name));
-    return *value;
+Result<> refuse_unknown_features(const Gguf& gguf, const GgufSettings& settings,
+                                 const Hyperparameters& shape) {
+  if (TRY(settings.integer_or("expert_count", 0)) > 0 && shape.experts.count == 0) {
+    return fail(ErrorCode::kUnsupported,
+                "the model is a mixture of experts, which this version does not run for {}",
+                shape.architecture);
   }
-  Result<int> integer_or(std::string_view name, int otherwise) const {
-    return TRY(gguf_.integer(key(name))).value_or(otherwise);
+  if (TRY(settings.integer_or("expert_shared_count", 0)) > 0) {
+    return fail(ErrorCode::kUnsupported, "the model has shared experts, which this version does not run");
   }
-  Result<float> number_or(std::string_view name, float otherwise) const {
-    return TRY(gguf_.number(key(name))).value_or(otherwise);
+  if (holds(gguf, "rope_factors_long.weight") || holds(gguf, "rope_factors_short.weight")) {
+    return fail(ErrorCode::kUnsupported,
+                "the model needs RoPE scaling of type longrope, which this version does not have");
   }
+  return {};
+}
 
- private:
-  const Gguf& gguf_;
-  std::string prefix_;
-};
+Result<RopeScaling> read_rope_scaling(const GgufSettings& settings, int context) {
+  RopeScaling scaling;
+  const auto kind = TRY(settings.string_or("rope.scaling.type", "none"));
+  scaling.factor = TRY(settings.number_or("rope.scaling.factor", 0.0f));
+  if (kind == "none" || (kind == "linear" && scaling.factor == 0.0f)) return RopeScaling();
+  if (kind != "linear" && kind != "yarn") {
+    return fail(ErrorCode::kUnsupported,
+                "the model needs RoPE scaling of type {}, which this version does not have", kind);
+  }
+  if (kind == "linear") {
+    scaling.kind = RopeScaling::Kind::kLinear;
+    return scaling;
+  }
+  scaling.kind = RopeScaling::Kind::kYarn;
+  scaling.original_context = TRY(settings.integer_or("rope.scaling.original_context_length", context));
+  scaling.fast_turns = TRY(settings.number_or("rope.scaling.yarn_beta_fast", scaling.fast_turns));
+  scaling.slow_turns = TRY(settings.number_or("rope.scaling.yarn_beta_slow", scaling.slow_turns));
+  for (const std::string_view key :
+       {"rope.scaling.attn_factor", "rope.scaling.yarn_attn_factor", "rope.scaling.yarn_ext_factor"}) {
+    if (TRY(settings.number_or(key, 1.0f)) == 1.0f) continue;
+    return fail(ErrorCode::kUnsupported, "{} is not 1, which this version does not compute with",
+                settings.key(key));
+  }
+  return scaling;
+}
 
-Result<> refuse_unknown_features(const Gguf& gguf, const Settings& settings) {
-  if (TRY(settings.integer_or("expert_count", 0)) > 0) {
-    return fail(ErrorCode::kUnsupported,
-                "the model is a mixture of experts, which this version does not run");
+Result<> read_attention(const Gguf& gguf, const GgufSettings& settings, Hyperparameters& shape) {
+  shape.heads = TRY(settings.needed("attention.head_count"));
+  shape.kv_heads = TRY(settings.integer_or("attention.head_count_kv", shape.heads));
+  shape.head_dim =
+      TRY(settings.integer_or("attention.key_length", shape.heads > 0 ? shape.hidden / shape.heads : 0));
+  if (TRY(settings.integer_or("attention.value_length", shape.head_dim)) != shape.head_dim) {
+    return fail(ErrorCode::kUnsupported, "keys and values of different widths are not supported");
   }
-  if (TRY(settings.integer_or("attention.sliding_window", 0)) > 0) {
-    return fail(ErrorCode::kUnsupported,
-                "the model needs sliding-window attention, which this version does not have");
+  shape.rope_base = TRY(settings.number_or("rope.freq_base", 10000.0f));
+  const int turned = TRY(settings.integer_or("rope.dimension_count", shape.head_dim));
+  if (turned != shape.head_dim) shape.rope_dimension = turned;
+  shape.rope_scaling = TRY(read_rope_scaling(settings, shape.context));
+  shape.rope_divisors = holds(gguf, "rope_freqs.weight");
+  shape.qkv_bias = holds(gguf, "blk.0.attn_q.bias") || holds(gguf, "blk.0.attn_qkv.bias");
+  shape.output_bias = holds(gguf, "blk.0.attn_output.bias");
+  const float scale = TRY(settings.number_or("attention.scale", 0.0f));
+  if (scale > 0) shape.score_divisor = 1.0f / (scale * scale);
+  return {};
+}
+
+Result<> read_vocabulary(const Gguf& gguf, Hyperparameters& shape) {
+  shape.tied_embeddings = !holds(gguf, "output.weight");
+  const auto table = std::ranges::find(gguf.tensors(), "token_embd.weight", &TensorView::name);
+  if (table == gguf.tensors().end() || table->dims[1] > 1 << 24) {
+    return fail(ErrorCode::kCorrupt, "tensor token_embd.weight is missing or too large");
   }
-  const auto scaling = TRY(gguf.string(settings.key("rope.scaling.type"))).value_or("none");
-  const float factor = TRY(settings.number_or("rope.scaling.factor", 1.0f));
-  if (scaling != "none" && !(scaling == "linear" && (factor == 1.0f || factor == 0.0f))) {
-    return fail(ErrorCode::kUnsupported,
-                "the model needs RoPE scaling of type {}, which this version does not have", scaling);
-  }
-  const auto is_rope = [](const TensorView& tensor) { return tensor.name == "rope_freqs.weight"; };
-  if (std::ranges::any_of(gguf.tensors(), is_rope)) {
-    return fail(ErrorCode::kUnsupported,
-                "the model scales RoPE by rope_freqs.weight, which this version does not have");
-  }
+  shape.vocabulary = static_cast<int>(table->dims[1]);
   return {};
 }
 
 Result<Hyperparameters> read_shape(const Gguf& gguf) {
   Hyperparameters shape;
   shape.architecture = TRY(gguf.string("general.architecture")).value_or("");
-  if (shape.architecture != "llama" && shape.architecture != "qwen3") {
-    return fail(ErrorCode::kUnsupported,
-                "the model's architecture is \"{}\"; this version runs llama and qwen3", shape.architecture);
-  }
-  const Settings settings(gguf, shape.architecture);
-  TRY(refuse_unknown_features(gguf, settings));
+  if (shape.architecture == "bert") return read_bert_gguf(gguf);
+  const Family& family = *TRY(find_family(shape.architecture));
+  const GgufSettings settings(gguf, shape.architecture);
   shape.layers = TRY(settings.needed("block_count"));
   shape.hidden = TRY(settings.needed("embedding_length"));
-  shape.heads = TRY(settings.needed("attention.head_count"));
-  shape.kv_heads = TRY(settings.integer_or("attention.head_count_kv", shape.heads));
   shape.ffn = TRY(settings.needed("feed_forward_length"));
   shape.context = TRY(settings.needed("context_length"));
-  shape.head_dim =
-      TRY(settings.integer_or("attention.key_length", shape.heads > 0 ? shape.hidden / shape.heads : 0));
   shape.norm_epsilon = TRY(settings.number_or("attention.layer_norm_rms_epsilon", 1e-5f));
-  shape.rope_base = TRY(settings.number_or("rope.freq_base", 10000.0f));
-  shape.qk_norm = shape.architecture == "qwen3";
-  shape.rope_pairs = shape.architecture == "llama" ? RopePairs::kNeighbours : RopePairs::kHalves;
-  if (TRY(settings.integer_or("attention.value_length", shape.head_dim)) != shape.head_dim) {
-    return fail(ErrorCode::kUnsupported, "keys and values of different widths are not supported");
-  }
-  if (TRY(settings.integer_or("rope.dimension_count", shape.head_dim)) != shape.head_dim) {
-    return fail(ErrorCode::kUnsupported, "RoPE over a part of a head is not supported");
-  }
-  shape.tied_embeddings = true;
-  for (const TensorView& tensor : gguf.tensors()) {
-    if (tensor.name == "output.weight") shape.tied_embeddings = false;
-    if (tensor.name == "token_embd.weight" && tensor.dims[1] <= 1 << 24) {
-      shape.vocabulary = static_cast<int>(tensor.dims[1]);
-    }
-  }
-  if (shape.vocabulary == 0)
-    return fail(ErrorCode::kCorrupt, "tensor token_embd.weight is missing or too large");
+  shape.rope_pairs = family.gguf_pairs;
+  shape.qk_norm = family.qk_norm;
+  shape.post_norms = family.post_norms;
+  TRY(read_attention(gguf, settings, shape));
+  TRY(read_vocabulary(gguf, shape));
+  if (family.read_gguf != nullptr) TRY(family.read_gguf(settings, shape));
+  TRY(refuse_unknown_features(gguf, settings, shape));
   return shape;
 }
 
@@ -134,13 +150,15 @@ Result<ModelParts> read_gguf_model(GgufFiles opened) {
   ModelParts parts;
   parts.file.format = "GGUF v3";
   parts.file.shape = TRY(read_shape(gguf));
+  TRY(read_gguf_pooling(gguf, parts.file));
   parts.file.name = TRY(gguf.string("general.name")).value_or(parts.file.shape.architecture);
   parts.file.sampling = TRY(read_sampling(gguf));
   parts.tokenizer = TRY(read_gguf_tokenizer(gguf));
   parts.file.end_tokens = TRY(read_end_tokens(gguf, parts.tokenizer));
   parts.file.chat_template_source = TRY(gguf.string("tokenizer.chat_template")).value_or("");
-  const auto tensors = gguf.tensors();
-  parts.file.weights = TRY(MappedWeights::make({tensors.begin(), tensors.end()}, std::move(opened.files)));
+  std::vector<TensorView> tensors(gguf.tensors().begin(), gguf.tensors().end());
+  cut_fused_tensors(parts.file.shape, tensors);
+  parts.file.weights = TRY(MappedWeights::make(std::move(tensors), std::move(opened.files)));
   return parts;
 }
 

@@ -1,13 +1,16 @@
 #include "model/hugging_face.h"
 
 #include <algorithm>
-#include <array>
-#include <charconv>
-#include <map>
+#include <cstring>
 #include <set>
 
-#include "model/hugging_face_json.h"
+#include "compute/quantise.h"
+#include "model/bert_files.h"
+#include "model/family.h"
+#include "model/fused_tensors.h"
+#include "model/hugging_face_rope.h"
 #include "model/hugging_face_tokenizer.h"
+#include "model/pooling_files.h"
 #include "model/safetensors.h"
 
 namespace feilun::model {
@@ -16,81 +19,54 @@ namespace {
 namespace fs = std::filesystem;
 using Files = std::vector<std::shared_ptr<const MappedFile>>;
 
-Result<std::string> read_architecture(const HuggingFaceObject& config) {
+/// nullptr for a BERT, which is no decoder.
+Result<const Family*> read_family(const HuggingFaceObject& config) {
   const auto list = config.find("architectures");
   simdjson::dom::array names;
   std::string_view name;
   if (list && list->get(names) == simdjson::SUCCESS && names.size() > 0) {
     if (names.at(0).get(name) != simdjson::SUCCESS) name = "";
   }
-  if (name == "LlamaForCausalLM") return "llama";
-  if (name == "Qwen3ForCausalLM") return "qwen3";
-  return fail(
-      ErrorCode::kUnsupported,
-      "config.json names the architecture \"{}\"; this version runs LlamaForCausalLM and Qwen3ForCausalLM",
-      name);
+  if (is_bert_name(name)) return nullptr;
+  return find_hugging_face_family(name);
 }
 
-Result<> refuse_unknown_features(const HuggingFaceObject& config) {
-  for (const std::string_view key : {"attention_bias", "mlp_bias"}) {
-    if (TRY(config.boolean(key)).value_or(false)) {
-      return fail(ErrorCode::kUnsupported, "config.json sets {}, which this version does not compute", key);
-    }
-  }
-  if (TRY(config.boolean("use_sliding_window")).value_or(false)) {
-    return fail(ErrorCode::kUnsupported,
-                "the model needs sliding-window attention, which this version does not have");
-  }
+Result<> refuse_unknown_features(const Family& family, const HuggingFaceObject& config) {
   if (config.find("quantization_config")) {
     return fail(ErrorCode::kUnsupported,
                 "the weights are quantised in a way that this version does not read");
   }
-  const auto activation = TRY(config.string("hidden_act")).value_or("silu");
-  if (activation != "silu") {
-    return fail(ErrorCode::kUnsupported, "the activation is {}, but this version has only silu", activation);
+  const std::string_view computed = family.gelu ? "gelu_pytorch_tanh" : "silu";
+  const auto activation = TRY(config.string(family.activation_key)).value_or(computed);
+  if (activation != computed) {
+    return fail(ErrorCode::kUnsupported, "the activation is {}, but {} is computed with {} here", activation,
+                family.name, computed);
   }
   return {};
 }
 
-/// The RoPE base, which newer files keep with the scaling in one object.
-Result<float> read_rope(const HuggingFaceObject& config) {
-  float base = TRY(config.number("rope_theta")).value_or(10000.0f);
-  for (const std::string_view key : {"rope_scaling", "rope_parameters"}) {
-    const auto rope = TRY(config.object(key));
-    if (!rope) continue;
-    auto type = TRY(rope->string("rope_type"));
-    if (!type) type = TRY(rope->string("type"));
-    if (type.value_or("default") != "default") {
-      return fail(ErrorCode::kUnsupported,
-                  "the model needs RoPE scaling of type {}, which this version does not have", *type);
-    }
-    if (TRY(rope->number("partial_rotary_factor")).value_or(1.0f) != 1.0f) {
-      return fail(ErrorCode::kUnsupported, "RoPE over a part of a head is not supported");
-    }
-    base = TRY(rope->number("rope_theta")).value_or(base);
-  }
-  return base;
-}
-
-Result<Hyperparameters> read_shape(const HuggingFaceObject& config) {
+/// The numbers of the decoder, all that config.json says of them.
+Result<Hyperparameters> read_shape(const Family& family, const HuggingFaceObject& config) {
   Hyperparameters shape;
-  shape.architecture = TRY(read_architecture(config));
-  TRY(refuse_unknown_features(config));
+  shape.architecture = family.name;
+  TRY(refuse_unknown_features(family, config));
   shape.layers = TRY(config.needed_integer("num_hidden_layers"));
   shape.hidden = TRY(config.needed_integer("hidden_size"));
   shape.heads = TRY(config.needed_integer("num_attention_heads"));
   shape.kv_heads = TRY(config.integer("num_key_value_heads")).value_or(shape.heads);
-  const bool is_qwen3 = shape.architecture == "qwen3";
-  const int usual = is_qwen3 ? 128 : shape.heads > 0 ? shape.hidden / shape.heads : 0;
-  shape.head_dim = TRY(config.integer("head_dim")).value_or(usual);
+  const int equal_parts = shape.heads > 0 ? shape.hidden / shape.heads : 0;
+  shape.head_dim =
+      TRY(config.integer("head_dim")).value_or(family.head_dim > 0 ? family.head_dim : equal_parts);
   shape.ffn = TRY(config.needed_integer("intermediate_size"));
   shape.vocabulary = TRY(config.needed_integer("vocab_size"));
   shape.context = TRY(config.needed_integer("max_position_embeddings"));
-  shape.norm_epsilon = TRY(config.number("rms_norm_eps")).value_or(1e-6f);
-  shape.rope_base = TRY(read_rope(config));
-  shape.rope_pairs = RopePairs::kHalves;
-  shape.qk_norm = is_qwen3;
-  shape.tied_embeddings = TRY(config.boolean("tie_word_embeddings")).value_or(false);
+  shape.norm_epsilon = TRY(config.number("rms_norm_eps")).value_or(family.norm_epsilon);
+  shape.rope_pairs = family.hugging_face_pairs;
+  shape.qk_norm = family.qk_norm;
+  shape.post_norms = family.post_norms;
+  shape.tied_embeddings = TRY(config.boolean("tie_word_embeddings")).value_or(family.ties_embeddings);
+  TRY(read_hugging_face_rope(config, family.rotary_part, shape));
+  TRY(family.read_config(config, shape));
   return shape;
 }
 
@@ -118,43 +94,6 @@ Result<> read_generation(const HuggingFaceObject& generation, ModelFile& file) {
   file.sampling.min_p = TRY(generation.number("min_p"));
   file.sampling.repetition_penalty = TRY(generation.number("repetition_penalty"));
   return add_end_tokens(generation, file.end_tokens);
-}
-
-struct Renamed {
-  std::string_view from;
-  std::string_view to;
-};
-
-constexpr std::array<Renamed, 11> kLayerNames = {{
-    {"input_layernorm.weight", "attn_norm.weight"},
-    {"self_attn.q_proj.weight", "attn_q.weight"},
-    {"self_attn.k_proj.weight", "attn_k.weight"},
-    {"self_attn.v_proj.weight", "attn_v.weight"},
-    {"self_attn.q_norm.weight", "attn_q_norm.weight"},
-    {"self_attn.k_norm.weight", "attn_k_norm.weight"},
-    {"self_attn.o_proj.weight", "attn_output.weight"},
-    {"post_attention_layernorm.weight", "ffn_norm.weight"},
-    {"mlp.gate_proj.weight", "ffn_gate.weight"},
-    {"mlp.up_proj.weight", "ffn_up.weight"},
-    {"mlp.down_proj.weight", "ffn_down.weight"},
-}};
-
-/// GGUF's name of a tensor; a name that has none stays, and is refused when the tensors are checked.
-std::string gguf_name(std::string_view name) {
-  if (name == "model.embed_tokens.weight") return "token_embd.weight";
-  if (name == "model.norm.weight") return "output_norm.weight";
-  if (name == "lm_head.weight") return "output.weight";
-  constexpr std::string_view kLayers = "model.layers.";
-  if (!name.starts_with(kLayers)) return std::string(name);
-  const std::string_view rest = name.substr(kLayers.size());
-  int layer = 0;
-  const auto [end, error] = std::from_chars(rest.data(), rest.data() + rest.size(), layer);
-  const auto digits = static_cast<size_t>(end - rest.data());
-  if (error != std::errc() || digits >= rest.size() || rest[digits] != '.') return std::string(name);
-  for (const Renamed& renamed : kLayerNames) {
-    if (rest.substr(digits + 1) == renamed.from) return fmt::format("blk.{}.{}", layer, renamed.to);
-  }
-  return std::string(name);
 }
 
 /// Tied files keep the shared matrix under either name, or under both.
@@ -186,6 +125,22 @@ Result<> read_tensor_file(const fs::path& path, std::vector<TensorView>& tensors
   return {};
 }
 
+/// Puts norms whose file holds their weights less one into memory as they are.
+std::vector<std::unique_ptr<std::byte[]>> add_one_to_norms(std::vector<TensorView>& tensors) {
+  std::vector<std::unique_ptr<std::byte[]>> copies;
+  for (TensorView& tensor : tensors) {
+    if (tensor.rank != 1 || !tensor.name.ends_with("norm.weight")) continue;
+    std::vector<float> weights(static_cast<size_t>(tensor.element_count()));
+    compute::dequantise(tensor.type, tensor.data, weights);
+    for (float& weight : weights) weight += 1.0f;
+    const size_t bytes = weights.size() * sizeof(float);
+    std::memcpy(copies.emplace_back(std::make_unique<std::byte[]>(bytes)).get(), weights.data(), bytes);
+    tensor.type = compute::DType::kF32;
+    tensor.data = {copies.back().get(), bytes};
+  }
+  return copies;
+}
+
 /// The shards of model.safetensors.index.json, each named once.
 Result<std::set<std::string>> read_shard_names(const fs::path& index) {
   const JsonDocument document = TRY(read_json_file(index));
@@ -205,7 +160,8 @@ Result<std::set<std::string>> read_shard_names(const fs::path& index) {
   return names;
 }
 
-Result<std::shared_ptr<const WeightSource>> read_weights(const fs::path& directory, bool tied) {
+Result<std::shared_ptr<const WeightSource>> read_weights(const fs::path& directory, const Family* family,
+                                                         const Hyperparameters& shape) {
   std::vector<TensorView> tensors;
   Files files;
   const fs::path single = directory / "model.safetensors";
@@ -219,9 +175,15 @@ Result<std::shared_ptr<const WeightSource>> read_weights(const fs::path& directo
   } else {
     return fail(ErrorCode::kNotFound, "there is no model.safetensors and no model.safetensors.index.json");
   }
-  for (TensorView& tensor : tensors) tensor.name = gguf_name(tensor.name);
-  if (tied) settle_tied_embeddings(tensors);
-  return MappedWeights::make(std::move(tensors), std::move(files));
+  for (TensorView& tensor : tensors) {
+    tensor.name = family == nullptr ? bert_tensor_name(tensor.name) : gguf_tensor_name(*family, tensor.name);
+  }
+  std::erase_if(tensors, [](const TensorView& tensor) { return tensor.name.empty(); });
+  if (shape.tied_embeddings) settle_tied_embeddings(tensors);
+  cut_fused_tensors(shape, tensors);
+  if (family == nullptr || !family->norms_less_one) return MappedWeights::make(std::move(tensors), std::move(files));
+  auto copies = add_one_to_norms(tensors);
+  return MappedWeights::make(std::move(tensors), std::move(files), std::move(copies));
 }
 
 }  // namespace
@@ -233,7 +195,8 @@ Result<ModelParts> read_hugging_face_model(const fs::path& directory) {
   file.name = fs::absolute(directory / "").parent_path().filename().string();
   const JsonDocument config_document = TRY(read_json_file(directory / "config.json"));
   const HuggingFaceObject config(config_document.root());
-  file.shape = TRY(read_shape(config));
+  const Family* family = TRY(read_family(config));
+  file.shape = family == nullptr ? TRY(read_bert_config(config)) : TRY(read_shape(*family, config));
   const fs::path generation = directory / "generation_config.json";
   if (fs::exists(generation)) {
     const JsonDocument document = TRY(read_json_file(generation));
@@ -246,7 +209,8 @@ Result<ModelParts> read_hugging_face_model(const fs::path& directory) {
   const TokenId eos = parts.tokenizer.eos;
   if (eos >= 0 && std::ranges::find(file.end_tokens, eos) == file.end_tokens.end())
     file.end_tokens.push_back(eos);
-  file.weights = TRY(read_weights(directory, file.shape.tied_embeddings));
+  file.weights = TRY(read_weights(directory, family, file.shape));
+  TRY(read_directory_pooling(directory, file));
   return parts;
 }
 

@@ -47,6 +47,10 @@ std::string with_wide_integers_as_fractions(std::string_view text) {
 
 }  // namespace
 
+bool HuggingFaceObject::has(std::string_view key) const {
+  return object_ && (*object_)[key].error() == simdjson::SUCCESS;
+}
+
 std::optional<HuggingFaceObject::Element> HuggingFaceObject::find(std::string_view key) const {
   Element found;
   if (!object_ || (*object_)[key].get(found) != simdjson::SUCCESS || found.is_null()) return std::nullopt;

@@ -17,6 +17,8 @@ class HuggingFaceObject {
   HuggingFaceObject() = default;
   explicit HuggingFaceObject(Element object) : object_(object) {}
 
+  /// The member is there, be it null.
+  bool has(std::string_view key) const;
   /// The member, whatever its type.
   std::optional<Element> find(std::string_view key) const;
   Result<std::optional<HuggingFaceObject>> object(std::string_view key) const;

@@ -26,9 +26,11 @@ struct ModelParts {
 /// Tensors in mapped files (and copies, where a file puts numbers at odd addresses).
 class MappedWeights final : public WeightSource {
  public:
-  /// Keeps the files alive. kCorrupt when two tensors have one name.
+  /// Keeps the files alive, and `copies`, the tensors that are not in them as they should be. kCorrupt when
+  /// two tensors have one name.
   static Result<std::shared_ptr<const MappedWeights>> make(
-      std::vector<TensorView> tensors, std::vector<std::shared_ptr<const MappedFile>> files);
+      std::vector<TensorView> tensors, std::vector<std::shared_ptr<const MappedFile>> files,
+      std::vector<std::unique_ptr<std::byte[]>> copies = {});
 
   const TensorView* find(std::string_view name) const override;
   std::span<const TensorView> tensors() const override { return tensors_; }

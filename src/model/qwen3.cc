@@ -1,17 +1,28 @@
-#include "model/qwen3.h"
+#include "model/qwen_windows.h"
 
-#include <cmath>
+// Qwen3: an RMS norm on every query and key head, whose width is independent of the hidden size.
 
 namespace feilun::model {
+namespace {
 
-Result<DecoderDesign> qwen3_design(const ModelFile& file) {
-  const Hyperparameters& shape = file.shape;
-  DecoderDesign design;
-  design.qk_norm = true;
-  design.rope_neighbours = shape.rope_pairs == RopePairs::kNeighbours;
-  design.inverse_frequencies = rope_inverse_frequencies(shape.rope_base, shape.head_dim);
-  design.score_factor = 1.0f / std::sqrt(static_cast<float>(shape.head_dim));
-  return design;
+Result<> read_config(const HuggingFaceObject& config, Hyperparameters& shape) {
+  TRY(read_attention_bias(config, shape));
+  return read_qwen_windows(config, shape);
+}
+
+constexpr Family kQwen3 = {
+    .name = "qwen3",
+    .hugging_face = "Qwen3ForCausalLM",
+    .qk_norm = true,
+    .head_dim = 128,
+    .read_config = read_config,
+    .read_gguf = refuse_gguf_window,
+};
+
+}  // namespace
+
+const Family& qwen3_family() {
+  return kQwen3;
 }
 
 }  // namespace feilun::model

@@ -1,0 +1,24 @@
+#include "model/qwen_windows.h"
+
+namespace feilun::model {
+
+Result<> read_qwen_windows(const HuggingFaceObject& config, Hyperparameters& shape) {
+  if (!TRY(config.boolean("use_sliding_window")).value_or(false)) return {};
+  const int usual = config.has("sliding_window") ? 0 : 4096;  // null: no window
+  const int window = TRY(config.integer("sliding_window")).value_or(usual);
+  TRY(read_windows(config, window, [](int) { return true; }, shape));
+  if (config.has("layer_types") || shape.windows.empty()) return {};
+  const int first = TRY(config.integer("max_window_layers")).value_or(28);
+  for (int layer = 0; layer < std::min(first, shape.layers); ++layer) {
+    shape.windows[static_cast<size_t>(layer)] = 0;
+  }
+  return {};
+}
+
+Result<> refuse_gguf_window(const GgufSettings& settings, Hyperparameters&) {
+  if (TRY(settings.integer_or("attention.sliding_window", 0)) == 0) return {};
+  return fail(ErrorCode::kUnsupported, "{} is set, but the file does not say for which layers",
+              settings.key("attention.sliding_window"));
+}
+
+}  // namespace feilun::model
