@@ -1,5 +1,8 @@
 #!/usr/bin/env python3
-"""Random Unicode texts and their ids by Hugging Face's tokenizers, for two vocabularies."""
+"""Random Unicode texts and their ids by Hugging Face's tokenizers, for two vocabularies.
+
+tokenizer_strings.json holds 300 texts with their ids. tokenizer_blocks.json holds what 10,000 more are made of and,
+for each block of a hundred, a hash of all their ids: the test makes the same texts from the same numbers."""
 import json
 import pathlib
 import random
@@ -51,6 +54,73 @@ def qwen2(folder):
     return tokenizer
 
 
+MASK = (1 << 64) - 1
+BLOCKS, TEXTS = 100, 100
+PARTS = {
+    "words": WORDS + BLANKS + ["<|im_start|>", "<|im_end|>", "<|im_", "<|endoftext|>", "<unk>", "<s>", "</s>", "<|start_story|>",
+                               "<0x41>", "\u2581", "##", "[CLS]", "'S", "'Ve", "\u0130", "\u017f", "\u1e9e", "\ufb01\u0301", "once upon a time",
+                               "http://a.b/c?d=e&f", "def f(x):\n    return x**2", "1,234,567.89", "2026-01-01T00:00:00Z"],
+    # All of one kind of character each; assigned since long ago, so that every library's tables agree.
+    "ranges": [[0x20, 0x7e], [0x30, 0x39], [0x41, 0x5a], [0x61, 0x7a], [0x00, 0x1f], [0x7f, 0x9f], [0xa0, 0x17f], [0x300, 0x33f],
+               [0x391, 0x3a1], [0x410, 0x44f], [0x5d0, 0x5ea], [0x5b0, 0x5bc], [0x621, 0x63a], [0x64b, 0x652], [0x660, 0x669],
+               [0x905, 0x939], [0x93e, 0x94d], [0xe01, 0xe3a], [0x1100, 0x1112], [0x1161, 0x1175], [0x11a8, 0x11c2], [0x1e00, 0x1e99],
+               [0x1f00, 0x1f15], [0x2000, 0x200f], [0x2010, 0x2027], [0x2028, 0x202f], [0x2070, 0x2071], [0x2100, 0x214b],
+               [0x2160, 0x2182], [0x2200, 0x22ff], [0x3000, 0x303f], [0x3041, 0x3096], [0x3099, 0x309c], [0x30a1, 0x30fa],
+               [0x4e00, 0x9fa5], [0x4e00, 0x4eff], [0xac00, 0xd7a3], [0xe000, 0xe00f], [0xf900, 0xf9ff], [0xfb00, 0xfb06],
+               [0xfe00, 0xfe0f], [0xff01, 0xff5e], [0x1d15e, 0x1d164], [0x1d400, 0x1d454], [0x1f300, 0x1f320], [0x1f600, 0x1f64f],
+               [0x1f1e6, 0x1f1ff], [0x20000, 0x200ff], [0x2f800, 0x2f80f]],
+    "runs": [" ", "\n", "\t", "7", "a", "=", "-", "\u3000", "\u0301", "\U0001f600", " \n", "\r\n", "ab", "\u98de"],
+}
+
+
+class Numbers:
+    """SplitMix64."""
+
+    def __init__(self, seed):
+        self.state = seed
+
+    def below(self, end):
+        self.state = (self.state + 0x9e3779b97f4a7c15) & MASK
+        x = self.state
+        x = ((x ^ x >> 30) * 0xbf58476d1ce4e5b9) & MASK
+        x = ((x ^ x >> 27) * 0x94d049bb133111eb) & MASK
+        return (x ^ x >> 31) % end
+
+
+def block_text(numbers):
+    parts = []
+    for _ in range(1 + numbers.below(8)):
+        kind = numbers.below(8)
+        if kind < 3:
+            parts.append(PARTS["words"][numbers.below(len(PARTS["words"]))])
+        elif kind < 7:
+            low, high = PARTS["ranges"][numbers.below(len(PARTS["ranges"]))]
+            parts.append("".join(chr(low + numbers.below(high - low + 1)) for _ in range(1 + numbers.below(8))))
+        else:
+            parts.append(PARTS["runs"][numbers.below(len(PARTS["runs"]))] * (1 + numbers.below(40)))
+    return "".join(parts)
+
+
+def block_hash(tokenizer, texts):
+    value = 0xcbf29ce484222325
+    for text in texts:
+        for number in [id + 1 for id in tokenizer.encode(text, add_special_tokens=False).ids] + [0]:
+            value = ((value ^ number) * 0x100000001b3) & MASK
+    return f"{value:016x}"
+
+
+def write_blocks(tokenizers, path):
+    blocks = []
+    for block in range(BLOCKS):
+        numbers = Numbers(block)
+        blocks.append([block_text(numbers) for _ in range(TEXTS)])
+    for tokenizer in tokenizers.values():
+        tokenizer.encode_special_tokens = True  # what a text says is text
+    document = {**PARTS, "texts": TEXTS,
+                "hashes": {name: [block_hash(tok, texts) for texts in blocks] for name, tok in tokenizers.items()}}
+    path.write_text(json.dumps(document, ensure_ascii=True, separators=(",", ":")).replace("],", "],\n") + "\n")
+
+
 def main():
     testdata, golden = map(pathlib.Path, sys.argv[1:3])
     rng = random.Random(20260101)
@@ -63,6 +133,7 @@ def main():
              for t in texts]
     lines = ",\n".join(json.dumps(case, ensure_ascii=True, separators=(",", ":")) for case in cases)
     (golden / "tokenizer_strings.json").write_text(f"[\n{lines}\n]\n")
+    write_blocks(both, golden / "tokenizer_blocks.json")
 
 
 main()
