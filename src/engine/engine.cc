@@ -1,11 +1,10 @@
 #include "engine/engine.h"
 
-#include <algorithm>
-#include <thread>
 #include <utility>
 
 #include "engine/available_memory.h"
 #include "engine/engine_factory.h"
+#include "engine/engine_options.h"
 #include "engine/memory_fit.h"
 
 namespace feilun::engine {
@@ -25,24 +24,13 @@ BackendOptions::Quantise quantise_of(EngineOptions::Quantise quantise) {
   std::unreachable();
 }
 
-Result<> check_options(const EngineOptions& options) {
-  if (options.prefill_chunk < 1 || options.max_sequences < 1 || options.max_waiting < 1 ||
-      options.threads < 0) {
-    return fail(ErrorCode::kInvalidArgument,
-                "the prefill chunk, the sequences in a step and the queue must each be at least 1");
-  }
-  return {};
-}
-
-int thread_count(const EngineOptions& options) {
-  if (options.threads > 0) return options.threads;
-  return std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
-}
-
 }  // namespace
 
 Result<std::unique_ptr<Engine>> Engine::start(model::ModelFile file, EngineOptions options) {
   TRY(check_options(options));
+  if (file.embeds()) {
+    return fail(ErrorCode::kUnsupported, "{} turns texts into vectors and does not generate", file.name);
+  }
   const int64_t block_bytes = kv_block_bytes(file.shape, options.kv_bf16);
   const KvPlan kv = TRY(plan_kv({.context = options.context,
                                  .memory_bytes = options.kv_memory_bytes,

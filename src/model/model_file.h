@@ -13,6 +13,7 @@
 #include "base/result.h"
 #include "compute/dtype.h"
 #include "model/chat_template.h"
+#include "model/pooling.h"
 #include "model/tokenizer.h"
 
 namespace feilun::model {
@@ -97,6 +98,8 @@ struct Hyperparameters {
   std::vector<int> windows;    ///< of each layer: tokens a query sees, itself the last; 0: all; empty: no layer
                                ///< has one
   ExpertShape experts;
+  int positions = 0;    ///< BERT: rows of its table of positions
+  int token_types = 0;  ///< BERT: kinds of segments that a token may lie in
 };
 
 /// The maker's sampling settings (generation_config.json); used where a request says nothing.
@@ -113,12 +116,16 @@ struct ModelFile {
   std::string name;    ///< the maker's, for display
   std::string format;  ///< "GGUF v3" or "Hugging Face"
   Hyperparameters shape;
+  Pooling pooling = Pooling::kNone;  ///< how a text's vector is made, where the model gives vectors
   SamplingDefaults sampling;
   std::vector<TokenId> end_tokens;  ///< any of these ends an answer
   std::shared_ptr<const Tokenizer> tokenizer;
   std::shared_ptr<const ChatTemplate> chat_template;  ///< may be null: no chat endpoint without one
   std::string chat_template_source;
   std::shared_ptr<const WeightSource> weights;
+
+  /// The model turns texts into vectors (encoder.h) and generates nothing.
+  bool embeds() const { return pooling != Pooling::kNone; }
 };
 
 /// Opens a .gguf file (any part, where a model is split) or a Hugging Face directory. Every size, offset,

@@ -5,6 +5,7 @@
 #include <unordered_set>
 
 #include "base/log.h"
+#include "model/bert_weights.h"
 
 namespace feilun::model {
 

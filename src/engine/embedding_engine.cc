@@ -1,0 +1,232 @@
+#include "engine/embedding_engine.h"
+
+#include <algorithm>
+#include <cmath>
+#include <thread>
+#include <utility>
+
+#include "engine/attribution.h"
+#include "engine/available_memory.h"
+#include "engine/embedding_queue.h"
+#include "engine/engine_options.h"
+#include "engine/memory_fit.h"
+
+namespace feilun::engine {
+namespace {
+
+using Jobs = std::vector<std::unique_ptr<LiveJob>>;
+
+/// An input in a pass.
+struct Place {
+  LiveJob* job;
+  size_t input;
+  std::span<const TokenId> tokens() const { return job->job.inputs[input]; }
+};
+
+int64_t window_of(const model::ModelFile& file, const EngineOptions& options) {
+  return options.context > 0 ? std::min<int64_t>(options.context, file.shape.context) : file.shape.context;
+}
+
+class BatchedEmbeddings final : public EmbeddingEngine {
+ public:
+  BatchedEmbeddings(model::ModelFile file, std::unique_ptr<model::Encoder> encoder, EngineOptions options)
+      : file_(std::move(file)),
+        options_(std::move(options)),
+        encoder_(std::move(encoder)),
+        context_(window_of(file_, options_)),
+        queue_(options_.max_waiting, kTokensMax),
+        thread_([this] { run(); }) {}
+
+  ~BatchedEmbeddings() override {
+    queue_.close();
+    thread_.join();
+  }
+
+  Result<> submit(EmbeddingJob job, EmbeddingSink sink) override {
+    TRY(check(job));
+    return queue_.submit(std::move(job), std::move(sink));
+  }
+  void cancel(std::string_view id) override { queue_.cancel(id); }
+  std::vector<TokenId> encode(std::string_view text) const override {
+    return file_.tokenizer->framed(file_.tokenizer->encode(text));
+  }
+  const model::ModelFile& file() const override { return file_; }
+  int width() const override { return encoder_->width(); }
+  int64_t context() const override { return context_; }
+  EngineStats stats() const override { return queue_.stats(); }
+
+ private:
+  Result<> check(const EmbeddingJob& job) const;
+  void run();
+  std::vector<Place> plan();
+  void pass(const std::vector<Place>& places);
+  void store(const std::vector<Place>& places, std::span<const float> vectors);
+  void attribute(const std::vector<Place>& places, std::chrono::nanoseconds measured);
+  Jobs take_ended();
+  void deliver(Jobs ended);
+
+  const model::ModelFile file_;
+  const EngineOptions options_;
+  const std::unique_ptr<model::Encoder> encoder_;
+  const int64_t context_;
+  EmbeddingQueue queue_;
+  EngineStats stats_;
+  std::deque<std::unique_ptr<LiveJob>> jobs_;  ///< the next input is taken from the first
+  std::thread thread_;
+};
+
+Result<> BatchedEmbeddings::check(const EmbeddingJob& job) const {
+  if (job.inputs.empty()) return fail(ErrorCode::kInvalidArgument, "there is no input");
+  for (const auto& input : job.inputs) {
+    if (input.empty()) return fail(ErrorCode::kInvalidArgument, "an input has no tokens");
+    if (static_cast<int64_t>(input.size()) > context_) {
+      return fail(ErrorCode::kContextLengthExceeded,
+                  "an input has {} tokens, but the model's window holds {}", input.size(), context_);
+    }
+    const auto outside = [this](TokenId id) { return id < 0 || id >= file_.shape.vocabulary; };
+    if (std::ranges::any_of(input, outside)) {
+      return fail(ErrorCode::kInvalidArgument, "an input holds tokens outside of the vocabulary of {}",
+                  file_.shape.vocabulary);
+    }
+  }
+  return {};
+}
+
+void BatchedEmbeddings::run() {
+  Jobs cancelled;
+  while (queue_.refresh(jobs_, cancelled)) {
+    deliver(std::exchange(cancelled, {}));
+    const std::vector<Place> places = plan();
+    if (places.empty()) continue;
+    pass(places);
+    deliver(take_ended());
+  }
+  deliver(std::move(cancelled));
+}
+
+/// One input of each job in turn, as far as the tokens of a pass go. Who had its turn goes to the back, so
+/// that the next pass begins with who is due.
+std::vector<Place> BatchedEmbeddings::plan() {
+  std::vector<Place> places;
+  int64_t tokens = 0;
+  size_t passed_over = 0;  // jobs with nothing left to take
+  while (passed_over < jobs_.size() && places.size() < static_cast<size_t>(options_.max_sequences)) {
+    LiveJob& job = *jobs_.front();
+    if (!job.taken_whole()) {
+      const auto size = static_cast<int64_t>(job.job.inputs[job.next].size());
+      if (!places.empty() && tokens + size > options_.prefill_chunk) break;
+      tokens += size;
+      places.push_back({&job, job.next++});
+      passed_over = 0;
+    } else {
+      ++passed_over;
+    }
+    jobs_.push_back(std::move(jobs_.front()));
+    jobs_.pop_front();
+  }
+  return places;
+}
+
+void BatchedEmbeddings::pass(const std::vector<Place>& places) {
+  std::vector<std::span<const TokenId>> inputs;
+  for (const Place& place : places) inputs.push_back(place.tokens());
+  const auto begin = std::chrono::steady_clock::now();
+  const std::span<const float> vectors = encoder_->vectors(inputs);
+  store(places, vectors);
+  attribute(places, std::chrono::steady_clock::now() - begin);
+}
+
+void BatchedEmbeddings::store(const std::vector<Place>& places, std::span<const float> vectors) {
+  const auto width = static_cast<size_t>(encoder_->width());
+  for (const Place& place : places) {
+    const std::span<const float> vector = vectors.first(width);
+    vectors = vectors.subspan(width);
+    EmbeddingResult& result = place.job->result;
+    result.vectors.resize(place.job->job.inputs.size() * width);
+    std::ranges::copy(vector, result.vectors.begin() + static_cast<ptrdiff_t>(place.input * width));
+    const auto zero = [](float x) { return x == 0; };
+    const bool has_direction = std::ranges::all_of(vector, [](float x) { return std::isfinite(x); }) &&
+                               !std::ranges::all_of(vector, zero);
+    if (has_direction || result.finish == FinishReason::kFailed) continue;
+    result.finish = FinishReason::kFailed;
+    result.error = {ErrorCode::kInternal,
+                    "the model gave a vector without a direction: its weights are broken"};
+  }
+}
+
+void BatchedEmbeddings::attribute(const std::vector<Place>& places, std::chrono::nanoseconds measured) {
+  std::vector<LiveJob*> jobs;
+  std::vector<StepLoad> loads;
+  for (const Place& place : places) {
+    const auto known = std::ranges::find(jobs, place.job) - jobs.begin();
+    if (known == static_cast<ptrdiff_t>(jobs.size())) {
+      jobs.push_back(place.job);
+      loads.emplace_back();
+    }
+    loads[static_cast<size_t>(known)].useful_tokens += static_cast<int>(place.tokens().size());
+  }
+  const StepShares shares = share_step(measured, loads);
+  StepTrace trace{.step = ++stats_.steps, .duration = measured};
+  for (size_t i = 0; i < jobs.size(); ++i) {
+    jobs[i]->result.usage.prompt_computed += loads[i].useful_tokens;
+    jobs[i]->result.usage.attributed += shares.useful[i];
+    stats_.prompt_tokens += loads[i].useful_tokens;
+    trace.rows.push_back({.id = jobs[i]->job.id, .prompt_tokens = loads[i].useful_tokens});
+  }
+  stats_.busy += measured;
+  if (options_.on_step) options_.on_step(trace);
+}
+
+/// Jobs of which no input is left, or whose vectors would be worth nothing.
+Jobs BatchedEmbeddings::take_ended() {
+  Jobs ended;
+  for (auto& job : jobs_) {
+    if (job->taken_whole() || job->result.finish == FinishReason::kFailed) ended.push_back(std::move(job));
+  }
+  std::erase(jobs_, nullptr);
+  return ended;
+}
+
+/// A job that was cancelled while its last input was computed has been delivered whole before.
+void BatchedEmbeddings::deliver(Jobs ended) {
+  stats_.running = static_cast<int>(jobs_.size());
+  queue_.forget(ended, stats_);
+  for (const auto& job : ended) {
+    if (!job->taken_whole() && job->result.finish == FinishReason::kStop) {
+      job->result.finish = FinishReason::kCancelled;
+    }
+    if (job->result.finish != FinishReason::kStop) job->result.vectors.clear();
+    job->sink(std::move(job->result));
+  }
+}
+
+}  // namespace
+
+void shorten(std::span<const float> vector, std::span<float> out) {
+  std::ranges::copy(vector.first(out.size()), out.begin());
+  model::scale_to_unit_length(out);
+}
+
+Result<std::unique_ptr<EmbeddingEngine>> EmbeddingEngine::start(model::ModelFile file,
+                                                                EngineOptions options) {
+  TRY(check_options(options));
+  if (!file.embeds()) {
+    return fail(ErrorCode::kUnsupported, "{} generates text and gives no vectors", file.name);
+  }
+  const int64_t context = window_of(file, options);
+  const model::EncoderOptions encoder{.conversion = conversion_of(options.quantise),
+                                      .threads = thread_count(options),
+                                      .pass_tokens = std::max<int64_t>(context, options.prefill_chunk),
+                                      .pass_inputs = options.max_sequences};
+  TRY(check_fit(model::encoder_bytes(file, encoder), 0, available_memory()));
+  auto loaded = TRY(model::load_encoder(file, encoder));
+  return make_embedding_engine(std::move(file), std::move(loaded), std::move(options));
+}
+
+std::unique_ptr<EmbeddingEngine> make_embedding_engine(model::ModelFile file,
+                                                       std::unique_ptr<model::Encoder> encoder,
+                                                       EngineOptions options) {
+  return std::make_unique<BatchedEmbeddings>(std::move(file), std::move(encoder), std::move(options));
+}
+
+}  // namespace feilun::engine

@@ -1,0 +1,40 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+
+#include "model/model_file.h"
+#include "model/weight_packing.h"
+
+namespace feilun::model {
+
+/// How an encoder is made, and the most that one pass may bring.
+struct EncoderOptions {
+  WeightConversion conversion;
+  int threads = 1;
+  int64_t pass_tokens = 512;  ///< of all inputs together
+  int64_t pass_inputs = 64;
+};
+
+/// A model that turns texts into vectors. One thread at a time.
+///
+/// An input's vector depends on its own tokens alone, bit for bit, not on the other inputs of a pass.
+class Encoder {
+ public:
+  virtual ~Encoder() = default;
+  /// Of a vector.
+  virtual int width() const = 0;
+  /// Runs all inputs in one pass over the weights; each has at least one token, all of the vocabulary, and no
+  /// more than the model's window. Their vectors, width() floats each, in order, valid until the next call;
+  /// of length one, except where the model itself gives no direction: numbers that are not finite, or zeros.
+  virtual std::span<const float> vectors(std::span<const std::span<const TokenId>> inputs) = 0;
+};
+
+/// Loads the weights of a file that embeds, and reserves what its passes need. kUnsupported for a shape
+/// without kernels.
+Result<std::unique_ptr<Encoder>> load_encoder(const ModelFile& file, const EncoderOptions& options);
+/// Bytes that load_encoder would take.
+int64_t encoder_bytes(const ModelFile& file, const EncoderOptions& options);
+
+}  // namespace feilun::model
