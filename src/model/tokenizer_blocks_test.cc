@@ -4,11 +4,13 @@
 #include "base/testdata.h"
 #include "model/hugging_face_tokenizer.h"
 #include "model/mapped_file.h"
+#include "model/pretokenizer.h"
+#include "model/pretokenizer_families.h"
 #include "model/tokenizer_spec.h"
 #include "model/tokenizer_unicode.h"
 
-// Ten thousand random texts against hashes of the ids that Hugging Face's tokenizers gives. The texts are made
-// here as tools/golden/tokenizer_strings.py makes them, from the same parts and numbers.
+// Ten thousand random texts against hashes of the ids that Hugging Face's tokenizers gives. The texts are
+// made here as tools/golden/tokenizer_strings.py makes them, from the same parts and numbers.
 
 namespace feilun::model {
 namespace {
@@ -97,26 +99,38 @@ void expect_round_trip(const Tokenizer& tokenizer, std::string_view text, const 
   EXPECT_EQ(back, normalised(tokenizer, text));
 }
 
+/// FNV-1a over numbers.
+class Hash {
+ public:
+  void add(uint64_t number) { value_ = (value_ ^ number) * 0x100000001b3; }
+  std::string text() const { return fmt::format("{:016x}", value_); }
+
+ private:
+  uint64_t value_ = 0xcbf29ce484222325;
+};
+
 void expect_block(const Tokenizer& tokenizer, const Parts& parts, uint64_t block, int texts,
                   std::string_view hash) {
   Numbers numbers(block);
-  uint64_t value = 0xcbf29ce484222325;
-  const auto add = [&value](uint64_t number) { value = (value ^ number) * 0x100000001b3; };
+  Hash found;
   for (int i = 0; i < texts; ++i) {
     const std::string text = parts.text(numbers);
     const auto ids = tokenizer.encode(text);
-    for (const TokenId id : ids) add(static_cast<uint64_t>(id) + 1);
-    add(0);
+    for (const TokenId id : ids) found.add(static_cast<uint64_t>(id) + 1);
+    found.add(0);
     expect_round_trip(tokenizer, text, ids);
   }
-  EXPECT_EQ(fmt::format("{:016x}", value), hash) << "block " << block;
+  EXPECT_EQ(found.text(), hash) << "block " << block;
+}
+
+Result<JsonDocument> golden() {
+  const std::string text =
+      TRY(read_text_file(std::string(FEILUN_SOURCE_DIR) + "/tests/golden/tokenizer_blocks.json", 1 << 20));
+  return JsonDocument::parse(text);
 }
 
 void expect_blocks(std::string_view name, std::string_view directory) {
-  const auto text =
-      read_text_file(std::string(FEILUN_SOURCE_DIR) + "/tests/golden/tokenizer_blocks.json", 1 << 20);
-  ASSERT_TRUE(text);
-  const auto document = JsonDocument::parse(*text);
+  const auto document = golden();
   ASSERT_TRUE(document);
   const auto tokenizer = from_directory(directory);
   ASSERT_NE(tokenizer, nullptr);
@@ -137,6 +151,41 @@ TEST(TokenizerBlocks, Qwen2GivesTheIdsOfHuggingFaceForTenThousandTexts) {
 TEST(TokenizerBlocks, TinystoriesGivesTheIdsOfHuggingFaceForTenThousandTexts) {
   SKIP_WITHOUT(testdata_path("models/tinystories-656K"));
   expect_blocks("tinystories", "models/tinystories-656K");
+}
+
+/// Sizes in bytes of the words of a block's texts.
+std::string word_hash(const PreTokenizer& words, const Parts& parts, uint64_t block, int texts) {
+  Numbers numbers(block);
+  Hash found;
+  for (int i = 0; i < texts; ++i) {
+    words.split(parts.text(numbers), true, [&](std::string_view word) { found.add(word.size()); });
+    found.add(0);
+  }
+  return found.text();
+}
+
+TEST(TokenizerBlocks, EveryFamilyCutsWordsWhereHuggingFaceDoes) {
+  const auto document = golden();
+  ASSERT_TRUE(document);
+  const Parts parts(document->root());
+  const int texts = static_cast<int>(int64_t(document->root()["texts"]));
+  int families = 0;
+  for (const auto [name, hashes] : document->root()["families"].get_object()) {
+    const auto family = find_word_family(name);
+    ASSERT_TRUE(family) << name;
+    std::vector<WordStep> steps;
+    for (const std::string_view pattern : (*family)->patterns)
+      steps.push_back({.text = std::string(pattern)});
+    const auto words = PreTokenizer::make(steps);
+    ASSERT_TRUE(words) << words.error().message;
+    uint64_t block = 0;
+    for (const auto hash : hashes.get_array()) {
+      EXPECT_EQ(word_hash(*words, parts, block, texts), std::string_view(hash)) << name << " block " << block;
+      ++block;
+    }
+    ++families;
+  }
+  EXPECT_EQ(families, 12);
 }
 
 }  // namespace

@@ -101,12 +101,70 @@ def block_text(numbers):
     return "".join(parts)
 
 
-def block_hash(tokenizer, texts):
+DEEPSEEK_LETTERS = (
+    r"A-Za-z\x{b5}\x{c0}-\x{d6}\x{d8}-\x{f6}\x{f8}-\x{1ba}\x{1bc}-\x{1bf}\x{1c4}-\x{293}\x{295}-\x{2af}"
+    r"\x{370}-\x{373}\x{376}\x{377}\x{37b}-\x{37d}\x{37f}\x{386}\x{388}-\x{38a}\x{38c}\x{38e}-\x{3a1}\x{3a3}-\x{3f5}"
+    r"\x{3f7}-\x{481}\x{48a}-\x{52f}\x{531}-\x{556}\x{10a0}-\x{10c5}\x{13a0}-\x{13f5}\x{13f8}-\x{13fd}"
+    r"\x{1c90}-\x{1cba}\x{1cbd}-\x{1cbf}\x{1d00}-\x{1d2b}\x{1d6b}-\x{1d77}\x{1d79}-\x{1d9a}\x{1e00}-\x{1f15}"
+    r"\x{1f18}-\x{1f1d}\x{1f20}-\x{1f45}\x{1f48}-\x{1f4d}\x{1f50}-\x{1f57}\x{1f59}\x{1f5b}\x{1f5d}\x{1f5f}-\x{1f7d}"
+    r"\x{1f80}-\x{1fb4}\x{1fb6}-\x{1fbc}\x{1fbe}\x{1fc2}-\x{1fc4}\x{1fc6}-\x{1fcc}\x{1fd0}-\x{1fd3}\x{1fd6}-\x{1fdb}"
+    r"\x{1fe0}-\x{1fec}\x{1ff2}-\x{1ff4}\x{1ff6}-\x{1ffc}\x{2102}\x{2107}\x{210a}-\x{2113}\x{2115}\x{2119}-\x{211d}"
+    r"\x{2124}\x{2126}\x{2128}\x{212a}-\x{212d}\x{212f}-\x{2134}\x{2139}\x{213c}-\x{213f}\x{2145}-\x{2149}\x{214e}"
+    r"\x{2183}\x{2184}\x{2c00}-\x{2c7b}\x{2c7e}-\x{2ce4}\x{2ceb}-\x{2cee}\x{2cf2}\x{2cf3}\x{a640}-\x{a66d}"
+    r"\x{a680}-\x{a69b}\x{a722}-\x{a76f}\x{a771}-\x{a787}\x{a78b}-\x{a78e}\x{ab70}-\x{abbf}\x{fb00}-\x{fb06}"
+    r"\x{fb13}-\x{fb17}\x{ff21}-\x{ff3a}\x{ff41}-\x{ff5a}\x{10400}-\x{1044f}\x{104b0}-\x{104d3}\x{104d8}-\x{104fb}"
+    r"\x{10c80}-\x{10cb2}\x{10cc0}-\x{10cf2}\x{118a0}-\x{118df}\x{1e900}-\x{1e943}"
+)
+CONTRACTION = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)"
+TAIL = r"|\s*[\r\n]+|\s+(?!\S)|\s+"
+HAN, UPPER, LOWER = r"[^\p{Han}]", r"\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}", r"\p{Ll}\p{Lm}\p{Lo}\p{M}"
+GPT2 = r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"
+
+
+def cased(upper, lower, suffix):
+    return (rf"[^\r\n\p{{L}}\p{{N}}]?[{upper}]*[{lower}]+{suffix}|[^\r\n\p{{L}}\p{{N}}]?[{upper}]+[{lower}]*{suffix}")
+
+
+# How the makers' own tokenizer.json files cut words.
+FAMILIES = {
+    "gpt-2": [GPT2],
+    "smollm": [r"\p{N}", GPT2],
+    "qwen2": [QWEN2],
+    "qwen35": [CONTRACTION + r"|[^\r\n\p{L}\p{N}]?[\p{L}\p{M}]+|\p{N}| ?[^\s\p{L}\p{M}\p{N}]+[\r\n]*" + TAIL],
+    "llama-bpe": [CONTRACTION + r"|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*" + TAIL],
+    "tekken": [cased(UPPER, LOWER, "") + r"|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n/]*" + TAIL],
+    "gpt-4o": [cased(UPPER, LOWER, CONTRACTION + "?") + r"|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n/]*" + TAIL],
+    "kimi-k2": [r"[\p{Han}]+|" + cased(UPPER + "&&" + HAN, LOWER + "&&" + HAN, CONTRACTION + "?")
+                + r"|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*" + TAIL],
+    "bailingmoe": [r"'(?i:[sdmt]|ll|ve|re)|[^\r\n\p{L}\p{N}]?+\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]++[\r\n]*"
+                   r"|\s*[\r\n]|\s+(?!\S)|\s+"],
+    "deepseek-v3": [r"\p{N}{1,3}", "[\u4e00-\u9fa5\u3040-\u309f\u30a0-\u30ff]+",
+                    r"""[!"#$%&'()*+,\-./:;<=>?@\[\\\]^_`{|}~][A-Za-z]+|[^\r\n\p{L}\p{P}\p{S}]?[\p{L}\p{M}]+| ?[\p{P}\p{S}]+[\r\n]*"""
+                    + TAIL],
+    "deepseek-llm": [r"[\r\n]", rf"\s?[{DEEPSEEK_LETTERS}]+",
+                     "\\s?[!-/:-~\uff01-\uff0f\uff1a-\uff5e\u2018-\u201f\u3000-\u3002]+", r"\s+$",
+                     "[\u4e00-\u9fa5\u0800-\u4e00\uac00-\ud7ff]+", r"\p{N}"],
+    "deepseek-coder": [r"[\r\n]", r"\s?\p{L}+", r"\s?\p{P}+", "[\u4e00-\u9fa5\u0800-\u4e00\uac00-\ud7ff]+", r"\p{N}"],
+}
+
+
+def hash_numbers(numbers):
     value = 0xcbf29ce484222325
-    for text in texts:
-        for number in [id + 1 for id in tokenizer.encode(text, add_special_tokens=False).ids] + [0]:
-            value = ((value ^ number) * 0x100000001b3) & MASK
+    for number in numbers:
+        value = ((value ^ number) * 0x100000001b3) & MASK
     return f"{value:016x}"
+
+
+def word_hash(patterns, texts):
+    """Of the sizes in bytes of all words."""
+    cut = pre_tokenizers.Sequence([pre_tokenizers.Split(Regex(p), "isolated") for p in patterns])
+    return hash_numbers(n for text in texts
+                        for n in [len(word.encode()) for word, _ in cut.pre_tokenize_str(text)] + [0])
+
+
+def block_hash(tokenizer, texts):
+    return hash_numbers(n for text in texts
+                        for n in [id + 1 for id in tokenizer.encode(text, add_special_tokens=False).ids] + [0])
 
 
 def write_blocks(tokenizers, path):
@@ -117,7 +175,8 @@ def write_blocks(tokenizers, path):
     for tokenizer in tokenizers.values():
         tokenizer.encode_special_tokens = True  # what a text says is text
     document = {**PARTS, "texts": TEXTS,
-                "hashes": {name: [block_hash(tok, texts) for texts in blocks] for name, tok in tokenizers.items()}}
+                "hashes": {name: [block_hash(tok, texts) for texts in blocks] for name, tok in tokenizers.items()},
+                "families": {name: [word_hash(patterns, texts) for texts in blocks[:10]] for name, patterns in FAMILIES.items()}}
     path.write_text(json.dumps(document, ensure_ascii=True, separators=(",", ":")).replace("],", "],\n") + "\n")
 
 
@@ -136,4 +195,5 @@ def main():
     write_blocks(both, golden / "tokenizer_blocks.json")
 
 
-main()
+if __name__ == "__main__":
+    main()
