@@ -1,0 +1,188 @@
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <fstream>
+
+#include "base/json.h"
+#include "model/hugging_face_tokenizer.h"
+#include "model/hugging_face_tokenizer_json.h"
+#include "model/mapped_file.h"
+#include "model/tiktoken.h"
+#include "model/tokenizer_spec.h"
+#include "model/tokenizer_unicode.h"
+
+// The files of a tokenizer: rank files, vocab.txt, and what of tokenizer.json is refused.
+
+namespace feilun::model {
+namespace {
+
+namespace fs = std::filesystem;
+using testing::ElementsAre;
+using testing::HasSubstr;
+
+class Folder {
+ public:
+  Folder()
+      : path_(fs::path(testing::TempDir()) / testing::UnitTest::GetInstance()->current_test_info()->name()) {
+    fs::remove_all(path_);
+    fs::create_directories(path_);
+  }
+  ~Folder() { fs::remove_all(path_); }
+  Folder& with(std::string_view name, std::string_view text) {
+    std::ofstream(path_ / name, std::ios::binary) << text;
+    return *this;
+  }
+  Result<TokenizerSpec> spec() const {
+    auto read = TRY(read_hugging_face_tokenizer(path_));
+    return std::move(read.spec);
+  }
+  std::shared_ptr<const Tokenizer> tokenizer() const {
+    auto read = spec();
+    EXPECT_TRUE(read) << read.error().message;
+    if (!read) return nullptr;
+    const int count = static_cast<int>(read->tokens.size());
+    auto made = make_tokenizer(std::move(*read), count);
+    EXPECT_TRUE(made) << made.error().message;
+    return made ? *made : nullptr;
+  }
+
+ private:
+  fs::path path_;
+};
+
+std::vector<TokenId> numbers(simdjson::dom::element ids) {
+  std::vector<TokenId> out;
+  for (const auto id : ids.get_array()) out.push_back(static_cast<TokenId>(int64_t(id)));
+  return out;
+}
+
+Result<JsonDocument> golden() {
+  const std::string text =
+      TRY(read_text_file(std::string(FEILUN_SOURCE_DIR) + "/tests/golden/tokenizer_tiktoken.json", 1 << 20));
+  return JsonDocument::parse(text);
+}
+
+std::string error_of(std::string_view json) {
+  const auto document = JsonDocument::parse(json);
+  EXPECT_TRUE(document) << json;
+  const auto spec = read_tokenizer_json(HuggingFaceObject(document->root()));
+  return spec ? "" : spec.error().message;
+}
+
+TEST(TokenizerFiles, RankFilesGiveTheIdsOfTiktoken) {
+  const auto document = golden();
+  ASSERT_TRUE(document);
+  const std::string_view ranks = document->root()["ranks"];
+  for (const auto [family, ids] : document->root()["ids"].get_object()) {
+    auto spec = parse_tiktoken(ranks);
+    ASSERT_TRUE(spec) << spec.error().message;
+    spec->pre = family;
+    const int count = static_cast<int>(spec->tokens.size());
+    const auto tokenizer = make_tokenizer(std::move(*spec), count);
+    ASSERT_TRUE(tokenizer) << tokenizer.error().message;
+    size_t at = 0;
+    // The first Qwen normalises besides; the texts here are compared where that changes nothing.
+    for (const auto text : document->root()["texts"].get_array()) {
+      const std::string_view input = text;
+      const bool comparable = family != "qwen2" || normalise_nfc(input) == input;
+      if (comparable) EXPECT_EQ((*tokenizer)->encode(input), numbers(ids.at(at))) << family << ": " << input;
+      ++at;
+    }
+    EXPECT_EQ(at, 45u);
+  }
+}
+
+TEST(TokenizerFiles, TheClassSaysHowARankFileIsUsed) {
+  const auto document = golden();
+  ASSERT_TRUE(document);
+  const std::string_view ranks = document->root()["ranks"];
+  Folder folder;
+  folder.with("x.tiktoken", ranks).with("tokenizer_config.json", R"({"tokenizer_class": "QWenTokenizer"})");
+  const auto qwen = folder.tokenizer();
+  ASSERT_NE(qwen, nullptr);
+  const int count = qwen->vocabulary_size();
+  const PromptFragment start{"<|im_start|>", true};
+  EXPECT_THAT(qwen->encode(std::span(&start, 1)), ElementsAre(count - 207));
+  EXPECT_GT(qwen->encode("<|im_start|>").size(), 1u);
+
+  folder.with("tokenizer_config.json",
+              R"({"tokenizer_class": "ChatGLM4Tokenizer", "eos_token": "<|endoftext|>",
+    "added_tokens_decoder": {"500": {"content": "<|endoftext|>", "special": true}}})");
+  const auto glm = folder.tokenizer();
+  ASSERT_NE(glm, nullptr);
+  EXPECT_EQ(glm->text(500), "<|endoftext|>");
+  EXPECT_TRUE(glm->is_control(500));
+
+  folder.with("tokenizer_config.json", R"({"tokenizer_class": "OtherTokenizer"})");
+  const auto other = folder.spec();
+  ASSERT_FALSE(other);
+  EXPECT_THAT(other.error().message, HasSubstr("OtherTokenizer"));
+}
+
+TEST(TokenizerFiles, RefusesABrokenRankFile) {
+  for (const std::string_view bad : {"", "YQ==", "YQ== x", "YQ== 0 1", "Y 0", "Y!== 0", " 0", "YQ== -1",
+                                     "YQ== 99999999", "YQ== 99999999999999999999"}) {
+    EXPECT_FALSE(parse_tiktoken(bad)) << bad;
+  }
+  EXPECT_FALSE(parse_tiktoken(std::string(4000, 'A') + " 0"));
+  EXPECT_TRUE(parse_tiktoken("YQ== 0\r\n\nYg== 1"));
+}
+
+TEST(TokenizerFiles, ReadsBertsVocabulary) {
+  Folder folder;
+  folder.with("vocab.txt", "[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\nthe\ncat\n##s\n,\n女\n");
+  const auto tokenizer = folder.tokenizer();
+  ASSERT_NE(tokenizer, nullptr);
+  EXPECT_THAT(tokenizer->encode("The cats, dogs 女女"), ElementsAre(5, 6, 7, 8, 1, 9, 9));
+  EXPECT_THAT(tokenizer->framed(tokenizer->encode("the")), ElementsAre(2, 5, 3));
+  EXPECT_EQ(tokenizer->bytes(6), " cat");
+  EXPECT_EQ(tokenizer->bytes(7), "s");
+  EXPECT_EQ(tokenizer->bytes(2), "");
+  folder.with("tokenizer_config.json", R"({"do_lower_case": false})");
+  EXPECT_THAT(folder.tokenizer()->encode("The the"), ElementsAre(1, 5));
+}
+
+TEST(TokenizerFiles, ContentNeverBecomesAControlTokenInAnyFamily) {
+  Folder folder;
+  folder.with("vocab.txt", "[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\n[\nSEP\nsep\n]\n");
+  const auto bert = folder.tokenizer();
+  ASSERT_NE(bert, nullptr);
+  EXPECT_THAT(bert->encode("[SEP]"), ElementsAre(5, 7, 8));
+  const PromptFragment trusted{"[SEP]", true};
+  EXPECT_THAT(bert->encode(std::span(&trusted, 1)), ElementsAre(3));
+
+  TokenizerSpec unigram;
+  unigram.family = TokenizerSpec::Family::kUnigram;
+  unigram.tokens = {"<unk>", "</s>", "<", "/", "s", ">", "▁"};
+  unigram.kinds.assign(7, TokenKind::kNormal);
+  unigram.kinds[0] = TokenKind::kUnknown;
+  unigram.kinds[1] = TokenKind::kControl;
+  unigram.scores.assign(7, -1.0f);
+  unigram.unknown = 0;
+  const auto pieces = make_tokenizer(unigram, 7);
+  ASSERT_TRUE(pieces) << pieces.error().message;
+  EXPECT_THAT((*pieces)->encode("</s>"), ElementsAre(2, 3, 4, 5));
+}
+
+TEST(TokenizerFiles, SaysWhatItDoesNotKnow) {
+  const auto model = [](std::string_view rest) {
+    return fmt::format(R"({{"model": {{"type": "BPE", "vocab": {{"a": 0, "aa": 1}}, "merges": ["a a"]}}{}}})",
+                       rest);
+  };
+  EXPECT_THAT(error_of(R"({"model": {"type": "WordLevel"}})"), HasSubstr("WordLevel"));
+  EXPECT_THAT(error_of(model(R"(, "normalizer": {"type": "Precompiled"})")), HasSubstr("Precompiled"));
+  EXPECT_THAT(error_of(model(R"(, "pre_tokenizer": {"type": "UnicodeScripts"})")),
+              HasSubstr("UnicodeScripts"));
+  EXPECT_THAT(error_of(model(R"(, "post_processor": {"type": "Odd"})")), HasSubstr("Odd"));
+  EXPECT_THAT(error_of(model(R"(, "pre_tokenizer": {"type": "Split", "behavior": "Isolated"})")),
+              HasSubstr("no pattern"));
+  EXPECT_THAT(error_of(model(
+                  R"(, "pre_tokenizer": {"type": "Split", "behavior": "Odd", "pattern": {"Regex": "a"}})")),
+              HasSubstr("Odd"));
+  EXPECT_THAT(
+      error_of(R"({"model": {"type": "BPE", "vocab": {}, "merges": [], "end_of_word_suffix": "</w>"}})"),
+      HasSubstr("end_of_word_suffix"));
+}
+
+}  // namespace
+}  // namespace feilun::model
