@@ -82,7 +82,8 @@ Result<> read_hugging_face_rope(const HuggingFaceObject& config, float rotary_pa
   if (!(part > 0.0f && part <= 1.0f)) {
     return fail(ErrorCode::kCorrupt, "partial_rotary_factor is {}, not from 0 to 1", part);
   }
-  if (part < 1.0f) shape.rope_dimension = static_cast<int>(part * static_cast<float>(shape.head_dim));
+  // The part is a decimal fraction: a float's error must not cost an element.
+  if (part < 1.0f) shape.rope_dimension = static_cast<int>(part * static_cast<float>(shape.head_dim) + 1e-3f);
   return {};
 }
 
