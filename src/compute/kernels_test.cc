@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <numbers>
 #include <random>
 #include <vector>
 
@@ -238,6 +239,46 @@ TEST_P(KernelsTest, SwigluAgreesWithDoublePrecision) {
   }
 }
 
+TEST_P(KernelsTest, GegluAgreesWithDoublePrecision) {
+  std::vector<float> gate = random_floats(4096, 8, 6);
+  gate[0] = -200;
+  gate[1] = 200;
+  gate[2] = 0;
+  const std::vector<float> up = random_floats(4096, 9, 3);
+  std::vector<float> out(4096);
+  kernels().geglu(gate.data(), up.data(), 4096, out.data());
+  for (size_t i = 0; i < out.size(); ++i) {
+    const double g = gate[i];
+    const double inner = std::sqrt(2.0 / std::numbers::pi) * (g + 0.044715 * g * g * g);
+    ASSERT_NEAR(out[i], up[i] * g / 2 * (1 + std::tanh(inner)), 1e-6 * std::abs(up[i] * g) + 1e-30) << g;
+  }
+}
+
+TEST_P(KernelsTest, CapsSoftlyAtAnyLength) {
+  for (int64_t count = 1; count < 40; ++count) {
+    const std::vector<float> x = random_floats(count + 1, 21, count % 2 == 0 ? 100.0f : 1.0f);
+    std::vector<float> capped = x;
+    kernels().soft_cap(capped.data(), count, 7.5f);
+    for (int64_t i = 0; i < count; ++i) {
+      const double expected = 7.5 * std::tanh(x[i] / 7.5);
+      ASSERT_NEAR(capped[i], expected, 4e-7 * std::abs(expected));
+    }
+    ASSERT_EQ(capped.back(), x.back());
+  }
+}
+
+TEST_P(KernelsTest, LeavesElementsBeyondThePairsButForTheFactor) {
+  for (const bool neighbours : {false, true}) {
+    const std::vector<float> x = random_floats(10, 22);
+    const std::vector<float> cosine = {0.6f, 0.8f};
+    const std::vector<float> sine = {0.8f, -0.6f};
+    std::vector<float> head = x;
+    kernels().rotate(head.data(), 10, cosine.data(), sine.data(), 2, neighbours, 0.5f);
+    ASSERT_NEAR(head[0], 0.5 * (x[0] * 0.6 - x[neighbours ? 1 : 2] * 0.8), 1e-6);
+    for (size_t i = 4; i < 10; ++i) ASSERT_EQ(head[i], 0.5f * x[i]);
+  }
+}
+
 TEST_P(KernelsTest, RotatesBothLayoutsOfPairs) {
   for (const int64_t half : {1, 4, 16, 20, 64}) {
     const std::vector<float> x = random_floats(2 * half, 10);
@@ -296,7 +337,8 @@ struct AttentionCase {
     }
   }
 
-  std::vector<float> run(const Kernels& kernels, const std::vector<int64_t>& visible, int first = 0) const {
+  std::vector<float> run(const Kernels& kernels, const std::vector<int64_t>& visible, int first = 0,
+                         int64_t window = 0, float cap = 0) const {
     std::vector<float> out(visible.size() * head_dim);
     AttentionJob job{.queries = static_cast<int>(visible.size()),
                      .keys = cache.keys(1, 1),
@@ -305,8 +347,10 @@ struct AttentionCase {
                      .blocks = blocks.data(),
                      .head_dim = head_dim,
                      .value_width = cache.shape().value_width(),
-                     .bf16 = cache.shape().bf16};
+                     .bf16 = cache.shape().bf16,
+                     .score_cap = cap};
     for (size_t i = 0; i < visible.size(); ++i) {
+      if (window > 0) job.first[i] = std::max<int64_t>(0, visible[i] - window);
       job.q[i] = &queries[(first + i) * head_dim];
       job.out[i] = &out[i * head_dim];
       job.visible[i] = visible[i];
@@ -315,17 +359,21 @@ struct AttentionCase {
     return out;
   }
 
-  std::vector<double> expected(int query, int64_t visible) const {
+  std::vector<double> expected(int query, int64_t visible, int64_t window = 0, double cap = 0) const {
     std::vector<double> weight(static_cast<size_t>(visible));
+    const int64_t first = window > 0 ? std::max<int64_t>(0, visible - window) : 0;
     double most = -1e300;
-    for (int64_t t = 0; t < visible; ++t) {
+    for (int64_t t = first; t < visible; ++t) {
       for (int d = 0; d < head_dim; ++d) {
         weight[t] += static_cast<double>(queries[query * head_dim + d]) * keys[t * head_dim + d];
       }
+      if (cap > 0) weight[t] = cap * std::tanh(weight[t] / cap);
       most = std::max(most, weight[t]);
     }
     double total = 0;
-    for (double& w : weight) total += w = std::exp(w - most);
+    for (int64_t t = 0; t < visible; ++t) {
+      total += weight[t] = t < first ? 0 : std::exp(weight[t] - most);
+    }
     std::vector<double> out(static_cast<size_t>(head_dim));
     for (int64_t t = 0; t < visible; ++t) {
       for (int d = 0; d < head_dim; ++d) out[d] += weight[t] / total * values[t * head_dim + d];
@@ -351,6 +399,31 @@ TEST_P(KernelsTest, AttentionAgreesWithDoublePrecision) {
         }
       }
     }
+  }
+}
+
+TEST_P(KernelsTest, AttentionWithAWindowAndACapAgreesWithDoublePrecision) {
+  const AttentionCase work(40, 530, false);
+  for (const int64_t window : {1, 15, 16, 17, 100, 255, 256, 257, 300, 600}) {
+    for (const int64_t longest : {1, 16, 17, 255, 257, 512, 513, 530}) {
+      const std::vector<int64_t> visible = {longest, std::max<int64_t>(1, longest - 20), 1};
+      const std::vector<float> out = work.run(kernels(), visible, 0, window, 1.5f);
+      for (int i = 0; i < 3; ++i) {
+        const std::vector<double> expected = work.expected(i, visible[i], window, 1.5);
+        for (int d = 0; d < 40; ++d)
+          ASSERT_NEAR(out[i * 40 + d], expected[d], 1e-5) << window << " " << longest;
+      }
+    }
+  }
+}
+
+TEST_P(KernelsTest, AWindowDoesNotDependOnCompany) {
+  const AttentionCase work(64, 530, true);
+  const std::vector<int64_t> visible = {40, 255, 256, 257, 258, 500, 529, 530};
+  const std::vector<float> together = work.run(kernels(), visible, 0, 37, 3.0f);
+  for (int i = 0; i < kAttentionQueries; ++i) {
+    const std::vector<float> alone = work.run(kernels(), {visible[i]}, i, 37, 3.0f);
+    ASSERT_EQ(std::memcmp(alone.data(), &together[i * 64], alone.size() * sizeof(float)), 0) << i;
   }
 }
 
@@ -386,6 +459,7 @@ TEST_P(KernelsTest, AllInstructionSetsGiveTheSameBits) {
     const AttentionCase work(72, 530, bf16);
     const std::vector<int64_t> visible = {1, 255, 300, 512, 530};
     ASSERT_TRUE(same(work.run(kernels(), visible), work.run(plain, visible)));
+    ASSERT_TRUE(same(work.run(kernels(), visible, 0, 70, 2.0f), work.run(plain, visible, 0, 70, 2.0f)));
   }
   const std::vector<float> a = random_floats(1040, 14, 30);
   const std::vector<float> b = random_floats(1040, 15);
@@ -393,6 +467,13 @@ TEST_P(KernelsTest, AllInstructionSetsGiveTheSameBits) {
   std::vector<float> theirs(1040);
   kernels().swiglu(a.data(), b.data(), 1040, ours.data());
   plain.swiglu(a.data(), b.data(), 1040, theirs.data());
+  ASSERT_TRUE(same(ours, theirs));
+  kernels().geglu(a.data(), b.data(), 1040, ours.data());
+  plain.geglu(a.data(), b.data(), 1040, theirs.data());
+  ASSERT_TRUE(same(ours, theirs));
+  ours = theirs = a;
+  kernels().soft_cap(ours.data(), 1037, 10.0f);
+  plain.soft_cap(theirs.data(), 1037, 10.0f);
   ASSERT_TRUE(same(ours, theirs));
   for (const int64_t count : {1, 15, 16, 17, 128, 1037}) {
     kernels().rms_norm(a.data(), b.data(), 1e-6f, count, ours.data());

@@ -137,11 +137,17 @@ struct Case {
   bool kv_bf16;
 };
 
+Hyperparameters small_model(std::string_view architecture) {
+  if (architecture == "qwen3") return model::small_qwen3();
+  if (architecture == "qwen3moe") return model::small_qwen3moe();
+  if (architecture == "gemma2") return model::small_gemma2();
+  if (architecture == "glm4") return model::small_glm4();
+  return model::small_llama();
+}
+
 class Invariance : public testing::TestWithParam<Case> {
  protected:
-  Invariance()
-      : shape_(std::string(GetParam().architecture) == "llama" ? model::small_llama()
-                                                               : model::small_qwen3()) {
+  Invariance() : shape_(small_model(GetParam().architecture)) {
     file_ = random_model(shape_, GetParam().type);
     tokens_ = some_tokens(kTokens, shape_.vocabulary, 3);
   }
@@ -191,19 +197,21 @@ TEST_P(Invariance, HoldsOnBlocksThatHeldSomethingElse) {
   expect_same(run_alone(*used, sequence(blocks_from(0, 18)), 64), expected, "used blocks");
 }
 
-INSTANTIATE_TEST_SUITE_P(Models, Invariance,
-                         testing::Values(Case{"llama", DType::kF32, false}, Case{"llama", DType::kF32, true},
-                                         Case{"llama", DType::kF16, true}, Case{"llama", DType::kQ8_0, true},
-                                         Case{"llama", DType::kQ4_0, false},
-                                         Case{"qwen3", DType::kF32, false}, Case{"qwen3", DType::kBF16, true},
-                                         Case{"qwen3", DType::kQ8_0, false},
-                                         Case{"qwen3", DType::kQ8_0, true},
-                                         Case{"qwen3", DType::kQ4_0, true}),
-                         [](const auto& info) {
-                           return std::string(info.param.architecture) + "_" +
-                                  std::string(compute::dtype_name(info.param.type)) +
-                                  (info.param.kv_bf16 ? "_bf16" : "_f32");
-                         });
+INSTANTIATE_TEST_SUITE_P(
+    Models, Invariance,
+    testing::Values(Case{"llama", DType::kF32, false}, Case{"llama", DType::kF32, true},
+                    Case{"llama", DType::kF16, true}, Case{"llama", DType::kQ8_0, true},
+                    Case{"llama", DType::kQ4_0, false}, Case{"qwen3", DType::kF32, false},
+                    Case{"qwen3", DType::kBF16, true}, Case{"qwen3", DType::kQ8_0, false},
+                    Case{"qwen3", DType::kQ8_0, true}, Case{"qwen3", DType::kQ4_0, true},
+                    Case{"qwen3moe", DType::kF32, false}, Case{"qwen3moe", DType::kQ8_0, true},
+                    Case{"qwen3moe", DType::kQ4_0, true}, Case{"gemma2", DType::kF32, false},
+                    Case{"gemma2", DType::kQ8_0, true}, Case{"glm4", DType::kF32, false},
+                    Case{"glm4", DType::kBF16, true}),
+    [](const auto& info) {
+      return std::string(info.param.architecture) + "_" + std::string(compute::dtype_name(info.param.type)) +
+             (info.param.kv_bf16 ? "_bf16" : "_f32");
+    });
 
 }  // namespace
 }  // namespace feilun::engine

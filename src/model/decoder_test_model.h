@@ -94,9 +94,30 @@ inline ModelFile random_model(Hyperparameters shape, compute::DType type, uint64
     matrix(prefix + "attn_k.weight", shape.hidden, kv, 1.5);
     matrix(prefix + "attn_v.weight", shape.hidden, kv, 1.0);
     matrix(prefix + "attn_output.weight", q, shape.hidden, 1.0);
-    matrix(prefix + "ffn_gate.weight", shape.hidden, shape.ffn, 1.0);
-    matrix(prefix + "ffn_up.weight", shape.hidden, shape.ffn, 1.0);
-    matrix(prefix + "ffn_down.weight", shape.ffn, shape.hidden, 1.0);
+    const auto feed_forward = [&](const std::string& ending, int64_t ffn) {
+      matrix(prefix + "ffn_gate" + ending, shape.hidden, ffn, 1.0);
+      matrix(prefix + "ffn_up" + ending, shape.hidden, ffn, 1.0);
+      matrix(prefix + "ffn_down" + ending, ffn, shape.hidden, 1.0);
+    };
+    if (shape.experts.count == 0) feed_forward(".weight", shape.ffn);
+    if (shape.experts.count > 0)
+      matrix(prefix + "ffn_gate_inp.weight", shape.hidden, shape.experts.count, 2.0);
+    for (int i = 0; i < shape.experts.count; ++i) {
+      feed_forward("." + std::to_string(i) + ".weight", shape.experts.ffn);
+    }
+    const auto bias = [&](const std::string& name, int64_t count) {
+      weights->add(prefix + name, compute::DType::kF32, count, 1, numbers.numbers(count, 0.5));
+    };
+    if (shape.qkv_bias) {
+      bias("attn_q.bias", q);
+      bias("attn_k.bias", kv);
+      bias("attn_v.bias", kv);
+    }
+    if (shape.output_bias) bias("attn_output.bias", shape.hidden);
+    if (shape.post_norms) {
+      norm(prefix + "post_attention_norm.weight", shape.hidden);
+      norm(prefix + "post_ffw_norm.weight", shape.hidden);
+    }
   }
   ModelFile file;
   file.name = "random";
@@ -136,6 +157,39 @@ inline Hyperparameters small_qwen3() {
           .rope_base = 1e6f,
           .qk_norm = true,
           .tied_embeddings = true};
+}
+
+/// Experts, more than a token uses and fewer than a batch's rows.
+inline Hyperparameters small_qwen3moe() {
+  Hyperparameters shape = small_qwen3();
+  shape.architecture = "qwen3moe";
+  shape.experts = {.count = 7, .used = 3, .ffn = 64};
+  return shape;
+}
+
+/// All that Gemma adds, and a window that is no multiple of a block, in one layer of two.
+inline Hyperparameters small_gemma2() {
+  Hyperparameters shape = small_qwen3();
+  shape.architecture = "gemma2";
+  shape.qk_norm = false;
+  shape.post_norms = true;
+  shape.score_cap = 5.0f;
+  shape.logit_cap = 8.0f;
+  shape.windows = {45, 0};
+  return shape;
+}
+
+/// Biases, neighbours of half a head, groups of more queries than a kernel takes at once.
+inline Hyperparameters small_glm4() {
+  Hyperparameters shape = small_llama();
+  shape.architecture = "glm4";
+  shape.heads = 16;
+  shape.kv_heads = 1;
+  shape.rope_dimension = 4;
+  shape.qkv_bias = true;
+  shape.output_bias = true;
+  shape.post_norms = true;
+  return shape;
 }
 
 }  // namespace feilun::model
