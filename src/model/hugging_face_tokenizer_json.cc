@@ -196,6 +196,7 @@ Result<TokenizerSpec> read_tokenizer_json(const HuggingFaceObject& root) {
   WordSteps words = TRY(read_word_steps(root.find("pre_tokenizer")));
   spec.words = std::move(words.steps);
   TRY(read_model(root, words.byte_level, spec));
+  if (spec.tokens.empty()) return fail(ErrorCode::kCorrupt, "tokenizer.json has no tokens");
   TRY(read_added(root, spec));
   if (spec.unknown >= 0) spec.kinds[static_cast<size_t>(spec.unknown)] = TokenKind::kUnknown;
   if (!spec.scores.empty()) spec.scores.resize(spec.tokens.size(), 0.0f);

@@ -151,21 +151,49 @@ TEST(Tokenizer, AcceptsAnyBytes) {
   }
 }
 
+/// A megabyte of one thing, and less of others. Quadratic work would take minutes; the test's own time limit
+/// is the check.
+std::vector<std::string> monotonous_texts() {
+  std::vector<std::string> texts(1);
+  for (int i = 0; i < 50'000; ++i) texts[0] += i < 25'000 ? "\u0301" : "\u0323";
+  const auto add = [&texts](std::string_view unit, size_t bytes) {
+    texts.emplace_back();
+    while (texts.back().size() < bytes) texts.back() += unit;
+  };
+  for (const std::string_view unit : {"a", " ", "😀", "ab"}) add(unit, 1'000'000);
+  for (const std::string_view unit : {"\n", " \n", "1", "'", "!", "\u00a0", "\xff", "<|im_", "é"})
+    add(unit, 50'000);
+  return texts;
+}
+
 TEST(Tokenizer, HasNoPathologicalInput) {
   SKIP_WITHOUT(testdata_path("tokenizers/qwen2"));
-  // Quadratic work on these would take minutes; the test's own time limit is the check.
-  std::string marks;
-  for (int i = 0; i < 50'000; ++i) marks += i < 25'000 ? "\u0301" : "\u0323";
-  std::vector<std::string> texts = {marks};
-  for (const std::string_view unit :
-       {"a", " ", "\n", " \n", "😀", "ab", "1", "'", "!", "\u00a0", "\xff", "<|im_", "é"}) {
-    texts.emplace_back();
-    while (texts.back().size() < 100'000) texts.back() += unit;
-  }
-  for (const std::string& text : texts) {
+  for (const std::string& text : monotonous_texts()) {
     EXPECT_EQ(decode(*qwen2(), qwen2()->encode(text)), normalise_nfc(text));
     EXPECT_FALSE(tinystories()->encode(text).empty());
     EXPECT_FALSE(encode(*qwen2(), {{text, true}}).empty());
+  }
+}
+
+/// Letters and what they make in pairs, for the families that go by scores or by the longest piece.
+TokenizerSpec letters_spec(TokenizerSpec::Family family) {
+  TokenizerSpec spec;
+  spec.family = family;
+  spec.tokens = {"<unk>",    "\u2581",  "a",   "b",   "ab",   "aa", "aaaa",
+                 "aaaaaaaa", "\u2581a", "##a", "##b", "##aa", "!",  "1"};
+  spec.kinds.assign(spec.tokens.size(), TokenKind::kNormal);
+  spec.kinds[0] = TokenKind::kUnknown;
+  spec.unknown = 0;
+  for (size_t i = 0; i < spec.tokens.size(); ++i) spec.scores.push_back(-static_cast<float>(i));
+  return spec;
+}
+
+TEST(Tokenizer, HasNoPathologicalInputInOtherFamilies) {
+  using Family = TokenizerSpec::Family;
+  for (const Family family : {Family::kSentencePiece, Family::kUnigram, Family::kWordPiece}) {
+    const auto tokenizer = make_tokenizer(letters_spec(family), 14);
+    ASSERT_TRUE(tokenizer) << tokenizer.error().message;
+    for (const std::string& text : monotonous_texts()) EXPECT_FALSE((*tokenizer)->encode(text).empty());
   }
 }
 
