@@ -132,8 +132,8 @@ def train(a: argparse.Namespace) -> None:
 if __name__ == "__main__":
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument("work", type=Path, help="a folder outside the repository for everything this writes")
-    p.add_argument("--steps", type=int, default=2400)
-    p.add_argument("--dialogs", type=int, default=180000)
+    p.add_argument("--steps", type=int, default=3000)
+    p.add_argument("--dialogs", type=int, default=200000)
     p.add_argument("--seed", type=int, default=1)
     p.add_argument("--device", default="cpu")
     p.add_argument("--threads", type=int, default=2)
