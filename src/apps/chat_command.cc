@@ -40,11 +40,16 @@ Result<std::string> first_model(const net::HttpClient& client) {
   const net::Response response = TRY(client.get("/v1/models"));
   TRY(expect_success(response));
   const JsonDocument document = TRY(JsonDocument::parse(response.body));
-  std::string_view id;
-  if (document.root().at_pointer("/data/0/id").get(id) != simdjson::SUCCESS) {
-    return fail(ErrorCode::kNotFound, "the server serves no model yet");
+  simdjson::dom::array models;
+  if (document.root()["data"].get(models) == simdjson::SUCCESS) {
+    for (const simdjson::dom::element model : models) {
+      std::string_view id;
+      std::string_view kind;
+      const bool gives_vectors = model["kind"].get(kind) == simdjson::SUCCESS && kind == "embedding";
+      if (!gives_vectors && model["id"].get(id) == simdjson::SUCCESS) return std::string(id);
+    }
   }
-  return std::string(id);
+  return fail(ErrorCode::kNotFound, "the server serves no model that answers");
 }
 
 /// Prints each piece of text as it comes and gathers the whole.

@@ -19,16 +19,30 @@ Result<std::vector<NamedModel>> open_models(const Settings& settings) {
   return models;
 }
 
-Result<std::unique_ptr<engine::Engine>> load_model(NamedModel model, const engine::EngineOptions& options) {
+namespace {
+
+template <typename Kind>
+Result<std::unique_ptr<Kind>> load(NamedModel model, const engine::EngineOptions& options) {
   const auto& shape = model.file.shape;
   spdlog::info("loading {} ({}, {}, {} layers, window {})", model.name, model.file.format, shape.architecture,
                shape.layers, shape.context);
   const auto start = std::chrono::steady_clock::now();
-  auto engine = engine::Engine::start(std::move(model.file), options);
+  auto engine = Kind::start(std::move(model.file), options);
   if (!engine) return fail(engine.error().code, "--model {}: {}", model.name, engine.error().message);
   const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
   spdlog::info("loaded {} in {:.2f} s", model.name, seconds.count());
   return engine;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<engine::Engine>> load_model(NamedModel model, const engine::EngineOptions& options) {
+  return load<engine::Engine>(std::move(model), options);
+}
+
+Result<std::unique_ptr<engine::EmbeddingEngine>> load_embedding_model(NamedModel model,
+                                                                      const engine::EngineOptions& options) {
+  return load<engine::EmbeddingEngine>(std::move(model), options);
 }
 
 }  // namespace feilun::apps

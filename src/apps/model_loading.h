@@ -4,6 +4,7 @@
 #include <string>
 
 #include "apps/settings.h"
+#include "engine/embedding_engine.h"
 #include "engine/engine.h"
 
 namespace feilun::apps {
@@ -18,7 +19,10 @@ struct NamedModel {
 /// Opens what --model names; the built-in model when nothing is named.
 Result<std::vector<NamedModel>> open_models(const Settings& settings);
 
-/// Loads one, telling how long it took.
+/// Loads one that generates, telling how long it took.
 Result<std::unique_ptr<engine::Engine>> load_model(NamedModel model, const engine::EngineOptions& options);
+/// The same for one that gives vectors.
+Result<std::unique_ptr<engine::EmbeddingEngine>> load_embedding_model(NamedModel model,
+                                                                      const engine::EngineOptions& options);
 
 }  // namespace feilun::apps

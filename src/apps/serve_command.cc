@@ -3,7 +3,7 @@
 #include "apps/command.h"
 #include "apps/embedded.h"
 #include "apps/first_start.h"
-#include "apps/model_loading.h"
+#include "apps/served_model.h"
 #include "apps/settings.h"
 #include "base/log.h"
 #include "gateway/gateway.h"
@@ -38,9 +38,16 @@ gateway::GatewayOptions gateway_options(const Settings& settings, net::ListenAdd
   return options;
 }
 
-/// Tells a newcomer everything that the first request needs. `chats`: the first model has a chat template.
+/// A first request to the endpoint that a model answers: the path, and the body after the model's name.
+std::pair<std::string_view, std::string_view> first_request(const ServedModel& model) {
+  if (model.embeds()) return {"embeddings", R"("input":"What is feilun?")"};
+  if (model.chats()) return {"chat/completions", R"("messages":[{"role":"user","content":"What is feilun?"}])"};
+  return {"completions", R"("prompt":"Once upon a time","max_tokens":60)"};
+}
+
+/// Tells a newcomer everything that the first request needs.
 void print_banner(const net::ListenAddress& address, const std::vector<std::string>& names,
-                  const std::optional<FirstKeys>& keys, bool chats) {
+                  const std::optional<FirstKeys>& keys, const ServedModel& first) {
   const std::string url = "http://" + address.to_string();
   fmt::print("\n{} {} ready on {}\n\n", fmt::join(names, ", "), names.size() == 1 ? "is" : "are", url);
   if (keys) {
@@ -51,10 +58,9 @@ void print_banner(const net::ListenAddress& address, const std::vector<std::stri
   } else {
     fmt::print("  The keys were shown at the first start; `feilun key create` makes another (--admin: an administrator's).\n\n");
   }
-  const std::string body = chats ? R"("messages":[{"role":"user","content":"What is feilun?"}])"
-                                 : R"("prompt":"Once upon a time","max_tokens":60)";
-  fmt::print("curl {}/v1/{} -H 'Authorization: Bearer {}' \\\n", url,
-             chats ? "chat/completions" : "completions", keys ? keys->project : "YOUR_PROJECT_KEY");
+  const auto [endpoint, body] = first_request(first);
+  fmt::print("curl {}/v1/{} -H 'Authorization: Bearer {}' \\\n", url, endpoint,
+             keys ? keys->project : "YOUR_PROJECT_KEY");
   fmt::print("  -H 'Content-Type: application/json' \\\n  -d '{{\"model\":\"{}\",{}}}'\n\n", names.front(),
              body);
   std::fflush(stdout);
@@ -68,30 +74,27 @@ Result<> serve(const ServeOptions& options) {
   const Settings settings = TRY(settings_of(options));
   start_logging(settings.log_level);
   net::ListenAddress listen = TRY(net::parse_listen_address(settings.listen));
-  std::vector<NamedModel> models = TRY(open_models(settings));
+  std::vector<NamedModel> opened = TRY(open_models(settings));
   auto ledger = TRY(ledger::Ledger::open(
       {.directory = settings.data, .default_currency = settings.currency, .serving = true}));
 
   std::vector<std::string> names;
-  std::vector<std::shared_ptr<gateway::EngineDeployment>> deployed;
+  std::vector<ServedModel> models;  // outlive the gateway, which is declared after them
   gateway::Deployments deployments;
-  for (const NamedModel& model : models) {
-    names.push_back(model.name);
-    deployed.push_back(std::make_shared<gateway::EngineDeployment>(model.name, SystemClock().wall()));
-    deployments.add(deployed.back());
+  for (NamedModel& model : opened) {
+    models.emplace_back(std::move(model));
+    names.push_back(models.back().name());
+    deployments.add(models.back().deployment());
   }
-  std::vector<std::unique_ptr<engine::Engine>> engines;  // outlive the gateway, which is declared after them
   auto gateway = TRY(gateway::Gateway::open(gateway_options(settings, listen), deployments, *ledger));
   listen.port = gateway->port();
   gateway->start();
 
-  for (NamedModel& model : models) engines.push_back(TRY(load_model(std::move(model), settings.engine)));
+  for (ServedModel& model : models) TRY(model.load(settings.engine));
   TRY(publish_missing_prices(*ledger, settings, names));
   const std::optional<FirstKeys> keys = TRY(prepare_first_start(*ledger, settings));
-  const auto sequences_at_most =
-      static_cast<size_t>(settings.engine.max_sequences) + static_cast<size_t>(settings.engine.max_waiting);
-  for (size_t i = 0; i < engines.size(); ++i) deployed[i]->become_ready(*engines[i], sequences_at_most);
-  print_banner(listen, names, keys, engines.front()->file().chat_template != nullptr);
+  for (ServedModel& model : models) model.become_ready(settings.engine);
+  print_banner(listen, names, keys, models.front());
   gateway->run_until_signal();
   spdlog::info("stopped: every request is settled");
   return {};

@@ -9,7 +9,7 @@ namespace {
 Result<GenerationCall> prepare(Visit& visit) {
   ChatRequest request = TRY(parse_chat_request(visit.request().body));
   const GenerationParameters& parameters = request.parameters;
-  Deployment* deployment = TRY(ready_deployment(visit, parameters.model));
+  Deployment* deployment = TRY(ready_deployment(visit, parameters.model, Serves::kText));
   if (!deployment->has_chat_template()) {
     return std::unexpected(
         Error{ErrorCode::kUnsupported,

@@ -1,12 +1,11 @@
 #pragma once
 
 #include <optional>
-#include <string>
 #include <string_view>
-#include <variant>
 #include <vector>
 
 #include "gateway/generation_parameters.h"
+#include "gateway/text_or_tokens.h"
 
 namespace feilun::gateway {
 
@@ -18,7 +17,7 @@ struct CompletionRequest {
   GenerationParameters parameters;
   TokenCount max_tokens = 16;  ///< this endpoint's own default
   int top_logprobs = -1;       ///< −1: no logprobs
-  std::vector<std::variant<std::string, std::vector<engine::TokenId>>> prompts;
+  std::vector<TextOrTokens> prompts;
 };
 
 /// kInvalidArgument or kUnsupported with the field's path as `param`. Any bytes may be given.

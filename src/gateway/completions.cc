@@ -7,9 +7,7 @@
 namespace feilun::gateway {
 namespace {
 
-using Prompt = std::variant<std::string, std::vector<engine::TokenId>>;
-
-Result<std::vector<engine::TokenId>> encode(const Deployment& deployment, const Prompt& prompt,
+Result<std::vector<engine::TokenId>> encode(const Deployment& deployment, const TextOrTokens& prompt,
                                             std::string path) {
   if (const auto* text = std::get_if<std::string>(&prompt)) {
     auto tokens = deployment.encode_text(*text);
@@ -20,20 +18,14 @@ Result<std::vector<engine::TokenId>> encode(const Deployment& deployment, const 
     return tokens;
   }
   const auto& tokens = std::get<std::vector<engine::TokenId>>(prompt);
-  for (const engine::TokenId id : tokens) {
-    if (id >= deployment.vocabulary()) {
-      return std::unexpected(Error{
-          ErrorCode::kInvalidArgument,
-          fmt::format("token {} is not among this model's {} tokens", id, deployment.vocabulary()), path});
-    }
-  }
+  TRY(check_tokens(tokens, deployment.vocabulary(), path));
   return tokens;
 }
 
 Result<GenerationCall> prepare(Visit& visit) {
   const CompletionRequest request = TRY(parse_completion_request(visit.request().body));
   const GenerationParameters& parameters = request.parameters;
-  Deployment* deployment = TRY(ready_deployment(visit, parameters.model));
+  Deployment* deployment = TRY(ready_deployment(visit, parameters.model, Serves::kText));
   const engine::Sampling sampling = TRY(sampling_for(parameters, deployment->sampling_defaults(),
                                                      deployment->vocabulary(), request.top_logprobs));
   GenerationCall call{

@@ -1,6 +1,7 @@
 #include "gateway/deployment.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "base/check.h"
 
@@ -16,14 +17,18 @@ uint64_t hash_of(std::string_view text) {
 
 }  // namespace
 
+engine::EmbeddingEngine& Deployment::embeddings() const {
+  CHECK(embeds());
+  std::unreachable();
+}
+
 engine::Engine& EngineDeployment::engine() const {
   engine::Engine* engine = engine_.load(std::memory_order_acquire);
   CHECK(engine != nullptr);
   return *engine;
 }
 
-std::string EngineDeployment::fingerprint() const {
-  const model::ModelFile& file = engine().file();
+std::string fingerprint_of(const model::ModelFile& file) {
   const std::string identity =
       fmt::format("{}|{}|{}|{}|{}|{}|{}", file.name, file.format, file.shape.architecture, file.shape.layers,
                   file.shape.hidden, file.shape.vocabulary, file.chat_template_source);

@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "engine/embedding_engine.h"
 #include "engine/engine.h"
 
 namespace feilun::gateway {
@@ -22,6 +23,9 @@ class Deployment {
   /// False while the model is being loaded: nothing below may be called then.
   virtual bool ready() const = 0;
   virtual WallTime created() const = 0;
+  /// True when the model gives vectors: then embeddings() answers, and nothing here generates.
+  virtual bool embeds() const { return false; }
+  virtual engine::EmbeddingEngine& embeddings() const;
 
   // The engine's own contract, see engine/engine.h.
   virtual Result<> submit(engine::Generation generation, engine::EventSink sink) = 0;
@@ -41,6 +45,9 @@ class Deployment {
   /// Sequences that run and wait at most: a request of more can never be taken.
   virtual size_t sequences_at_most() const { return SIZE_MAX; }
 };
+
+/// "fp_…" of what a model's files say.
+std::string fingerprint_of(const model::ModelFile& file);
 
 /// A model run by an engine in this process.
 class EngineDeployment final : public Deployment {
@@ -73,7 +80,7 @@ class EngineDeployment final : public Deployment {
   int vocabulary() const override { return engine().file().shape.vocabulary; }
   bool has_chat_template() const override { return engine().file().chat_template != nullptr; }
   model::SamplingDefaults sampling_defaults() const override { return engine().file().sampling; }
-  std::string fingerprint() const override;
+  std::string fingerprint() const override { return fingerprint_of(engine().file()); }
   engine::EngineStats stats() const override { return engine().stats(); }
   size_t sequences_at_most() const override { return sequences_at_most_; }
 

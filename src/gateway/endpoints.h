@@ -10,6 +10,7 @@ namespace feilun::gateway {
 
 boost::asio::awaitable<void> chat_completions(Visit& visit);
 boost::asio::awaitable<void> completions(Visit& visit);
+boost::asio::awaitable<void> embeddings(Visit& visit);
 
 boost::asio::awaitable<void> list_models(Visit& visit);
 boost::asio::awaitable<void> show_model(Visit& visit);

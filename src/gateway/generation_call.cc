@@ -188,11 +188,19 @@ Meter::Post post_to(asio::any_io_executor executor) {
 
 }  // namespace
 
-Result<Deployment*> ready_deployment(const Visit& visit, std::string_view model) {
+Result<Deployment*> ready_deployment(const Visit& visit, std::string_view model, Serves wanted) {
   Deployment* deployment = visit.services.deployments.find(model);
   if (deployment == nullptr) {
     return std::unexpected(
         Error{ErrorCode::kNotFound, fmt::format("there is no model named '{}' here", model), "model"});
+  }
+  if (deployment->embeds() != (wanted == Serves::kVectors)) {
+    return std::unexpected(
+        Error{ErrorCode::kUnsupported,
+              deployment->embeds()
+                  ? fmt::format("'{}' gives vectors and no text: ask /v1/embeddings", model)
+                  : fmt::format("'{}' gives text and no vectors; /v1/models tells which do", model),
+              "model"});
   }
   if (!deployment->ready()) {
     return std::unexpected(

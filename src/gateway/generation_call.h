@@ -18,8 +18,12 @@ struct GenerationCall {
   bool include_usage = false;
 };
 
-/// The model a request names, ready to run. kNotFound, or kUnavailable while it is being loaded.
-Result<Deployment*> ready_deployment(const Visit& visit, std::string_view model);
+/// What an endpoint wants of a model.
+enum class Serves { kText, kVectors };
+
+/// The model a request names, ready to run. kNotFound, kUnavailable while it is being loaded, kUnsupported
+/// when it serves the other kind.
+Result<Deployment*> ready_deployment(const Visit& visit, std::string_view model, Serves wanted);
 
 /// How many tokens may be generated after a prompt: the wish, cut to the window. kContextLengthExceeded,
 /// with both numbers, when the prompt leaves no room for one.

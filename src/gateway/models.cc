@@ -14,8 +14,11 @@ json::object model_json(const Deployment& deployment) {
                      {"object", "model"},
                      {"created", created.time_since_epoch().count()},
                      {"owned_by", "feilun"},
+                     {"kind", deployment.embeds() ? "embedding" : "generation"},
                      {"ready", deployment.ready()}};
-  if (deployment.ready()) model["context_length"] = deployment.context();
+  if (!deployment.ready()) return model;
+  model["context_length"] = deployment.context();
+  if (deployment.embeds()) model["dimensions"] = deployment.embeddings().width();
   return model;
 }
 

@@ -25,6 +25,7 @@ struct Route {
 constexpr Route kRoutes[] = {
     {"POST", "/v1/chat/completions", Access::kPayer, chat_completions},
     {"POST", "/v1/completions", Access::kPayer, completions},
+    {"POST", "/v1/embeddings", Access::kPayer, embeddings},
     {"GET", "/v1/models", Access::kReader, list_models},
     {"GET", "/v1/models/*", Access::kReader, show_model},
     {"GET", "/feilun/v1/balance", Access::kReader, show_balance},

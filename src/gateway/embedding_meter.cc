@@ -1,0 +1,120 @@
+#include "gateway/embedding_meter.h"
+
+#include <boost/asio/associated_executor.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/use_awaitable.hpp>
+
+#include "base/log.h"
+
+namespace feilun::gateway {
+namespace asio = boost::asio;
+namespace {
+
+using engine::EmbeddingResult;
+using engine::FinishReason;
+using ledger::Outcome;
+
+/// Waits for what `start` hands, once and from any thread, to the callback it is given.
+template <typename T, typename Start>
+asio::awaitable<T> answer_of(Start start) {
+  const auto begin = [](auto handler, Start start) {
+    const auto executor = asio::get_associated_executor(handler);
+    start([handler = std::move(handler), executor](T answer) mutable {
+      asio::post(executor, [handler = std::move(handler), answer = std::move(answer)]() mutable {
+        std::move(handler)(std::move(answer));
+      });
+    });
+  };
+  return asio::async_initiate<const asio::use_awaitable_t<>, void(T)>(begin, asio::use_awaitable,
+                                                                      std::move(start));
+}
+
+Outcome outcome_of(FinishReason finish) {
+  switch (finish) {
+    case FinishReason::kStop:
+      return Outcome::kCompleted;
+    case FinishReason::kCancelled:
+      return Outcome::kCancelled;
+    default:
+      return Outcome::kFailed;
+  }
+}
+
+Error why_cancelled(std::optional<Meter::Abandon> abandoned) {
+  if (abandoned == Meter::Abandon::kClientGone) {
+    return {ErrorCode::kCancelled, "the client closed its side before the answer was whole"};
+  }
+  return {ErrorCode::kCancelled, "the server is stopping; what was computed so far has been charged"};
+}
+
+}  // namespace
+
+asio::awaitable<EmbeddingOutcome> EmbeddingMeter::run() {
+  ledger::HoldRequest wanted{.request_id = request_.request_id,
+                             .key_id = request_.key_id,
+                             .project_id = request_.project_id,
+                             .offering = request_.offering,
+                             .output_slice = 0};
+  for (const auto& input : request_.inputs) wanted.input_tokens += static_cast<TokenCount>(input.size());
+  EmbeddingOutcome out;
+  const auto hold = co_await answer_of<Result<ledger::Hold>>(
+      [&](auto done) { ledger_.hold(std::move(wanted), std::move(done)); });
+  if (!hold) {
+    out.ending.error = hold.error();
+    out.ending.outcome = Outcome::kFailed;
+    co_return out;
+  }
+  out.ending.currency = hold->price.currency;
+
+  EmbeddingResult result;
+  try {
+    result = co_await compute();
+  } catch (const std::exception& thrown) {  // no memory left: the hold must not stay
+    result = {.finish = FinishReason::kFailed, .error = {ErrorCode::kInternal, thrown.what()}};
+  }
+  out.ending.outcome = outcome_of(result.finish);
+  out.ending.usage.input_fresh = result.usage.prompt_computed;
+  out.vectors = std::move(result.vectors);
+  if (result.finish == FinishReason::kCancelled) out.ending.error = why_cancelled(abandoned_);
+  if (result.finish == FinishReason::kFailed) out.ending.error = std::move(result.error);
+  co_await close(out.ending);
+  co_return out;
+}
+
+void EmbeddingMeter::abandon(Meter::Abandon why) {
+  if (!abandoned_) abandoned_ = why;
+  engine_.cancel(request_.request_id);
+}
+
+asio::awaitable<EmbeddingResult> EmbeddingMeter::compute() {
+  if (abandoned_) co_return EmbeddingResult{.finish = FinishReason::kCancelled};
+  co_return co_await answer_of<EmbeddingResult>([&](auto done) {
+    // A refused job never calls its sink, which is gone by then: both share the way back.
+    auto answer = std::make_shared<decltype(done)>(std::move(done));
+    const auto submitted = engine_.submit({request_.request_id, std::move(request_.inputs)},
+                                          [answer](EmbeddingResult result) { (*answer)(std::move(result)); });
+    if (!submitted) (*answer)(EmbeddingResult{.finish = FinishReason::kFailed, .error = submitted.error()});
+  });
+}
+
+/// The only place where the road ends.
+asio::awaitable<void> EmbeddingMeter::close(Ending& ending) {
+  const auto settlement = co_await answer_of<Result<ledger::Settlement>>([&](auto done) {
+    if (ending.usage.input() == 0) {
+      ledger_.release(request_.request_id, ending.outcome, std::move(done));
+    } else {
+      ledger_.settle(request_.request_id, ending.usage, ending.outcome, std::move(done));
+    }
+  });
+  if (settlement) {
+    ending.charged = settlement->charged;
+    ending.usage = settlement->usage;
+    co_return;
+  }
+  spdlog::error("request {} could not be settled: {}", request_.request_id, settlement.error().message);
+  ending.unsettled = true;
+  ending.usage = {};
+  if (!ending.error) ending.error = settlement.error();
+}
+
+}  // namespace feilun::gateway

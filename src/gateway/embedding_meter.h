@@ -1,0 +1,53 @@
+#pragma once
+
+#include <boost/asio/awaitable.hpp>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "engine/embedding_engine.h"
+#include "gateway/meter.h"
+#include "ledger/ledger.h"
+
+namespace feilun::gateway {
+
+/// What is to be turned into vectors and who pays.
+struct MeteredEmbedding {
+  std::string request_id;
+  std::string key_id;
+  std::string project_id;
+  std::string offering;
+  std::vector<std::vector<engine::TokenId>> inputs;
+};
+
+struct EmbeddingOutcome {
+  Ending ending;
+  std::vector<float> vectors;  ///< [inputs][width], unless `ending.error` is set
+};
+
+/// The money road of one request, straight, as the client gets nothing before its end: hold the whole input
+/// at its worst price → compute → settle what the engine counted, or release when that is nothing. No marks
+/// on the way: a crash costs the client nothing, as nothing has reached it.
+///
+/// Threads: run() and abandon() on the thread that run() is awaited on. `engine` and `ledger` outlive run().
+class EmbeddingMeter {
+ public:
+  EmbeddingMeter(MeteredEmbedding request, engine::EmbeddingEngine& engine, ledger::Ledger& ledger)
+      : request_(std::move(request)), engine_(engine), ledger_(ledger) {}
+
+  /// When it returns, the money is settled or released, durably, unless the ending says otherwise.
+  boost::asio::awaitable<EmbeddingOutcome> run();
+  /// Nobody wants the rest: stops after the running pass and charges what was computed.
+  void abandon(Meter::Abandon why);
+
+ private:
+  boost::asio::awaitable<engine::EmbeddingResult> compute();
+  boost::asio::awaitable<void> close(Ending& ending);
+
+  MeteredEmbedding request_;
+  engine::EmbeddingEngine& engine_;
+  ledger::Ledger& ledger_;
+  std::optional<Meter::Abandon> abandoned_;
+};
+
+}  // namespace feilun::gateway

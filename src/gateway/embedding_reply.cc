@@ -1,0 +1,68 @@
+#include "gateway/embedding_reply.h"
+
+#include <bit>
+#include <cstring>
+
+#include "engine/embedding_engine.h"
+#include "gateway/json_text.h"
+#include "gateway/reply_parts.h"
+
+namespace feilun::gateway {
+namespace {
+
+namespace json = boost::json;
+
+static_assert(std::endian::native == std::endian::little, "floats are sent as they lie in memory");
+
+void append_base64(std::string& out, std::span<const std::byte> bytes) {
+  static constexpr char kDigits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+  for (size_t i = 0; i < bytes.size(); i += 3) {
+    const size_t count = std::min<size_t>(3, bytes.size() - i);
+    uint32_t bits = 0;
+    for (size_t k = 0; k < 3; ++k) bits = bits << 8 | (k < count ? static_cast<uint32_t>(bytes[i + k]) : 0);
+    for (size_t k = 0; k < 4; ++k) out.push_back(k <= count ? kDigits[bits >> (18 - 6 * k) & 63] : '=');
+  }
+}
+
+}  // namespace
+
+void append_vector(std::string& out, std::span<const float> vector, bool base64) {
+  if (base64) {
+    out.push_back('"');
+    append_base64(out, std::as_bytes(vector));
+    out.push_back('"');
+    return;
+  }
+  out.push_back('[');
+  for (const float x : vector) {
+    if (out.back() != '[') out.push_back(',');
+    fmt::format_to(std::back_inserter(out), "{}", x);
+  }
+  out.push_back(']');
+}
+
+std::string embedding_reply(std::string_view model, std::span<const float> vectors, VectorFormat format,
+                            const Ending& ending) {
+  const auto width = static_cast<size_t>(format.width);
+  const auto dimensions = static_cast<size_t>(format.dimensions);
+  std::string out = "{\"object\":\"list\",\"data\":[";
+  std::vector<float> cut(dimensions);
+  for (size_t i = 0; i * width < vectors.size(); ++i) {
+    std::span<const float> vector = vectors.subspan(i * width, width);
+    if (dimensions < width) {
+      engine::shorten(vector, cut);
+      vector = cut;
+    }
+    out += fmt::format("{}{{\"object\":\"embedding\",\"index\":{},\"embedding\":", i == 0 ? "" : ",", i);
+    append_vector(out, vector, format.base64);
+    out.push_back('}');
+  }
+  out += "],\"model\":";
+  append_json_string(out, model);
+  const json::object usage{{"prompt_tokens", ending.usage.input()}, {"total_tokens", ending.usage.input()}};
+  out += fmt::format(",\"usage\":{},\"feilun\":{}}}", json::serialize(usage),
+                     json::serialize(charge_json(ending)));
+  return out;
+}
+
+}  // namespace feilun::gateway
