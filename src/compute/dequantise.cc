@@ -4,6 +4,7 @@
 
 #include "base/check.h"
 #include "compute/half.h"
+#include "compute/k_group_scale.h"
 
 // Blocks of 32 have one scale (and perhaps a minimum m), and a weight is scale·q or scale·q + m. Element j of
 // the first half and element j of the second share a byte: its low and its high nibble. A fifth bit, where
@@ -93,32 +94,11 @@ void q5_1(const std::byte* block, float* w) {
   }
 }
 
-/// Scale and minimum of one group of 32 in Q4_K and Q5_K, already multiplied by the block's.
-struct GroupScale {
-  float scale;
-  float minimum;
-};
-
-/// Eight scales and eight minima of six bits lie in twelve bytes. The first four of each are the low six bits
-/// of bytes 0…3 and 4…7; the last four have their low nibbles in bytes 8…11 and their two high bits on top of
-/// those first ones.
-GroupScale group_scale(const std::byte* block, int group) {
-  const float d = load_f16(block);
-  const float dmin = load_f16(block + 2);
-  const std::byte* packed = block + 4;
-  const auto at = [&](int i) { return std::to_integer<int>(packed[i]); };
-  if (group < 4)
-    return {d * static_cast<float>(at(group) & 63), dmin * static_cast<float>(at(group + 4) & 63)};
-  const int scale = (at(group + 4) & 15) | at(group - 4) >> 6 << 4;
-  const int minimum = at(group + 4) >> 4 | at(group) >> 6 << 4;
-  return {d * static_cast<float>(scale), dmin * static_cast<float>(minimum)};
-}
-
 void q4_k(const std::byte* block, float* w) {
   const std::byte* q = block + 16;
   for (int pair = 0; pair < 4; ++pair, q += 32, w += 64) {
-    const GroupScale low = group_scale(block, 2 * pair);
-    const GroupScale high = group_scale(block, 2 * pair + 1);
+    const KGroupScale low = k_group_scale(block, 2 * pair);
+    const KGroupScale high = k_group_scale(block, 2 * pair + 1);
     for (int l = 0; l < 32; ++l) {
       w[l] = low.scale * static_cast<float>(low_nibble(q[l])) - low.minimum;
       w[l + 32] = high.scale * static_cast<float>(high_nibble(q[l])) - high.minimum;
@@ -130,8 +110,8 @@ void q5_k(const std::byte* block, float* w) {
   const std::byte* fifth = block + 16;
   const std::byte* q = block + 48;
   for (int pair = 0; pair < 4; ++pair, q += 32, w += 64) {
-    const GroupScale low = group_scale(block, 2 * pair);
-    const GroupScale high = group_scale(block, 2 * pair + 1);
+    const KGroupScale low = k_group_scale(block, 2 * pair);
+    const KGroupScale high = k_group_scale(block, 2 * pair + 1);
     for (int l = 0; l < 32; ++l) {
       // Bit g of byte l is the fifth bit of element l of group g.
       const auto bits = std::to_integer<uint32_t>(fifth[l]);

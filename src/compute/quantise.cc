@@ -27,19 +27,10 @@ int nearest(float x) {
   return whole + (rest >= 0.5f ? 1 : 0) - (rest <= -0.5f ? 1 : 0);
 }
 
-void quantise_q8_0(const float* w, std::byte* out) {
+void q8_0(std::span<const float, kBlock> w, std::byte* out) {
   float amax = 0;
-  for (int i = 0; i < kBlock; ++i) amax = std::max(amax, std::fabs(w[i]));
-  const float d = amax / 127;
-  const float inverse = d != 0 ? 1 / d : 0;
-  store_u16(out, f32_to_f16(d));
-  for (int i = 0; i < kBlock; ++i) {
-    const float scaled = w[i] * inverse;
-    // A subnormal d makes `inverse` infinite, and a weight may be NaN: neither may reach the cast.
-    const bool finite = std::fabs(scaled) <= std::numeric_limits<float>::max();
-    const float safe = finite ? std::min(127.0f, std::max(-127.0f, scaled)) : 0;
-    out[2 + i] = static_cast<std::byte>(static_cast<int8_t>(nearest(safe)));
-  }
+  for (const float x : w) amax = std::max(amax, std::fabs(x));
+  quantise_q8_0(w, amax / 127, std::span<std::byte, 34>(out, 34));
 }
 
 std::byte q4_0_code(float w, float inverse) {
@@ -48,7 +39,7 @@ std::byte q4_0_code(float w, float inverse) {
   return static_cast<std::byte>(shifted < 15 ? static_cast<int>(shifted) : 15);
 }
 
-void quantise_q4_0(const float* w, std::byte* out) {
+void q4_0(const float* w, std::byte* out) {
   float amax = 0;
   float extreme = 0;
   for (int i = 0; i < kBlock; ++i) {
@@ -80,6 +71,18 @@ bool can_quantise(DType type) {
   }
 }
 
+void quantise_q8_0(std::span<const float, 32> values, float d, std::span<std::byte, 34> out) {
+  const float inverse = d != 0 ? 1 / d : 0;
+  store_u16(out.data(), f32_to_f16(d));
+  for (int i = 0; i < kBlock; ++i) {
+    const float scaled = values[i] * inverse;
+    // A subnormal d makes `inverse` infinite, and a weight may be NaN: neither may reach the cast.
+    const bool finite = std::fabs(scaled) <= std::numeric_limits<float>::max();
+    const float safe = finite ? std::min(127.0f, std::max(-127.0f, scaled)) : 0;
+    out[2 + i] = static_cast<std::byte>(static_cast<int8_t>(nearest(safe)));
+  }
+}
+
 void quantise(DType type, std::span<const float> values, std::span<std::byte> out) {
   CHECK(can_quantise(type) && out.size() == stored_bytes(type, static_cast<int64_t>(values.size())));
   const size_t blocks = values.size() / kBlock;
@@ -94,10 +97,11 @@ void quantise(DType type, std::span<const float> values, std::span<std::byte> ou
       for (size_t i = 0; i < values.size(); ++i) store_u16(out.data() + 2 * i, f32_to_bf16(values[i]));
       break;
     case DType::kQ8_0:
-      for (size_t b = 0; b < blocks; ++b) quantise_q8_0(values.data() + b * kBlock, out.data() + b * 34);
+      for (size_t b = 0; b < blocks; ++b)
+        q8_0(values.subspan(b * kBlock).first<kBlock>(), out.data() + b * 34);
       break;
     default:
-      for (size_t b = 0; b < blocks; ++b) quantise_q4_0(values.data() + b * kBlock, out.data() + b * 18);
+      for (size_t b = 0; b < blocks; ++b) q4_0(values.data() + b * kBlock, out.data() + b * 18);
   }
 }
 

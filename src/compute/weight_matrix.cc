@@ -2,11 +2,10 @@
 
 #include <array>
 #include <cstring>
-#include <vector>
 
 #include "base/check.h"
 #include "compute/half.h"
-#include "compute/quantise.h"
+#include "compute/row_converter.h"
 
 namespace feilun::compute {
 namespace {
@@ -89,26 +88,6 @@ int group_number(DType type, const std::byte* group, int64_t lane, int64_t i) {
   const auto pair = static_cast<int>(bytes[i / 8 * 128]);
   return (i % 8 < 4 ? pair & 15 : pair >> 4) - 8;
 }
-
-/// Rows of one type turned into rows of another.
-class RowConverter {
- public:
-  RowConverter(DType from, DType to, int64_t depth)
-      : from_(from), to_(to), floats_(static_cast<size_t>(depth)), bytes_(stored_bytes(to, depth)) {}
-
-  std::span<const std::byte> convert(std::span<const std::byte> row) {
-    if (from_ == to_) return row;
-    dequantise(from_, row, floats_);
-    quantise(to_, floats_, bytes_);
-    return bytes_;
-  }
-
- private:
-  DType from_;
-  DType to_;
-  std::vector<float> floats_;
-  std::vector<std::byte> bytes_;
-};
 
 }  // namespace
 

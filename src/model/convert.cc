@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <unordered_map>
 
-#include "compute/quantise.h"
+#include "compute/row_converter.h"
 #include "model/convert_llama2c.h"
 #include "model/model_file_parts.h"
 
@@ -151,17 +151,11 @@ GgufWriter::FillRows fill_from(const TensorView& source, DType type, RowOrder or
     const int64_t columns = source.dims[0];
     const size_t from_bytes = compute::stored_bytes(source.type, columns);
     const size_t to_bytes = compute::stored_bytes(type, columns);
-    std::vector<float> values(static_cast<size_t>(columns));
+    compute::RowConverter converter(source.type, type, columns);
     for (int64_t i = 0; i < rows; ++i) {
       const auto at = static_cast<size_t>(order.source(first + i)) * from_bytes;
-      const auto to = out.subspan(static_cast<size_t>(i) * to_bytes, to_bytes);
-      const auto from = source.data.subspan(at, from_bytes);
-      if (type == source.type) {
-        std::ranges::copy(from, to.begin());
-        continue;
-      }
-      compute::dequantise(source.type, from, values);
-      compute::quantise(type, values, to);
+      const auto row = converter.convert(source.data.subspan(at, from_bytes));
+      std::ranges::copy(row, out.begin() + i * static_cast<int64_t>(to_bytes));
     }
   };
 }

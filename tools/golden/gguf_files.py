@@ -106,7 +106,7 @@ def halves(rows, head_dim):
 
 
 def logits(path, shape):
-    """Tokens, and the logits after the last of them."""
+    """Tokens, and the logits after each of them."""
     config = LlamaConfig(vocab_size=len(TOKENS), hidden_size=shape.hidden, intermediate_size=shape.ffn,
                          num_hidden_layers=1, num_attention_heads=shape.heads, num_key_value_heads=shape.kv_heads,
                          head_dim=shape.head_dim, rms_norm_eps=1e-5, rope_theta=10000.0, max_position_embeddings=64,
@@ -121,8 +121,8 @@ def logits(path, shape):
         state[HF_NAMES[name] + ".weight"].copy_(torch.from_numpy(values.copy()))
     tokens = [1] + [3 + i * 7 % 13 for i in range(40)]
     with torch.no_grad():
-        last = model(torch.tensor([tokens])).logits[0, -1]
-    return {"tokens": tokens, "logits": [round(float(x), 6) for x in last]}
+        rows = model(torch.tensor([tokens])).logits[0]
+    return {"tokens": tokens, "logits": [[round(float(x), 6) for x in row] for row in rows]}
 
 
 def seed_pair(out, first, second):
