@@ -99,6 +99,18 @@ Result<> finish_unigram(const Gguf& gguf, TokenizerSpec& spec) {
   return {};
 }
 
+/// Phi-3's control tokens swallow the white space after them, which a GGUF has no place to say.
+Result<> add_phi3_rules(const Gguf& gguf, TokenizerSpec& spec) {
+  if (TRY(gguf.string("general.architecture")).value_or("") != "phi3") return {};
+  constexpr std::array<std::string_view, 3> kPlain = {"<unk>", "<s>", "<|endoftext|>"};
+  for (size_t i = 0; i < std::min(spec.tokens.size(), spec.kinds.size()); ++i) {
+    const bool swallows = spec.kinds[i] == TokenKind::kControl || spec.tokens[i] == "</s>";
+    if (!swallows || std::ranges::find(kPlain, spec.tokens[i]) != kPlain.end()) continue;
+    spec.added_rules[static_cast<TokenId>(i)].takes_space_after = true;
+  }
+  return {};
+}
+
 Result<> read_ids(const Gguf& gguf, bool pieces, TokenizerSpec& spec) {
   spec.bos = TRY(gguf.integer("tokenizer.ggml.bos_token_id")).value_or(pieces ? 1 : -1);
   spec.eos = TRY(gguf.integer("tokenizer.ggml.eos_token_id")).value_or(pieces ? 2 : -1);
@@ -127,6 +139,7 @@ Result<TokenizerSpec> read_gguf_tokenizer(const Gguf& gguf) {
   TRY(read_merges(gguf, spec));
   TRY(read_ids(gguf, pieces, spec));
   spec.dummy_prefix = TRY(gguf.boolean("tokenizer.ggml.add_space_prefix")).value_or(pieces);
+  if (pieces) TRY(add_phi3_rules(gguf, spec));
   if (spec.family == Family::kWordPiece) TRY(finish_word_piece(gguf, spec));
   if (spec.family == Family::kUnigram) TRY(finish_unigram(gguf, spec));
   return spec;

@@ -74,6 +74,14 @@ TEST_P(GgufVocabulary, GivesTheIdsOfOtherTokenizers) {
 INSTANTIATE_TEST_SUITE_P(TokenizerVectors, GgufVocabulary,
                          testing::Values("llama-spm", "gpt-2", "phi-3", "deepseek-llm", "bert-bge"));
 
+TEST(TokenizerVectors, Phi3ControlTokensSwallowTheWhiteSpaceAfterThem) {
+  SKIP_WITHOUT(testdata_path("tokenizers/gguf-vocab"));
+  const auto tokenizer = from_gguf("phi-3");
+  ASSERT_NE(tokenizer, nullptr);
+  const PromptFragment prompt{"<|user|>\n<|end|> \n<|endoftext|>\n", true};
+  EXPECT_EQ(ids_text(tokenizer->encode(std::span(&prompt, 1))), " 32010 32007 32000 29871 13");
+}
+
 TEST(TokenizerVectors, Qwen2FromVocabAndMergesGivesTheIdsOfOtherTokenizers) {
   SKIP_WITHOUT(testdata_path("tokenizers/qwen2"));
   auto read = read_hugging_face_tokenizer(testdata_path("tokenizers/qwen2"));
