@@ -127,7 +127,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   auto spec = read(kind, input.substr(kind == '{' ? 0 : 1, end - (kind == '{' ? 0 : 1)));
   if (!spec) return spec.error().message.empty() ? (__builtin_trap(), 0) : 0;
   const TokenId unknown = spec->unknown;
-  const auto tokenizer = make_tokenizer(std::move(*spec), 1 << 16);
+  const int rows = static_cast<int>(spec->tokens.size()) + 1;
+  const auto tokenizer = make_tokenizer(std::move(*spec), rows);
   if (!tokenizer) return 0;
   check(**tokenizer, Text(input.substr(std::min(end + 1, size))), unknown, false);
   check(**tokenizer, Text("Once upon a time, 女孩\xff <c></s> a\u0301b 123"), unknown, false);

@@ -3,6 +3,8 @@
 #include <utf8proc.h>
 
 #include <algorithm>
+#include <cstdint>
+#include <cstring>
 #include <vector>
 
 namespace feilun::model {
@@ -70,10 +72,25 @@ void append_normalised(Runes& runes, NormalForm form, std::string& out) {
   runes.clear();
 }
 
-/// No code point below U+0300 changes in NFC or combines with another of them; none below U+0080 in any form.
-bool is_plain(std::string_view text, NormalForm form) {
-  const unsigned char end = form == NormalForm::kNfc ? 0xcc : 0x80;
-  return std::ranges::all_of(text, [end](char c) { return static_cast<unsigned char>(c) < end; });
+bool is_ascii(std::string_view text) {
+  return std::ranges::all_of(text, [](char c) { return static_cast<unsigned char>(c) < 0x80; });
+}
+
+/// Most of what texts are made of: code points that NFC leaves alone and that combine with nothing before
+/// them. A mark may still combine with one.
+bool stays_in_nfc(char32_t rune) {
+  return rune < 0x300 || (rune >= 0x4e00 && rune <= 0x9fff) || (rune >= 0x3041 && rune <= 0x3096) ||
+         (rune >= 0x30a1 && rune <= 0x30fa) || (rune >= 0x3001 && rune <= 0x3029) ||
+         (rune >= 0xac00 && rune <= 0xd7a3) || (rune >= 0x400 && rune <= 0x482) ||
+         (rune >= 0x2010 && rune <= 0x2027) || (rune >= 0xff01 && rune <= 0xff5e) ||
+         (rune >= 0x1f300 && rune <= 0x1faff);
+}
+
+/// Bytes of the code point at the start of `text` when NFC leaves it alone, else 0.
+size_t bytes_that_stay(std::string_view text) {
+  if (static_cast<unsigned char>(text[0]) < 0x80) return 1;
+  const size_t size = code_point_bytes(text);
+  return size > 0 && stays_in_nfc(rune_of(text.substr(0, size))) ? size : 0;
 }
 
 /// Copies what is not UTF-8 and calls `rune` for each code point.
@@ -116,6 +133,14 @@ size_t code_point_bytes(std::string_view text) {
 std::string_view well_formed_start(std::string_view text) {
   size_t end = 0;
   while (end < text.size()) {
+    uint64_t eight = 0;
+    if (end + sizeof eight <= text.size()) {
+      std::memcpy(&eight, text.data() + end, sizeof eight);
+      if ((eight & 0x8080808080808080) == 0) {
+        end += sizeof eight;
+        continue;
+      }
+    }
     const size_t size = code_point_bytes(text.substr(end));
     if (size == 0) break;
     end += size;
@@ -143,10 +168,10 @@ void append_rune(char32_t rune, std::string& out) {
   out.append(reinterpret_cast<const char*>(bytes), static_cast<size_t>(size));
 }
 
-std::string normalise(std::string_view text, NormalForm form) {
-  if (is_plain(text, form)) return std::string(text);
-  std::string out;
-  out.reserve(text.size());
+namespace {
+
+/// Any text, code point by code point.
+void append_normalised(std::string_view text, NormalForm form, std::string& out) {
   Runes runes;
   while (!text.empty()) {
     const size_t size = code_point_bytes(text);
@@ -160,11 +185,39 @@ std::string normalise(std::string_view text, NormalForm form) {
     text.remove_prefix(size);
   }
   append_normalised(runes, form, out);
+}
+
+}  // namespace
+
+std::string normalise(std::string_view text, NormalForm form) {
+  if (form == NormalForm::kNfc) return normalise_nfc(text);
+  if (is_ascii(text)) return std::string(text);
+  std::string out;
+  out.reserve(text.size());
+  append_normalised(text, form, out);
   return out;
 }
 
+/// Copies what stays and composes only between: from the last code point that stays, which a mark may combine
+/// with, to before the next.
 std::string normalise_nfc(std::string_view text) {
-  return normalise(text, NormalForm::kNfc);
+  std::string out;
+  out.reserve(text.size());
+  size_t copied = 0;
+  size_t last = 0;
+  for (size_t at = 0; at < text.size();) {
+    if (const size_t size = bytes_that_stay(text.substr(at)); size > 0) {
+      last = at;
+      at += size;
+      continue;
+    }
+    size_t end = at;
+    while (end < text.size() && bytes_that_stay(text.substr(end)) == 0) ++end;
+    out += text.substr(copied, last - copied);
+    append_normalised(text.substr(last, end - last), NormalForm::kNfc, out);
+    at = copied = last = end;
+  }
+  return out += text.substr(copied);
 }
 
 std::string lowercase(std::string_view text) {
