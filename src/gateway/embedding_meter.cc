@@ -66,12 +66,7 @@ asio::awaitable<EmbeddingOutcome> EmbeddingMeter::run() {
   }
   out.ending.currency = hold->price.currency;
 
-  EmbeddingResult result;
-  try {
-    result = co_await compute();
-  } catch (const std::exception& thrown) {  // no memory left: the hold must not stay
-    result = {.finish = FinishReason::kFailed, .error = {ErrorCode::kInternal, thrown.what()}};
-  }
+  EmbeddingResult result = co_await compute();
   out.ending.outcome = outcome_of(result.finish);
   out.ending.usage.input_fresh = result.usage.prompt_computed;
   out.vectors = std::move(result.vectors);
@@ -91,10 +86,18 @@ asio::awaitable<EmbeddingResult> EmbeddingMeter::compute() {
   co_return co_await answer_of<EmbeddingResult>([&](auto done) {
     // A refused job never calls its sink, which is gone by then: both share the way back.
     auto answer = std::make_shared<decltype(done)>(std::move(done));
-    const auto submitted = engine_.submit({request_.request_id, std::move(request_.inputs)},
-                                          [answer](EmbeddingResult result) { (*answer)(std::move(result)); });
+    const auto submitted = submit([answer](EmbeddingResult result) { (*answer)(std::move(result)); });
     if (!submitted) (*answer)(EmbeddingResult{.finish = FinishReason::kFailed, .error = submitted.error()});
   });
+}
+
+/// Whatever is thrown here must not leave the hold behind.
+Result<> EmbeddingMeter::submit(engine::EmbeddingSink sink) {
+  try {
+    return engine_.submit({request_.request_id, std::move(request_.inputs)}, std::move(sink));
+  } catch (const std::exception& thrown) {
+    return fail(ErrorCode::kInternal, "{}", thrown.what());
+  }
 }
 
 /// The only place where the road ends.

@@ -42,6 +42,7 @@ class EmbeddingMeter {
 
  private:
   boost::asio::awaitable<engine::EmbeddingResult> compute();
+  Result<> submit(engine::EmbeddingSink sink);
   boost::asio::awaitable<void> close(Ending& ending);
 
   MeteredEmbedding request_;

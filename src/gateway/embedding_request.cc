@@ -17,7 +17,7 @@ Result<EmbeddingRequest> parse_embedding_request(std::string_view body) {
   const RequestFields fields = TRY(RequestFields::of(document.root(), {}, "the request"));
   EmbeddingRequest out;
   const auto model = TRY(fields.string("model"));
-  if (!model) {
+  if (!model || model->empty()) {
     return std::unexpected(fields.error(ErrorCode::kInvalidArgument, "model", "'model' is required"));
   }
   out.model = *model;
