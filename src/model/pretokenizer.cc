@@ -13,6 +13,7 @@ using Matches = WordStep::Matches;
 using Pieces = std::function<void(std::string_view)>;
 
 constexpr std::string_view kSpaceMark = "\xe2\x96\x81";  // ▁
+constexpr size_t kStepsMax = 32;
 
 /// SentencePiece's writing of a text.
 std::string with_space_marks(const WordStep& step, std::string_view text, bool at_start) {
@@ -107,6 +108,11 @@ struct PreTokenizer::Scratch {
 
 Result<PreTokenizer> PreTokenizer::make(std::vector<WordStep> steps) {
   PreTokenizer made;
+  if (steps.size() > kStepsMax) {
+    return fail(ErrorCode::kUnsupported,
+                "the tokenizer cuts words in {} steps, and {} are the most that this version takes",
+                steps.size(), kStepsMax);
+  }
   for (const WordStep& step : steps) {
     if (step.kind == Kind::kText && step.text.empty()) {
       return fail(ErrorCode::kUnsupported, "the tokenizer cuts words at the empty text");

@@ -15,7 +15,7 @@ namespace feilun::model {
 namespace {
 
 constexpr size_t kPatternBytesMax = 16 << 10;
-constexpr uint64_t kStepsFree = 1 << 20;
+constexpr uint64_t kStepsFree = 4096;
 constexpr uint64_t kStepsPerByte = 100;
 constexpr uint32_t kHeapKibibytesMax = 64 << 10;
 constexpr uint32_t kNestingMax = 100;

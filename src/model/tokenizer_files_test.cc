@@ -184,5 +184,17 @@ TEST(TokenizerFiles, SaysWhatItDoesNotKnow) {
       HasSubstr("end_of_word_suffix"));
 }
 
+TEST(TokenizerFiles, RefusesANormaliserThatBlowsTextsUp) {
+  TokenizerSpec spec;
+  spec.tokens = {"a"};
+  spec.pre = "gpt-2";
+  for (int i = 0; i < 20; ++i) spec.normaliser.push_back({NormaliserStep::Kind::kReplaceText, "a", "aa"});
+  const auto made = make_tokenizer(spec, 1);
+  ASSERT_FALSE(made);
+  EXPECT_THAT(made.error().message, HasSubstr("times longer"));
+  spec.normaliser.resize(5);
+  EXPECT_TRUE(make_tokenizer(spec, 1));
+}
+
 }  // namespace
 }  // namespace feilun::model

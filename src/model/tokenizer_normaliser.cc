@@ -148,10 +148,26 @@ std::string apply_step(const NormaliserStep& step, const WordPattern* pattern, s
   return std::string(text);
 }
 
+/// A file may ask for replacements of replacements: what comes out must stay in proportion to what goes in.
+Result<> check_growth(std::span<const NormaliserStep> steps) {
+  constexpr size_t kGrowthMax = 64;
+  constexpr size_t kStepsMax = 32;
+  size_t growth = 1;
+  for (const NormaliserStep& step : steps) {
+    const size_t matched = step.kind == Kind::kReplaceText ? std::max<size_t>(1, step.from.size()) : 1;
+    growth *= std::max<size_t>(1, std::min(step.to.size(), kGrowthMax * matched + matched) / matched);
+    if (growth > kGrowthMax) break;
+  }
+  if (growth <= kGrowthMax && steps.size() <= kStepsMax) return {};
+  return fail(ErrorCode::kUnsupported, "the tokenizer's normaliser makes texts more than {} times longer",
+              kGrowthMax);
+}
+
 }  // namespace
 
 Result<TextNormaliser> TextNormaliser::make(std::vector<NormaliserStep> steps) {
   TextNormaliser made;
+  TRY(check_growth(steps));
   for (const NormaliserStep& step : steps) {
     if (step.kind == Kind::kReplaceText && step.from.empty()) {
       return fail(ErrorCode::kUnsupported, "the tokenizer's normaliser replaces the empty text");

@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include "model/tokenizer_encoder.h"
 #include "model/tokenizer_pieces.h"
 #include "model/tokenizer_unicode.h"
@@ -39,7 +41,7 @@ class WordPiece final : public WordEncoder {
     std::string part;
     for (size_t begin = 0; begin < word.size();) {
       TokenId found = -1;
-      size_t end = word.size();
+      size_t end = std::min(word.size(), begin + table_.bytes_max());
       for (; end > begin; end -= last_rune_bytes(word.substr(begin, end - begin))) {
         part = begin > 0 ? kInside : std::string_view();
         part += word.substr(begin, end - begin);
