@@ -7,6 +7,8 @@ import numpy as np
 import torch
 from transformers.modeling_rope_utils import ROPE_INIT_FUNCTIONS
 
+import letter_tokenizer
+
 ARCHITECTURES = {"mistral": "llama", "qwen3_moe": "qwen3moe"}
 
 NAMES = {
@@ -105,8 +107,7 @@ def write_settings(writer, config, head_dim):
 
 
 def write_tokenizer(writer, vocabulary):
-    special = ["<pad>", "<s>", "</s>"]
-    tokens = special + [chr(c) for c in range(33, 33 + vocabulary - len(special))]
+    tokens = letter_tokenizer.letters(vocabulary)
     writer.add_tokenizer_model("gpt2")
     writer.add_tokenizer_pre("qwen2")
     writer.add_token_list(tokens)

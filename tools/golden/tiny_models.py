@@ -17,6 +17,7 @@ import torch
 import transformers
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import letter_tokenizer
 import tiny_gguf
 
 PROMPTS = (1, 17, 70)
@@ -94,21 +95,6 @@ def answer(model, tokens, prompt):
     return rows
 
 
-def write_tokenizer(folder):
-    """One token a letter: just enough for a directory to be whole."""
-    vocabulary = {"<pad>": 0, "<s>": 1, "</s>": 2}
-    letters = [chr(c) for c in range(33, 33 + VOCABULARY - len(vocabulary))]
-    for letter in letters:
-        vocabulary[letter] = len(vocabulary)
-    added = [dict(id=i, content=text, special=True, single_word=False, lstrip=False, rstrip=False, normalized=False)
-             for i, text in enumerate(("<pad>", "<s>", "</s>"))]
-    model = dict(type="BPE", vocab=vocabulary, merges=[], byte_fallback=False)
-    byte_level = dict(type="ByteLevel", add_prefix_space=False, trim_offsets=True, use_regex=True)
-    with open(os.path.join(folder, "tokenizer.json"), "w") as out:
-        json.dump(dict(version="1.0", added_tokens=added, normalizer=None, pre_tokenizer=byte_level,
-                       post_processor=None, decoder=dict(byte_level), model=model), out, separators=(",", ":"))
-
-
 def write(name, family, settings, folder, seed):
     config = getattr(transformers, family + "Config")(**{**COMMON, **settings})
     model = getattr(transformers, family + "ForCausalLM")(config).float().eval()
@@ -124,7 +110,7 @@ def write(name, family, settings, folder, seed):
     shutil.rmtree(os.path.join(folder, name), ignore_errors=True)
     tiny_gguf.write(name, model, os.path.join(folder, name + ".gguf"))
     model.to(torch.bfloat16).save_pretrained(os.path.join(folder, name))
-    write_tokenizer(os.path.join(folder, name))
+    letter_tokenizer.write(os.path.join(folder, name), VOCABULARY)
     with open(os.path.join(folder, name + ".json"), "w") as out:
         json.dump(answers, out, separators=(",", ":"))
     print(f"{name}: median top probability {top:.2f}")
