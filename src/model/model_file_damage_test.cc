@@ -285,7 +285,9 @@ TEST(HuggingFaceDamage, CutAndHostileTokenizersGetASentence) {
        {"{}", "[]", R"({"model":{"type":"BPE","vocab":{"a":4000000000},"merges":[]}})",
         R"({"model":{"type":"BPE","vocab":{"a":0},"merges":[[1]]}})",
         R"({"model":{"type":"BPE","vocab":{"a":0},"merges":["ab"]}})",
-        R"({"model":{"type":"Unigram","vocab":[]}})",
+        R"({"model":{"type":"Unigram","vocab":[["a"]]}})",
+        R"({"model":{"type":"Unigram","vocab":[["a",0]],"unk_id":1}})",
+        R"({"model":{"type":"Morse","vocab":{}}})",
         R"({"model":{"type":"BPE","vocab":{"a":0},"merges":[]},"added_tokens":[{"id":-1,"content":"x"}]})"}) {
     write_text(folder / "tokenizer.json", json);
     const auto read = read_hugging_face_tokenizer(folder);
