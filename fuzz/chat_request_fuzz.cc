@@ -1,11 +1,12 @@
 // LINK: feilun_gateway
-// Any bytes as the body of a chat or completion request: a 400 whose body is JSON, or a request whose
-// messages are JSON for the template.
+// Any bytes as the body of a chat, completion or embedding request: a 400 whose body is JSON, or a request
+// whose messages are JSON for the template.
 #include <cstdint>
 #include <string>
 
 #include "gateway/chat_request.h"
 #include "gateway/completion_request.h"
+#include "gateway/embedding_request.h"
 #include "gateway/error_reply.h"
 
 namespace {
@@ -30,6 +31,11 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     check_refusal(completion.error());
   } else if (completion->prompts.empty() ||
              completion->prompts.size() * static_cast<size_t>(completion->parameters.n) > kPromptsMax) {
+    __builtin_trap();
+  }
+  if (const auto embedding = parse_embedding_request(body); !embedding) {
+    check_refusal(embedding.error());
+  } else if (embedding->inputs.empty() || embedding->inputs.size() > kEmbeddingInputsMax) {
     __builtin_trap();
   }
   return 0;
