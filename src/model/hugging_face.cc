@@ -32,9 +32,12 @@ Result<const Family*> read_family(const HuggingFaceObject& config) {
 }
 
 Result<> refuse_unknown_features(const Family& family, const HuggingFaceObject& config) {
-  if (config.find("quantization_config")) {
-    return fail(ErrorCode::kUnsupported,
-                "the weights are quantised in a way that this version does not read");
+  if (const auto quantised = TRY(config.object("quantization_config"))) {
+    return fail(
+        ErrorCode::kUnsupported,
+        "the weights are quantised ({}), which this version does not read in a Hugging Face directory: "
+        "take the maker's release that is not, or a GGUF of the model",
+        TRY(quantised->string("quant_method")).value_or("by an unnamed method"));
   }
   const std::string_view computed = family.gelu ? "gelu_pytorch_tanh" : "silu";
   const auto activation = TRY(config.string(family.activation_key)).value_or(computed);
@@ -181,7 +184,8 @@ Result<std::shared_ptr<const WeightSource>> read_weights(const fs::path& directo
   std::erase_if(tensors, [](const TensorView& tensor) { return tensor.name.empty(); });
   if (shape.tied_embeddings) settle_tied_embeddings(tensors);
   cut_fused_tensors(shape, tensors);
-  if (family == nullptr || !family->norms_less_one) return MappedWeights::make(std::move(tensors), std::move(files));
+  if (family == nullptr || !family->norms_less_one)
+    return MappedWeights::make(std::move(tensors), std::move(files));
   auto copies = add_one_to_norms(tensors);
   return MappedWeights::make(std::move(tensors), std::move(files), std::move(copies));
 }

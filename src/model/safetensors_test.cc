@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <fstream>
+#include <iterator>
 #include <map>
 
 #include "base/testdata.h"
@@ -138,6 +139,14 @@ TEST_F(Shards, MayNotLieElsewhere) {
   write_shards(tensors_);
   write("model.safetensors.index.json", R"({"weight_map":{"a":"../model.safetensors"}})");
   EXPECT_THAT(refusal(), HasSubstr("no file of this directory"));
+}
+
+TEST_F(Shards, MayNotBeQuantised) {
+  write_shards(tensors_);
+  std::string config((std::istreambuf_iterator<char>(std::ifstream(kModel / "config.json").rdbuf())), {});
+  config.insert(config.find('{') + 1, R"("quantization_config":{"quant_method":"fp8"},)");
+  write("config.json", config);
+  EXPECT_THAT(refusal(), HasSubstr("quantised (fp8)"));
 }
 
 }  // namespace
