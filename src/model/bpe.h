@@ -1,6 +1,7 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <cstdint>
 #include <vector>
 
@@ -24,8 +25,6 @@ struct BpeSymbol {
   TokenId id = -1;
   uint32_t begin = 0;
   uint32_t size = 0;  ///< bytes, at least 1
-  int32_t previous = -1;
-  int32_t next = -1;
 };
 
 /// Gives back the memory that one very long word took, where a thread keeps its symbols for the next.
@@ -59,31 +58,36 @@ class BpeMergeTable {
 };
 
 /// Symbols up to this many are merged without a heap.
-inline constexpr size_t kBpeFew = 24;
+inline constexpr size_t kBpeFew = 96;
 
 template <typename Lookup>
 void merge_few(std::vector<BpeSymbol>& symbols, Lookup& lookup) {
   constexpr uint32_t kNever = ~uint32_t{0};
-  BpeMerge merges[kBpeFew];  // of symbol i with the one after it
+  // Of symbol i with the one after it. Ranks lie apart so that looking for the best is quick.
+  std::array<uint32_t, kBpeFew> ranks;
+  std::array<TokenId, kBpeFew> merged;
   size_t count = symbols.size();
   const auto look = [&](size_t i) {
     const BpeMerge* merge = i + 1 < count ? lookup(symbols[i], symbols[i + 1]) : nullptr;
-    merges[i] = merge == nullptr ? BpeMerge{kNever, -1} : *merge;
+    ranks[i] = merge == nullptr ? kNever : merge->rank;
+    merged[i] = merge == nullptr ? -1 : merge->merged;
   };
   for (size_t i = 0; i < count; ++i) look(i);
   while (count > 1) {
-    size_t best = 0;
-    for (size_t i = 1; i + 1 < count; ++i) {
-      if (merges[i].rank < merges[best].rank) best = i;
-    }
-    if (merges[best].rank == kNever) break;
-    symbols[best].id = merges[best].merged;
+    uint32_t rank = kNever;
+    for (size_t i = 0; i + 1 < count; ++i) rank = std::min(rank, ranks[i]);
+    if (rank == kNever) break;
+    const auto best = static_cast<size_t>(std::find(ranks.begin(), ranks.end(), rank) - ranks.begin());
+    symbols[best].id = merged[best];
     symbols[best].size += symbols[best + 1].size;
+    const auto close = [&](auto begin) {
+      const auto hole = begin + static_cast<ptrdiff_t>(best) + 1;
+      std::copy(hole + 1, begin + static_cast<ptrdiff_t>(count), hole);
+    };
+    close(symbols.begin());
+    close(ranks.begin());
+    close(merged.begin());
     --count;
-    for (size_t i = best + 1; i < count; ++i) {
-      symbols[i] = symbols[i + 1];
-      merges[i] = merges[i + 1];
-    }
     look(best);
     if (best > 0) look(best - 1);
   }
@@ -97,11 +101,16 @@ void merge_many(std::vector<BpeSymbol>& symbols, Lookup& lookup) {
     uint32_t size;   // of both sides together when it was found: differs when either has changed since
     TokenId merged;
   };
+  struct Neighbours {
+    int32_t previous = -1;
+    int32_t next = -1;
+  };
   const auto later = [](const Candidate& a, const Candidate& b) { return a.order > b.order; };
   std::vector<Candidate> heap;
+  std::vector<Neighbours> beside(symbols.size());
   const auto offer = [&](int32_t left) {
-    if (left < 0 || symbols[left].next < 0) return;
-    const BpeSymbol& right = symbols[symbols[left].next];
+    if (left < 0 || beside[left].next < 0) return;
+    const BpeSymbol& right = symbols[beside[left].next];
     const BpeMerge* merge = lookup(symbols[left], right);
     if (merge == nullptr) return;
     heap.push_back({static_cast<uint64_t>(merge->rank) << 32 | static_cast<uint32_t>(left),
@@ -110,8 +119,8 @@ void merge_many(std::vector<BpeSymbol>& symbols, Lookup& lookup) {
   };
 
   for (size_t i = 0; i < symbols.size(); ++i) {
-    symbols[i].previous = static_cast<int32_t>(i) - 1;
-    symbols[i].next = i + 1 < symbols.size() ? static_cast<int32_t>(i) + 1 : -1;
+    beside[i].previous = static_cast<int32_t>(i) - 1;
+    beside[i].next = i + 1 < symbols.size() ? static_cast<int32_t>(i) + 1 : -1;
   }
   for (size_t i = 0; i + 1 < symbols.size(); ++i) offer(static_cast<int32_t>(i));
   while (!heap.empty()) {
@@ -120,14 +129,15 @@ void merge_many(std::vector<BpeSymbol>& symbols, Lookup& lookup) {
     heap.pop_back();
     const auto at = static_cast<int32_t>(best.order & 0xffffffffu);
     BpeSymbol& left = symbols[at];
-    if (left.size == 0 || left.next < 0 || left.size + symbols[left.next].size != best.size) continue;
-    BpeSymbol& right = symbols[left.next];
+    const int32_t next = beside[at].next;
+    // A size of 0 says that the symbol has become a part of the one before it.
+    if (left.size == 0 || next < 0 || left.size + symbols[next].size != best.size) continue;
     left.id = best.merged;
-    left.size += right.size;
-    right.size = 0;
-    left.next = right.next;
-    if (left.next >= 0) symbols[left.next].previous = at;
-    offer(left.previous);
+    left.size += symbols[next].size;
+    symbols[next].size = 0;
+    beside[at].next = beside[next].next;
+    if (beside[at].next >= 0) beside[beside[at].next].previous = at;
+    offer(beside[at].previous);
     offer(at);
   }
   std::erase_if(symbols, [](const BpeSymbol& symbol) { return symbol.size == 0; });

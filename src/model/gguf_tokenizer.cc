@@ -73,11 +73,15 @@ Result<> finish_word_piece(const Gguf& gguf, TokenizerSpec& spec) {
   spec.words = {{.text = std::string(kSpacesPattern), .matches = WordStep::Matches::kDropped},
                 {.text = std::string(kPunctuationPattern)}};
   spec.steps_are_complete = true;
-  const int begin = TRY(gguf.integer("tokenizer.ggml.cls_token_id")).value_or(spec.bos);
+  const auto cls = TRY(gguf.integer("tokenizer.ggml.cls_token_id"));
   // The key's name is misspelt in all files.
-  const int end = TRY(gguf.integer("tokenizer.ggml.seperator_token_id")).value_or(spec.eos);
-  spec.frame_begin = {begin};
-  spec.frame_end = {end};
+  const auto sep = TRY(gguf.integer("tokenizer.ggml.seperator_token_id"));
+  const auto named = [&spec](std::string_view text) {
+    const auto found = std::ranges::find(spec.tokens, text);
+    return found == spec.tokens.end() ? -1 : static_cast<TokenId>(found - spec.tokens.begin());
+  };
+  spec.frame_begin = {cls ? *cls : named("[CLS]")};
+  spec.frame_end = {sep ? *sep : named("[SEP]")};
   return {};
 }
 

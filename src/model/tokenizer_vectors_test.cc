@@ -74,6 +74,15 @@ TEST_P(GgufVocabulary, GivesTheIdsOfOtherTokenizers) {
 INSTANTIATE_TEST_SUITE_P(TokenizerVectors, GgufVocabulary,
                          testing::Values("llama-spm", "gpt-2", "phi-3", "deepseek-llm", "bert-bge"));
 
+TEST(TokenizerVectors, BertFramesATextThatNoTemplateFramed) {
+  SKIP_WITHOUT(testdata_path("tokenizers/gguf-vocab"));
+  const auto tokenizer = from_gguf("bert-bge");
+  ASSERT_NE(tokenizer, nullptr);
+  EXPECT_EQ(ids_text(tokenizer->framed(tokenizer->encode("Hello world"))), " 101 7592 2088 102");
+  EXPECT_EQ(ids_text(from_gguf("llama-spm")->framed({})), " 1");
+  EXPECT_EQ(ids_text(from_gguf("gpt-2")->framed({5})), " 5");
+}
+
 TEST(TokenizerVectors, Phi3ControlTokensSwallowTheWhiteSpaceAfterThem) {
   SKIP_WITHOUT(testdata_path("tokenizers/gguf-vocab"));
   const auto tokenizer = from_gguf("phi-3");
