@@ -8,7 +8,7 @@
 
 #include "base/check.h"
 
-// A GGUF v3 file is: magic, version, counts, key/value pairs, tensor infos, padding, tensor data
+// A GGUF file is: magic, version, counts, key/value pairs, tensor infos, padding, tensor data
 // (little-endian throughout). Nothing is trusted: each count is compared with the bytes that are left
 // before anything is reserved for it, so that a small file can neither ask for much memory nor for much time.
 
@@ -132,6 +132,7 @@ Result<GgufValue> read_value(Cursor& cursor, std::string_view key) {
 }
 
 struct Counts {
+  uint32_t version = 0;
   uint64_t tensors = 0;
   uint64_t pairs = 0;
 };
@@ -142,13 +143,15 @@ Result<Counts> read_counts(Cursor& cursor) {
     return fail(ErrorCode::kCorrupt, "this is not a GGUF file: it does not start with GGUF");
   }
   const auto version = TRY(cursor.read<uint32_t>("the version"));
-  if (version != 3) {
+  // Version 3 brought big-endian files and changed nothing else.
+  if (version != 2 && version != 3) {
     const bool swapped = std::byteswap(version) == 3;
     return fail(ErrorCode::kUnsupported,
-                "this GGUF file is {}; only little-endian version 3 is read: convert the model again",
+                "this GGUF file is {}; versions 2 and 3, little-endian, are read: convert the model again",
                 swapped ? "big-endian" : fmt::format("of version {}", version));
   }
   Counts counts;
+  counts.version = version;
   counts.tensors = TRY(cursor.read<uint64_t>("the tensor count"));
   counts.pairs = TRY(cursor.read<uint64_t>("the key count"));
   if (counts.tensors > cursor.left() / kTensorInfoBytesMin || counts.pairs > cursor.left() / kPairBytesMin) {
@@ -270,6 +273,7 @@ Result<Gguf> Gguf::parse(std::span<const std::byte> file) {
   Gguf gguf;
   Cursor cursor(file);
   const Counts counts = TRY(read_counts(cursor));
+  gguf.version_ = counts.version;
   for (uint64_t i = 0; i < counts.pairs; ++i) {
     const auto key = TRY(cursor.read_string("a key"));
     if (key.empty() || key.size() > kNameBytesMax) {
@@ -298,7 +302,10 @@ Result<Gguf> Gguf::parse(std::span<const std::byte> file) {
 Gguf Gguf::join(std::vector<Gguf> parts) {
   Gguf joined;
   for (size_t i = 0; i < parts.size(); ++i) {
-    if (i == 0) joined.values_ = std::move(parts[i].values_);
+    if (i == 0) {
+      joined.version_ = parts[i].version_;
+      joined.values_ = std::move(parts[i].values_);
+    }
     std::ranges::move(parts[i].tensors_, std::back_inserter(joined.tensors_));
   }
   return joined;

@@ -42,7 +42,7 @@ struct GgufArray {
 /// Unsigned integers of any width are uint64_t, signed ones int64_t, both floats double.
 using GgufValue = std::variant<uint64_t, int64_t, double, bool, std::string_view, GgufArray>;
 
-/// The parsed head of a GGUF v3 file. Everything in it points into the bytes it was read from.
+/// The parsed head of a GGUF file of version 2 or 3. Everything in it points into the bytes it was read from.
 ///
 /// A value that is absent is nullopt; one that has another type than asked for is an Error that names it.
 class Gguf {
@@ -55,6 +55,7 @@ class Gguf {
   /// that two parts hold is left for whoever looks tensors up by name.
   static Gguf join(std::vector<Gguf> parts);
 
+  uint32_t version() const { return version_; }
   std::span<const TensorView> tensors() const { return tensors_; }
   const std::map<std::string_view, GgufValue>& values() const { return values_; }
 
@@ -72,6 +73,7 @@ class Gguf {
   const GgufValue* find(std::string_view key) const;
   Result<std::optional<GgufArray>> array(std::string_view key, GgufType type, GgufType other) const;
 
+  uint32_t version_ = 3;
   std::map<std::string_view, GgufValue> values_;
   std::vector<TensorView> tensors_;
 };

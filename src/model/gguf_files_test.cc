@@ -10,8 +10,9 @@
 
 #include "compute/dequantise.h"
 #include "model/convert.h"
+#include "model/gguf_writer.h"
 #include "model/inspect.h"
-#include "model/model_file.h"
+#include "model/model_file_parts.h"
 
 // tests/golden/gguf holds models that PyPI's gguf wrote, whole and in parts (tools/golden/gguf_files.py).
 
@@ -154,14 +155,14 @@ TEST_F(SplitModel, SurvivesFlippedBits) {
   const std::string bytes = read_all(path(2));
   uint64_t state = 9;
   int refused = 0;
-  for (int i = 0; i < 200; ++i) {
+  for (int i = 0; i < 60; ++i) {
     std::string copy = bytes;
     state = state * 6364136223846793005u + 1442695040888963407u;
     copy[(state >> 33) % 600] ^= static_cast<char>(1 << (state >> 20) % 8);
     write_all(path(2), copy);
     if (!refusal().empty()) ++refused;
   }
-  EXPECT_GT(refused, 50);
+  EXPECT_GT(refused, 15);
 }
 
 TEST_F(SplitModel, MustKeepItsNames) {
@@ -178,6 +179,56 @@ TEST_F(SplitModel, IsNotOpenedFromMemory) {
   const auto model = open_model_bytes(file->bytes());
   ASSERT_FALSE(model);
   EXPECT_THAT(model.error().message, HasSubstr("one of 3 parts"));
+}
+
+TEST(GgufVersions, TwoIsReadAsThreeIs) {
+  const auto path = fs::temp_directory_path() / fmt::format("feilun-version-{}.gguf", ::getpid());
+  std::string bytes = read_all(kGolden / "whole.gguf");
+  bytes[4] = 2;
+  write_all(path, bytes);
+  const auto model = open_model(path);
+  ASSERT_TRUE(model) << model.error().message;
+  EXPECT_EQ(model->format, "GGUF v2");
+  EXPECT_EQ(model->weights->tensors().size(), 11);
+  fs::remove(path);
+}
+
+/// A part that holds one tensor of `floats` numbers.
+void write_large_part(const fs::path& path, int number, int64_t floats) {
+  GgufWriter writer;
+  writer.set_u32("split.no", static_cast<uint32_t>(number - 1));
+  writer.set_u32("split.count", 2);
+  writer.set_u32("split.tensors.count", 2);
+  TensorView tensor{
+      .name = fmt::format("t{}", number), .type = compute::DType::kF32, .rank = 1, .dims = {floats, 1, 1, 1}};
+  writer.add_tensor(tensor,
+                    [](int64_t, int64_t, std::span<std::byte> out) { std::ranges::fill(out, std::byte{1}); });
+  ASSERT_TRUE(writer.write(path, {}));
+}
+
+/// Bytes of mapped files that are in memory for this process.
+int64_t resident_file_bytes() {
+  int64_t all = 0;
+  int64_t resident = 0;
+  int64_t shared = 0;
+  std::ifstream("/proc/self/statm") >> all >> resident >> shared;
+  return shared * ::sysconf(_SC_PAGESIZE);
+}
+
+TEST_F(SplitModel, GivesBackThePagesOfEveryPart) {
+  constexpr int64_t kFloats = 2 << 20;
+  for (int number = 1; number <= 2; ++number)
+    write_large_part(folder_ / part_name(number, 2), number, kFloats);
+  auto opened = open_gguf_files(folder_ / part_name(1, 2));
+  ASSERT_TRUE(opened) << opened.error().message;
+  const auto tensors = opened->gguf.tensors();
+  const auto weights = MappedWeights::make({tensors.begin(), tensors.end()}, opened->files).value();
+  for (const TensorView& tensor : weights->tensors()) {
+    EXPECT_EQ(std::ranges::count(tensor.data, std::byte{1}), kFloats * 4);
+  }
+  const int64_t before = resident_file_bytes();
+  for (const TensorView& tensor : weights->tensors()) weights->release(tensor);
+  EXPECT_GT(before - resident_file_bytes(), 2 * kFloats * 4 * 9 / 10);
 }
 
 TEST(GgufTypes, ConvertToEightBitsFromEveryType) {

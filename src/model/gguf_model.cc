@@ -148,7 +148,7 @@ Result<std::vector<TokenId>> read_end_tokens(const Gguf& gguf, const TokenizerSp
 Result<ModelParts> read_gguf_model(GgufFiles opened) {
   const Gguf& gguf = opened.gguf;
   ModelParts parts;
-  parts.file.format = "GGUF v3";
+  parts.file.format = fmt::format("GGUF v{}", gguf.version());
   parts.file.shape = TRY(read_shape(gguf));
   TRY(read_gguf_pooling(gguf, parts.file));
   parts.file.name = TRY(gguf.string("general.name")).value_or(parts.file.shape.architecture);

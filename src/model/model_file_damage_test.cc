@@ -114,10 +114,12 @@ TEST(GgufDamage, FlippedBitsNeverCrash) {
 
 TEST(GgufDamage, HostileHeadsGetASentence) {
   EXPECT_THAT(refusal({}), testing::HasSubstr("ends"));
-  EXPECT_THAT(refusal(head(2, 0, 0)), testing::HasSubstr("version 2"));
+  EXPECT_THAT(refusal(head(1, 0, 0)), testing::HasSubstr("of version 1"));
+  EXPECT_THAT(refusal(head(4, 0, 0)), testing::HasSubstr("of version 4"));
   EXPECT_THAT(refusal(head(0x03000000, 0, 0)), testing::HasSubstr("big-endian"));
   EXPECT_THAT(refusal(head(3, uint64_t{1} << 62, 0)), testing::HasSubstr("more than it can hold"));
   EXPECT_THAT(refusal(head(3, 0, ~uint64_t{0})), testing::HasSubstr("more than it can hold"));
+  EXPECT_EQ(refusal(head(2, 0, 0)), "");
   EXPECT_EQ(refusal(head(3, 0, 0)), "");
 }
 
