@@ -69,8 +69,8 @@ def byte_alphabet():
     return {chr(b): b for b in prints} | {chr(0x100 + i): b for i, b in enumerate(others)}
 
 
-def contestants(peer, name, path, folder, seconds):
-    yield "feilun", [ROOT / "build/release/bench/tokenizer_bench", path, folder, str(seconds)]
+def contestants(program, peer, name, path, folder, seconds):
+    yield "feilun", [program, path, folder, str(seconds)]
     yield peer, [sys.executable, HERE / "hugging_face.py", name, path, folder, str(seconds)]
 
 
@@ -79,6 +79,7 @@ def main():
     parser.add_argument("--json", help="write the rows to this file")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=1.0, help="for each text and contestant")
+    parser.add_argument("--program", default=ROOT / "build/release/bench/tokenizer_bench", help="feilun's side")
     options = parser.parse_args()
     for path in VOCABULARIES.values():
         if not path.exists():
@@ -92,7 +93,7 @@ def main():
     counts = {}
     for round_number in range(1, options.rounds + 1):
         for name, path in VOCABULARIES.items():
-            for contestant, command in contestants(peer, name, path, folder, options.seconds):
+            for contestant, command in contestants(options.program, peer, name, path, folder, options.seconds):
                 print(f"round {round_number}: {contestant} {name}", file=sys.stderr)
                 output = subprocess.run([*map(str, command)], check=True, capture_output=True, text=True,
                                         env={**os.environ, "TOKENIZERS_PARALLELISM": "false"}).stdout

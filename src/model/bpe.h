@@ -33,14 +33,20 @@ inline void release_large(std::vector<BpeSymbol>& symbols) {
   if (symbols.capacity() > kKept) std::vector<BpeSymbol>().swap(symbols);
 }
 
-/// (left, right) → merge, in one flat array with linear probing.
+/// (left, right) → merge, in one flat array with linear probing. Most pairs that are asked for do not merge;
+/// a bit per hash, small enough for the processor's cache, says so without a look at the array.
 class BpeMergeTable {
  public:
   explicit BpeMergeTable(size_t capacity);
   /// Keeps the first merge of a pair.
   void insert(TokenId left, TokenId right, BpeMerge merge);
   /// nullptr when the pair does not merge.
-  const BpeMerge* find(TokenId left, TokenId right) const;
+  const BpeMerge* find(TokenId left, TokenId right) const {
+    const uint64_t wanted = key(left, right);
+    const uint64_t h = hash(wanted);
+    const uint64_t bit = h >> maybe_shift_;
+    return (maybe_[bit >> 6] >> (bit & 63) & 1) == 0 ? nullptr : find(wanted, h);
+  }
 
  private:
   struct Slot {
@@ -48,13 +54,16 @@ class BpeMergeTable {
     BpeMerge merge;
   };
   static constexpr uint64_t kEmpty = ~uint64_t{0};
+  const BpeMerge* find(uint64_t wanted, uint64_t h) const;
   static uint64_t key(TokenId left, TokenId right) {
     return static_cast<uint64_t>(static_cast<uint32_t>(left)) << 32 | static_cast<uint32_t>(right);
   }
-  size_t start(uint64_t k) const { return static_cast<size_t>(k * 0x9e3779b97f4a7c15u >> shift_); }
+  static uint64_t hash(uint64_t k) { return k * 0x9e3779b97f4a7c15u; }
 
   std::vector<Slot> slots_;
-  int shift_ = 0;
+  std::vector<uint64_t> maybe_;
+  int shift_ = 0;        // a hash's upper bits are its place in slots_
+  int maybe_shift_ = 0;  // and in maybe_'s bits
 };
 
 /// Symbols up to this many are merged without a heap.
