@@ -115,14 +115,16 @@ Result<> add_phi3_rules(const Gguf& gguf, TokenizerSpec& spec) {
   return {};
 }
 
-Result<> read_ids(const Gguf& gguf, bool pieces, TokenizerSpec& spec) {
+Result<> read_ids(const Gguf& gguf, TokenizerSpec& spec) {
+  const bool pieces = spec.family == Family::kSentencePiece;
+  const bool unigram = spec.family == Family::kUnigram;
   spec.bos = TRY(gguf.integer("tokenizer.ggml.bos_token_id")).value_or(pieces ? 1 : -1);
   spec.eos = TRY(gguf.integer("tokenizer.ggml.eos_token_id")).value_or(pieces ? 2 : -1);
   spec.unknown = TRY(gguf.integer("tokenizer.ggml.unknown_token_id")).value_or(pieces ? 0 : -1);
   spec.padding = TRY(gguf.integer("tokenizer.ggml.padding_token_id")).value_or(-1);
   spec.add_bos = TRY(gguf.boolean("tokenizer.ggml.add_bos_token")).value_or(pieces);
   if (spec.add_bos) spec.frame_begin = {spec.bos};
-  if (TRY(gguf.boolean("tokenizer.ggml.add_eos_token")).value_or(false)) spec.frame_end = {spec.eos};
+  if (TRY(gguf.boolean("tokenizer.ggml.add_eos_token")).value_or(unigram)) spec.frame_end = {spec.eos};
   return {};
 }
 
@@ -132,20 +134,21 @@ Result<TokenizerSpec> read_gguf_tokenizer(const Gguf& gguf) {
   TokenizerSpec spec;
   spec.family = TRY(read_family(gguf));
   const bool pieces = spec.family == Family::kSentencePiece;
+  const bool unigram = spec.family == Family::kUnigram;
   spec.pre = TRY(gguf.string("tokenizer.ggml.pre")).value_or("default");
   const auto tokens = TRY(gguf.strings("tokenizer.ggml.tokens"));
   if (!tokens) return fail(ErrorCode::kCorrupt, "the GGUF file does not say tokenizer.ggml.tokens");
   spec.tokens.assign(tokens->begin(), tokens->end());
-  if (pieces || spec.family == Family::kUnigram) {
+  if (pieces || unigram) {
     spec.scores = TRY(gguf.floats("tokenizer.ggml.scores")).value_or(std::vector<float>());
   }
   TRY(read_kinds(gguf, spec));
   TRY(read_merges(gguf, spec));
-  TRY(read_ids(gguf, pieces, spec));
-  spec.dummy_prefix = TRY(gguf.boolean("tokenizer.ggml.add_space_prefix")).value_or(pieces);
+  TRY(read_ids(gguf, spec));
+  spec.dummy_prefix = TRY(gguf.boolean("tokenizer.ggml.add_space_prefix")).value_or(pieces || unigram);
   if (pieces) TRY(add_phi3_rules(gguf, spec));
   if (spec.family == Family::kWordPiece) TRY(finish_word_piece(gguf, spec));
-  if (spec.family == Family::kUnigram) TRY(finish_unigram(gguf, spec));
+  if (unigram) TRY(finish_unigram(gguf, spec));
   return spec;
 }
 

@@ -4,6 +4,9 @@
 #include <fstream>
 
 #include "base/json.h"
+#include "model/gguf.h"
+#include "model/gguf_model.h"
+#include "model/gguf_writer.h"
 #include "model/hugging_face_tokenizer.h"
 #include "model/hugging_face_tokenizer_json.h"
 #include "model/mapped_file.h"
@@ -182,6 +185,39 @@ TEST(TokenizerFiles, SaysWhatItDoesNotKnow) {
   EXPECT_THAT(
       error_of(R"({"model": {"type": "BPE", "vocab": {}, "merges": [], "end_of_word_suffix": "</w>"}})"),
       HasSubstr("end_of_word_suffix"));
+}
+
+Result<TokenizerSpec> through_gguf(const GgufWriter& writer) {
+  const auto path = fs::path(testing::TempDir()) / "unigram.gguf";
+  TRY(writer.write(path, {}));
+  const auto file = TRY(MappedFile::open(path));
+  fs::remove(path);
+  return read_gguf_tokenizer(TRY(Gguf::parse(file->bytes())));
+}
+
+TEST(TokenizerFiles, ReadsUnigramsFromAGguf) {
+  const std::vector<std::string> tokens = {"<pad>", "</s>", "<unk>", "\u2581the", "\u2581",
+                                           "t",     "h",    "e",     "cat"};
+  const std::vector<float> scores = {0, 0, 0, -2, -3, -4, -4, -4, -5};
+  const std::vector<int32_t> kinds = {3, 3, 2, 1, 1, 1, 1, 1, 1};
+  GgufWriter writer;
+  writer.set_string("tokenizer.ggml.model", "t5");
+  writer.set_strings("tokenizer.ggml.tokens", tokens);
+  writer.set_f32s("tokenizer.ggml.scores", scores);
+  writer.set_i32s("tokenizer.ggml.token_type", kinds);
+  writer.set_u32("tokenizer.ggml.eos_token_id", 1);
+  writer.set_u32("tokenizer.ggml.unknown_token_id", 2);
+  const auto spec = through_gguf(writer);
+  ASSERT_TRUE(spec) << spec.error().message;
+  const auto tokenizer = make_tokenizer(*spec, 9);
+  ASSERT_TRUE(tokenizer) << tokenizer.error().message;
+  EXPECT_THAT((*tokenizer)->framed((*tokenizer)->encode("the cat het xx")),
+              ElementsAre(3, 4, 8, 4, 6, 7, 5, 4, 2, 1));
+  // A table of replacements comes with most of them; guessing what it says would be tokenising almost right.
+  writer.set_i32s("tokenizer.ggml.precompiled_charsmap", std::vector<int32_t>{1});
+  const auto refused = through_gguf(writer);
+  ASSERT_FALSE(refused);
+  EXPECT_THAT(refused.error().message, HasSubstr("compiled table"));
 }
 
 TEST(TokenizerFiles, RefusesANormaliserThatBlowsTextsUp) {
