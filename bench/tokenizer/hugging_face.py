@@ -52,11 +52,11 @@ def main():
             return sum(len(found) for found in tokenizer.encode_batch_fast(documents, add_special_tokens=False))
 
         tokens = encode_all()
-        size, passed, start = 0, 0.0, time.perf_counter()
+        size, passed, start = 0, 0.0, time.process_time()
         while passed < seconds:
             tokens = encode_all()
             size += len(data)
-            passed = time.perf_counter() - start
+            passed = time.process_time() - start
         print(json.dumps({"text": file.name, "megabytes_per_second": size / 1e6 / passed, "tokens": tokens}))
 
 

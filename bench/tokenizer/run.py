@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""./dev bench tokenizer: megabytes per second of encoding on one thread, feilun and Hugging Face's tokenizers interleaved.
+"""./dev bench tokenizer: megabytes of text encoded per second of processor time, feilun and Hugging Face's
+tokenizers interleaved.
 
 Each contestant reads the same vocabularies and the same texts, made of the test data: English prose, Chinese, source
 code, and all of them together, in documents of a few pages. The counts of tokens must agree."""
@@ -104,7 +105,7 @@ def main():
     differing = {key: found for key, found in counts.items() if len(found) != 1}
     if differing:
         sys.exit(f"the contestants do not agree on the tokens: {differing}")
-    print(f"one thread, {TEXT_BYTES / 1e6:.0f} MB a text, {options.rounds} interleaved rounds, medians")
+    print(f"one thread, processor time, {TEXT_BYTES / 1e6:.0f} MB a text, {options.rounds} interleaved rounds, medians")
     table.report(rounds.rows("MB/s", peer), options.json)
 
 
