@@ -68,39 +68,44 @@ class BpeMergeTable {
 
 /// Symbols up to this many are merged without a heap.
 inline constexpr size_t kBpeFew = 96;
+static_assert(kBpeFew < 255);
 
 template <typename Lookup>
 void merge_few(std::vector<BpeSymbol>& symbols, Lookup& lookup) {
   constexpr uint32_t kNever = ~uint32_t{0};
-  // Of symbol i with the one after it. Ranks lie apart so that looking for the best is quick.
+  const size_t count = symbols.size();
+  // Of symbol i with the one after it. Ranks lie apart, and those of symbols that are gone stay, so that
+  // looking for the best is one quick pass.
   std::array<uint32_t, kBpeFew> ranks;
   std::array<TokenId, kBpeFew> merged;
-  size_t count = symbols.size();
+  std::array<uint8_t, kBpeFew> next;
+  std::array<uint8_t, kBpeFew> previous;
   const auto look = [&](size_t i) {
-    const BpeMerge* merge = i + 1 < count ? lookup(symbols[i], symbols[i + 1]) : nullptr;
+    const BpeMerge* merge = next[i] < count ? lookup(symbols[i], symbols[next[i]]) : nullptr;
     ranks[i] = merge == nullptr ? kNever : merge->rank;
     merged[i] = merge == nullptr ? -1 : merge->merged;
   };
-  for (size_t i = 0; i < count; ++i) look(i);
-  while (count > 1) {
+  for (size_t i = 0; i < count; ++i) {
+    next[i] = static_cast<uint8_t>(i + 1);
+    previous[i] = static_cast<uint8_t>(i - 1);
+    look(i);
+  }
+  while (true) {
     uint32_t rank = kNever;
-    for (size_t i = 0; i + 1 < count; ++i) rank = std::min(rank, ranks[i]);
+    for (size_t i = 0; i < count; ++i) rank = std::min(rank, ranks[i]);
     if (rank == kNever) break;
     const auto best = static_cast<size_t>(std::find(ranks.begin(), ranks.end(), rank) - ranks.begin());
+    const size_t gone = next[best];
     symbols[best].id = merged[best];
-    symbols[best].size += symbols[best + 1].size;
-    const auto close = [&](auto begin) {
-      const auto hole = begin + static_cast<ptrdiff_t>(best) + 1;
-      std::copy(hole + 1, begin + static_cast<ptrdiff_t>(count), hole);
-    };
-    close(symbols.begin());
-    close(ranks.begin());
-    close(merged.begin());
-    --count;
+    symbols[best].size += symbols[gone].size;
+    symbols[gone].size = 0;
+    ranks[gone] = kNever;
+    next[best] = next[gone];
+    if (next[best] < count) previous[next[best]] = static_cast<uint8_t>(best);
     look(best);
-    if (best > 0) look(best - 1);
+    if (best > 0) look(previous[best]);
   }
-  symbols.resize(count);
+  std::erase_if(symbols, [](const BpeSymbol& symbol) { return symbol.size == 0; });
 }
 
 template <typename Lookup>
