@@ -22,7 +22,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const auto file = open_model_bytes({reinterpret_cast<const std::byte*>(aligned.data()), size});
   if (!file) return file.error().message.empty() ? (__builtin_trap(), 0) : 0;
   if (!file->embeds() || !is_small(file->shape)) return 0;
-  const auto encoder = load_encoder(*file, {.pass_tokens = file->shape.context, .pass_inputs = 2});
+  const auto encoder =
+      load_encoder(*file, {.window = file->shape.context, .pass_tokens = 16, .pass_inputs = 2});
   if (!encoder) return encoder.error().message.empty() ? (__builtin_trap(), 0) : 0;
   std::vector<TokenId> tokens =
       file->tokenizer->framed(file->tokenizer->encode("Once upon a time, 女孩\xff"));

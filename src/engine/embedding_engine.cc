@@ -213,12 +213,20 @@ Result<std::unique_ptr<EmbeddingEngine>> EmbeddingEngine::start(model::ModelFile
   if (!file.embeds()) {
     return fail(ErrorCode::kUnsupported, "{} generates text and gives no vectors", file.name);
   }
-  const int64_t context = window_of(file, options);
-  const model::EncoderOptions encoder{.conversion = conversion_of(options.quantise),
-                                      .threads = thread_count(options),
-                                      .pass_tokens = std::max<int64_t>(context, options.prefill_chunk),
-                                      .pass_inputs = options.max_sequences};
-  TRY(check_fit(model::encoder_bytes(file, encoder), 0, available_memory()));
+  model::EncoderOptions encoder{.conversion = conversion_of(options.quantise),
+                                .kv_bf16 = options.kv_bf16,
+                                .threads = thread_count(options),
+                                .pass_tokens = options.prefill_chunk,
+                                .pass_inputs = options.max_sequences};
+  // Keys and values of one input at a time: a window that was not asked for shrinks to what fits.
+  const KvPlan kv = TRY(plan_kv({.context = options.context > 0 ? window_of(file, options) : 0,
+                                 .memory_bytes = options.kv_memory_bytes,
+                                 .model_context = file.shape.context,
+                                 .block_bytes = model::encoder_block_bytes(file, encoder),
+                                 .max_sequences = 1}));
+  encoder.window = options.context = kv.context;
+  const int64_t pass_bytes = model::encoder_pass_bytes(file, encoder);
+  TRY(check_fit(model::encoder_bytes(file, encoder) - pass_bytes, pass_bytes, available_memory()));
   auto loaded = TRY(model::load_encoder(file, encoder));
   return make_embedding_engine(std::move(file), std::move(loaded), std::move(options));
 }

@@ -43,8 +43,8 @@ class EmbeddingEngine {
 
   /// Checks that the model fits into memory, loads it, and starts the thread. Of the options, a pass takes
   /// `prefill_chunk` tokens (or one input that is longer) of at most `max_sequences` inputs; `max_waiting`
-  /// bounds the live jobs; a window of more than the model's own is the model's own; those of the KV cache
-  /// are not read.
+  /// bounds the live jobs. A window of more than the model's own is the model's own; one that was not asked
+  /// for is as long as `kv_memory_bytes` allows.
   static Result<std::unique_ptr<EmbeddingEngine>> start(model::ModelFile file, EngineOptions options);
   virtual ~EmbeddingEngine() = default;  ///< cancels what waits and joins the thread
 

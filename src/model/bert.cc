@@ -13,16 +13,15 @@ namespace {
 
 using compute::kKvBlockTokens;
 
-compute::KvShape kv_shape(const Hyperparameters& shape) {
-  return {.layers = 1, .kv_heads = shape.heads, .head_dim = shape.head_dim, .bf16 = false};
-}
-
-/// Each input ends in a block of its own.
-int64_t blocks_of(const EncoderOptions& options) {
-  return options.pass_tokens / kKvBlockTokens + options.pass_inputs;
+int64_t rows_of(const EncoderOptions& options) {
+  return std::max(options.window, options.pass_tokens);
 }
 
 }  // namespace
+
+compute::KvShape BertEncoder::kv_shape(const Hyperparameters& shape) {
+  return {.layers = 1, .kv_heads = shape.heads, .head_dim = shape.head_dim, .bf16 = false};
+}
 
 Result<std::unique_ptr<Encoder>> BertEncoder::load(const ModelFile& file, const EncoderOptions& options) {
   if (file.shape.head_dim > compute::kHeadDimMax) {
@@ -36,11 +35,9 @@ Result<std::unique_ptr<Encoder>> BertEncoder::load(const ModelFile& file, const 
   return encoder;
 }
 
-int64_t BertEncoder::bytes(const ModelFile& file, const EncoderOptions& options) {
-  const Hyperparameters& shape = file.shape;
+int64_t BertEncoder::pass_bytes(const Hyperparameters& shape, const EncoderOptions& options) {
   const int64_t row = 5 * padded_to_panels(shape.hidden) + padded_to_panels(shape.ffn);
-  return bert_weight_bytes(file, options.conversion) + options.pass_tokens * row * 6 +
-         blocks_of(options) * kv_shape(shape).block_bytes();
+  return rows_of(options) * row * 6 + encoder_blocks(options) * kv_shape(shape).block_bytes();
 }
 
 BertEncoder::BertEncoder(const ModelFile& file, const EncoderOptions& options,
@@ -55,13 +52,14 @@ BertEncoder::BertEncoder(const ModelFile& file, const EncoderOptions& options,
       widened_(shape_.ffn) {}
 
 Result<> BertEncoder::reserve(const EncoderOptions& options) {
-  const int64_t blocks = blocks_of(options);
+  const int64_t blocks = encoder_blocks(options);
   cache_ = TRY(compute::PagedKv::allocate(kv_shape(shape_), blocks));
   for (int32_t block = 0; block < blocks; ++block) block_numbers_.push_back(block);
-  TRY(x_.reserve(options.pass_tokens));
-  TRY(qkv_.reserve(static_cast<size_t>(options.pass_tokens * qkv_width_)));
-  TRY(attended_.reserve(options.pass_tokens));
-  return widened_.reserve(options.pass_tokens);
+  const int64_t rows = rows_of(options);
+  TRY(x_.reserve(rows));
+  TRY(qkv_.reserve(static_cast<size_t>(rows * qkv_width_)));
+  TRY(attended_.reserve(rows));
+  return widened_.reserve(rows);
 }
 
 std::span<const float> BertEncoder::vectors(std::span<const std::span<const TokenId>> inputs) {

@@ -26,7 +26,8 @@ namespace feilun::model {
 class BertEncoder final : public Encoder {
  public:
   static Result<std::unique_ptr<Encoder>> load(const ModelFile& file, const EncoderOptions& options);
-  static int64_t bytes(const ModelFile& file, const EncoderOptions& options);
+  static int64_t pass_bytes(const Hyperparameters& shape, const EncoderOptions& options);
+  static compute::KvShape kv_shape(const Hyperparameters& shape);
 
   int width() const override { return shape_.hidden; }
   std::span<const float> vectors(std::span<const std::span<const TokenId>> inputs) override;

@@ -2,7 +2,6 @@
 
 #include <gtest/gtest.h>
 
-#include <cmath>
 #include <cstdlib>
 
 #include "compute/isa.h"
@@ -10,50 +9,6 @@
 
 namespace feilun::model {
 namespace {
-
-using Vectors = std::vector<std::vector<float>>;
-
-Vectors vectors_of(Encoder& encoder, std::span<const std::vector<TokenId>> inputs) {
-  std::vector<std::span<const TokenId>> spans(inputs.begin(), inputs.end());
-  const std::span<const float> all = encoder.vectors(spans);
-  Vectors out;
-  for (size_t i = 0; i < inputs.size(); ++i) {
-    const auto one =
-        all.subspan(i * static_cast<size_t>(encoder.width()), static_cast<size_t>(encoder.width()));
-    out.emplace_back(one.begin(), one.end());
-  }
-  return out;
-}
-
-std::vector<std::vector<TokenId>> golden_ids(std::string_view model) {
-  std::vector<std::vector<TokenId>> ids;
-  for (const GoldenText& text : golden_texts(model)) ids.push_back(text.ids);
-  return ids;
-}
-
-void expect_golden(const std::filesystem::path& path, std::string_view name, Pooling pooling) {
-  const ModelFile file = open_model(path).value();
-  EXPECT_TRUE(file.embeds());
-  EXPECT_EQ(file.pooling, pooling);
-  const auto encoder = load_encoder(file, {.conversion = compute::DType::kF32, .threads = 2}).value();
-  const std::vector<GoldenText> texts = golden_texts(name);
-  ASSERT_EQ(texts.size(), 20u);
-  for (const GoldenText& text : texts) {
-    const std::vector<TokenId> tokens = tokens_of(file, text.text);
-    EXPECT_EQ(tokens, text.ids) << text.text;
-    const std::vector<float> vector = vectors_of(*encoder, std::span(&text.ids, 1)).front();
-    float most = 0;
-    double sum = 0;
-    double length = 0;
-    for (size_t i = 0; i < text.vector.size(); ++i)
-      most = std::max(most, std::fabs(vector[i] - text.vector[i]));
-    for (const float x : vector) sum += x;
-    for (const float x : vector) length += double{x} * double{x};
-    EXPECT_LT(most, 2e-6f) << text.text;
-    EXPECT_NEAR(sum, text.sum, 1e-4) << text.text;
-    EXPECT_NEAR(length, 1, 1e-6) << text.text;
-  }
-}
 
 TEST(Bert, GivesTheVectorsOfSentenceTransformers) {
   expect_golden(golden_path("models/tiny-bert"), "tiny-bert", Pooling::kMean);

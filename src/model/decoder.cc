@@ -40,13 +40,27 @@ compute::KvShape Decoder::kv_shape(const Hyperparameters& shape, bool bf16) {
 }
 
 std::span<const float> Decoder::forward(std::span<const DecoderSlice> slices, compute::PagedKv& cache) {
+  run(slices, cache);
+  return logits();
+}
+
+std::span<const float> Decoder::states(std::span<const DecoderSlice> slices, compute::PagedKv& cache) {
+  run(slices, cache);
+  normalise_last();
+  const auto hidden = static_cast<size_t>(shape_.hidden);
+  for (size_t i = 1; i < logit_rows_.size(); ++i) {
+    std::memmove(normed_.row(0) + i * hidden, normed_.row(static_cast<int64_t>(i)), hidden * sizeof(float));
+  }
+  return {normed_.row(0), logit_rows_.size() * hidden};
+}
+
+void Decoder::run(std::span<const DecoderSlice> slices, compute::PagedKv& cache) {
   arrange(slices);
   embed();
   for (int i = 0; i < shape_.layers; ++i) {
     attention(weights_.layers[static_cast<size_t>(i)], i, cache);
     feed_forward(weights_.layers[static_cast<size_t>(i)]);
   }
-  return logits();
 }
 
 void Decoder::arrange(std::span<const DecoderSlice> slices) {
@@ -112,13 +126,17 @@ void Decoder::feed_forward(const DecoderLayer& layer) {
   }
 }
 
+void Decoder::normalise_last() {
+  for (size_t i = 0; i < logit_rows_.size(); ++i) {
+    kernels_.rms_norm(x_.data() + logit_rows_[i] * hidden_stride_, weights_.final_norm.data(),
+                      shape_.norm_epsilon, shape_.hidden, normed_.row(static_cast<int64_t>(i)));
+  }
+}
+
 std::span<const float> Decoder::logits() {
   const auto count = static_cast<int64_t>(logit_rows_.size());
-  for (int64_t i = 0; i < count; ++i) {
-    kernels_.rms_norm(x_.data() + logit_rows_[static_cast<size_t>(i)] * hidden_stride_,
-                      weights_.final_norm.data(), shape_.norm_epsilon, shape_.hidden, normed_.row(i));
-    if (weights_.output->reads_quantised) normed_.quantise(kernels_, i);
-  }
+  normalise_last();
+  for (int64_t i = 0; i < count && weights_.output->reads_quantised; ++i) normed_.quantise(kernels_, i);
   const int64_t stride = weights_.output->width;
   work_.multiply(*weights_.output, normed_, count, logits_.data(), stride, false);
   for (int64_t i = 1; i < count && stride != shape_.vocabulary; ++i) {

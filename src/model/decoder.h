@@ -46,6 +46,8 @@ class Decoder {
   static compute::KvShape kv_shape(const Hyperparameters& shape, bool bf16);
   /// The logits of the slices that want them, vocabulary floats each, valid until the next call.
   std::span<const float> forward(std::span<const DecoderSlice> slices, compute::PagedKv& cache);
+  /// The same without the output matrix: the normed rows that it would multiply, hidden floats each.
+  std::span<const float> states(std::span<const DecoderSlice> slices, compute::PagedKv& cache);
 
  private:
   struct Row {
@@ -65,6 +67,8 @@ class Decoder {
   void embed();
   void attention(const DecoderLayer& layer, int index, compute::PagedKv& cache);
   void feed_forward(const DecoderLayer& layer);
+  void run(std::span<const DecoderSlice> slices, compute::PagedKv& cache);
+  void normalise_last();
   std::span<const float> logits();
 
   void normalise(const std::vector<float>& weight, bool quantise);

@@ -9,11 +9,14 @@
 
 namespace feilun::model {
 
-/// How an encoder is made, and the most that one pass may bring.
+/// How an encoder is made, and the most that one pass may bring: one input of `window` tokens, or up to
+/// `pass_inputs` of them with `pass_tokens` together.
 struct EncoderOptions {
   WeightConversion conversion;
+  bool kv_bf16 = true;  ///< false: F32; read where the model's body is a decoder
   int threads = 1;
-  int64_t pass_tokens = 512;  ///< of all inputs together
+  int64_t window = 512;
+  int64_t pass_tokens = 512;
   int64_t pass_inputs = 64;
 };
 
@@ -25,16 +28,23 @@ class Encoder {
   virtual ~Encoder() = default;
   /// Of a vector.
   virtual int width() const = 0;
-  /// Runs all inputs in one pass over the weights; each has at least one token, all of the vocabulary, and no
-  /// more than the model's window. Their vectors, width() floats each, in order, valid until the next call;
-  /// of length one, except where the model itself gives no direction: numbers that are not finite, or zeros.
+  /// Runs all inputs in one pass; each has at least one token, all of the vocabulary. Their vectors, width()
+  /// floats each, in order, valid until the next call; of length one, except where the model itself gives no
+  /// direction: numbers that are not finite, or zeros.
   virtual std::span<const float> vectors(std::span<const std::span<const TokenId>> inputs) = 0;
 };
 
 /// Loads the weights of a file that embeds, and reserves what its passes need. kUnsupported for a shape
-/// without kernels.
+/// without kernels, or a way of pooling that the architecture does not have here.
 Result<std::unique_ptr<Encoder>> load_encoder(const ModelFile& file, const EncoderOptions& options);
 /// Bytes that load_encoder would take.
 int64_t encoder_bytes(const ModelFile& file, const EncoderOptions& options);
+/// Those among them that are reserved for passes.
+int64_t encoder_pass_bytes(const ModelFile& file, const EncoderOptions& options);
+/// Bytes of keys and values that sixteen tokens of an input need.
+int64_t encoder_block_bytes(const ModelFile& file, const EncoderOptions& options);
+
+/// Blocks of sixteen tokens that a pass may need, each input ending in one of its own.
+int64_t encoder_blocks(const EncoderOptions& options);
 
 }  // namespace feilun::model

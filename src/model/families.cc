@@ -93,12 +93,14 @@ Result<const Family*> find_hugging_face_family(std::string_view name) {
 }
 
 std::string gguf_tensor_name(const Family& family, std::string_view name) {
-  if (name == "model.embed_tokens.weight") return "token_embd.weight";
-  if (name == "model.norm.weight") return "output_norm.weight";
   if (name == "lm_head.weight") return "output.weight";
-  constexpr std::string_view kLayers = "model.layers.";
-  if (!name.starts_with(kLayers)) return std::string(name);
-  std::string_view rest = name.substr(kLayers.size());
+  constexpr std::string_view kModel = "model.";  // absent where the body was saved without its output matrix
+  std::string_view rest = name.starts_with(kModel) ? name.substr(kModel.size()) : name;
+  if (rest == "embed_tokens.weight") return "token_embd.weight";
+  if (rest == "norm.weight") return "output_norm.weight";
+  constexpr std::string_view kLayers = "layers.";
+  if (!rest.starts_with(kLayers)) return std::string(name);
+  rest.remove_prefix(kLayers.size());
   const int layer = take_number(rest);
   const std::string found = layer < 0 ? "" : layer_tensor_name(family, rest);
   return found.empty() ? std::string(name) : fmt::format("blk.{}.{}", layer, found);

