@@ -1,6 +1,7 @@
 #include <gtest/gtest.h>
 
 #include "engine/decoder_golden.h"
+#include "model/convert.h"
 
 /// Each family against transformers, read from what transformers writes and from a GGUF of the same weights.
 
@@ -21,6 +22,34 @@ TEST_P(FamilyGolden, LogitsEqualTransformers) {
   const std::vector<GoldenPrompt> prompts = golden_prompts(name);
   ASSERT_EQ(prompts.size(), 3u);
   EXPECT_LT(GoldenSubject(std::move(*file)).divergence(prompts), 1e-5);
+}
+
+TEST(FamilyConversion, KeepsTheLogits) {
+  const std::filesystem::path gguf = std::filesystem::path(testing::TempDir()) / "decoder_family.gguf";
+  for (const char* name :
+       {"llama", "llama_biased", "mistral", "qwen3", "qwen3moe", "glm4", "gemma2", "phi3"}) {
+    const auto converted = model::convert_model(golden_model(name), {}, gguf);
+    ASSERT_TRUE(converted.has_value()) << name << ": " << converted.error().message;
+    auto file = model::open_model(gguf);
+    ASSERT_TRUE(file.has_value()) << file.error().message;
+    EXPECT_LT(GoldenSubject(std::move(*file)).divergence(golden_prompts(name)), 1e-5) << name;
+    // Once more, from the file that was just written.
+    const auto again = model::convert_model(gguf, compute::DType::kF32, gguf.string() + "2");
+    ASSERT_TRUE(again.has_value()) << name << ": " << again.error().message;
+    file = model::open_model(gguf.string() + "2");
+    ASSERT_TRUE(file.has_value()) << file.error().message;
+    EXPECT_LT(GoldenSubject(std::move(*file)).divergence(golden_prompts(name)), 1e-5) << name;
+  }
+  std::filesystem::remove(gguf);
+  std::filesystem::remove(gguf.string() + "2");
+}
+
+TEST(FamilyConversion, RefusesWindowsThatGgufCannotTell) {
+  const auto gguf = std::filesystem::path(testing::TempDir()) / "decoder_family_qwen2.gguf";
+  const auto converted = model::convert_model(golden_model("qwen2"), {}, gguf);
+  ASSERT_FALSE(converted.has_value());
+  EXPECT_EQ(converted.error().code, ErrorCode::kUnsupported);
+  EXPECT_FALSE(std::filesystem::exists(gguf));
 }
 
 std::vector<Case> cases() {

@@ -1,10 +1,13 @@
 #include "model/convert.h"
 
 #include <algorithm>
+#include <cstring>
 #include <unordered_map>
 
+#include "compute/dequantise.h"
 #include "compute/row_converter.h"
 #include "model/convert_llama2c.h"
+#include "model/gguf_layout.h"
 #include "model/model_file_parts.h"
 
 namespace feilun::model {
@@ -41,26 +44,13 @@ uint32_t file_type(DType type) {
   return 0;
 }
 
-void write_shape(const ModelFile& file, DType matrix_type, GgufWriter& writer) {
+Result<> write_shape(const ModelFile& file, DType matrix_type, GgufWriter& writer) {
   const Hyperparameters& shape = file.shape;
-  const auto key = [&](std::string_view name) { return fmt::format("{}.{}", shape.architecture, name); };
-  const auto number = [](int value) { return static_cast<uint32_t>(value); };
   writer.set_string("general.architecture", shape.architecture);
   writer.set_string("general.name", file.name);
   writer.set_u32("general.file_type", file_type(matrix_type));
   writer.set_u32("general.quantization_version", 2);
-  writer.set_u32(key("block_count"), number(shape.layers));
-  writer.set_u32(key("context_length"), number(shape.context));
-  writer.set_u32(key("embedding_length"), number(shape.hidden));
-  writer.set_u32(key("feed_forward_length"), number(shape.ffn));
-  writer.set_u32(key("attention.head_count"), number(shape.heads));
-  writer.set_u32(key("attention.head_count_kv"), number(shape.kv_heads));
-  writer.set_u32(key("attention.key_length"), number(shape.head_dim));
-  writer.set_u32(key("attention.value_length"), number(shape.head_dim));
-  writer.set_f32(key("attention.layer_norm_rms_epsilon"), shape.norm_epsilon);
-  writer.set_u32(key("rope.dimension_count"), number(shape.head_dim));
-  writer.set_f32(key("rope.freq_base"), shape.rope_base);
-  writer.set_u32(key("vocab_size"), number(shape.vocabulary));
+  return write_gguf_shape(shape, writer);
 }
 
 void write_sampling(const SamplingDefaults& sampling, GgufWriter& writer) {
@@ -135,35 +125,56 @@ void write_tokenizer(const ModelParts& parts, GgufWriter& writer) {
   }
 }
 
-/// Where a row of a GGUF file comes from. Files that turn the halves of a head together are reordered for
-/// llama, whose GGUF form turns neighbours: row 2j + h of a head is row h·D/2 + j.
-struct RowOrder {
-  int64_t head_dim = 0;  ///< 0: as they are
-  int64_t source(int64_t row) const {
-    if (head_dim == 0) return row;
-    const int64_t at = row % head_dim;
-    return row - at + at % 2 * (head_dim / 2) + at / 2;
+/// Writes rows of a matrix: those of its parts one after the other, in the order of `tensor`.
+GgufWriter::FillRows fill_matrix(GgufTensor tensor, std::vector<const TensorView*> parts, DType type) {
+  std::vector<int64_t> ends;  // rows up to the end of each part
+  for (const TensorView* part : parts) {
+    ends.push_back((ends.empty() ? 0 : ends.back()) + part->element_count() / tensor.dims[0]);
   }
-};
-
-GgufWriter::FillRows fill_from(const TensorView& source, DType type, RowOrder order) {
-  return [&source, type, order](int64_t first, int64_t rows, std::span<std::byte> out) {
-    const int64_t columns = source.dims[0];
-    const size_t from_bytes = compute::stored_bytes(source.type, columns);
+  return [=, tensor = std::move(tensor)](int64_t first, int64_t rows, std::span<std::byte> out) {
+    const int64_t columns = tensor.dims[0];
     const size_t to_bytes = compute::stored_bytes(type, columns);
-    compute::RowConverter converter(source.type, type, columns);
+    const TensorView* part = nullptr;
+    std::optional<compute::RowConverter> converter;
     for (int64_t i = 0; i < rows; ++i) {
-      const auto at = static_cast<size_t>(order.source(first + i)) * from_bytes;
-      const auto row = converter.convert(source.data.subspan(at, from_bytes));
-      std::ranges::copy(row, out.begin() + i * static_cast<int64_t>(to_bytes));
+      const int64_t row = tensor.source_row(first + i);
+      const auto at = static_cast<size_t>(std::ranges::upper_bound(ends, row) - ends.begin());
+      if (part != parts[at]) converter.emplace(parts[at]->type, type, columns);
+      part = parts[at];
+      const size_t from_bytes = compute::stored_bytes(part->type, columns);
+      const auto in_part = static_cast<size_t>(row - (at == 0 ? 0 : ends[at - 1]));
+      const auto converted = converter->convert(part->data.subspan(in_part * from_bytes, from_bytes));
+      std::ranges::copy(converted, out.begin() + i * static_cast<int64_t>(to_bytes));
     }
   };
 }
 
-DType stored_type(const TensorView& source, std::optional<DType> wanted) {
-  if (source.rank == 1) return DType::kF32;
-  const DType type = wanted.value_or(source.type);
-  return source.dims[0] % compute::block_layout(type).elements == 0 ? type : DType::kF16;
+/// Vectors are small and stored as F32.
+GgufWriter::FillRows fill_vector(const GgufTensor& tensor, const TensorView* part) {
+  std::vector<float> values = tensor.values;
+  if (part != nullptr) {
+    std::vector<float> stored(static_cast<size_t>(part->element_count()));
+    compute::dequantise(part->type, part->data, stored);
+    for (size_t i = 0; i < stored.size(); ++i) {
+      values.push_back(stored[static_cast<size_t>(tensor.source_row(static_cast<int64_t>(i)))]);
+    }
+  }
+  return [values = std::move(values)](int64_t, int64_t, std::span<std::byte> out) {
+    std::memcpy(out.data(), values.data(), out.size());
+  };
+}
+
+DType stored_type(const GgufTensor& tensor, std::span<const TensorView* const> parts,
+                  std::optional<DType> wanted) {
+  if (tensor.rank == 1) return DType::kF32;
+  DType type = parts.front()->type;
+  for (const TensorView* part : parts) {
+    if (part->type != type) type = DType::kF16;
+  }
+  // The choice of experts is too small to be worth a rounding error.
+  const bool router = tensor.name.ends_with(".ffn_gate_inp.weight");
+  if (wanted) type = router ? DType::kF32 : *wanted;
+  return tensor.dims[0] % compute::block_layout(type).elements == 0 ? type : DType::kF16;
 }
 
 Result<> write_model(const ModelParts& parts, std::optional<DType> type, const std::filesystem::path& out,
@@ -172,20 +183,19 @@ Result<> write_model(const ModelParts& parts, std::optional<DType> type, const s
   TRY(check_shape(shape));
   TRY(check_tensors(shape, *parts.file.weights));
   TRY(make_tokenizer(parts.tokenizer, shape.vocabulary));
-  const TensorView* sample = parts.file.weights->find("blk.0.ffn_down.weight");
+  const TensorView* sample = parts.file.weights->find("blk.0.attn_output.weight");
   GgufWriter writer;
-  write_shape(parts.file, type.value_or(sample->type), writer);
+  TRY(write_shape(parts.file, type.value_or(sample->type), writer));
   write_sampling(parts.file.sampling, writer);
   write_tokenizer(parts, writer);
-  const bool reorders = shape.architecture == "llama" && shape.rope_pairs == RopePairs::kHalves;
-  for (const ExpectedTensor& expected : expected_tensors(shape)) {
-    const TensorView& source = *parts.file.weights->find(expected.name);
-    const bool turned =
-        expected.name.ends_with(".attn_q.weight") || expected.name.ends_with(".attn_k.weight");
-    TensorView stored = source;
-    stored.type = stored_type(source, type);
-    stored.data = {};
-    writer.add_tensor(stored, fill_from(source, stored.type, {reorders && turned ? shape.head_dim : 0}));
+  for (const GgufTensor& tensor : gguf_layout(shape)) {
+    std::vector<const TensorView*> sources;
+    for (const std::string& name : tensor.parts) sources.push_back(parts.file.weights->find(name));
+    TensorView stored{.name = tensor.name, .rank = tensor.rank, .dims = tensor.dims};
+    stored.type = stored_type(tensor, sources, type);
+    writer.add_tensor(stored, tensor.rank == 1
+                                  ? fill_vector(tensor, sources.empty() ? nullptr : sources.front())
+                                  : fill_matrix(tensor, std::move(sources), stored.type));
   }
   return writer.write(out, progress);
 }

@@ -63,12 +63,20 @@ SHAPES = {
 
 
 def fill(model, seed):
+    """As models are initialised for training: what a layer adds gets smaller with their number, so that the errors of
+    quantising are not blown up from layer to layer. The final norm has weights of both signs: where the output shares
+    the table of embeddings, the token just read would be the only answer otherwise."""
     generator = torch.Generator().manual_seed(seed)
+    branch = (2 * model.config.num_hidden_layers) ** -0.5
     for name, parameter in model.named_parameters():
-        mean, deviation = 0.0, parameter.shape[-1] ** -0.5
+        mean, deviation = 0.0, 2.0 if "embed_tokens" in name else parameter.shape[-1] ** -0.5
         if parameter.dim() == 1:
             mean, deviation = (0.0, 0.5) if name.endswith("bias") else (1.0, 0.2)
         numbers = torch.empty(parameter.shape, dtype=torch.float32).normal_(mean, deviation, generator=generator)
+        if any(part in name for part in ("o_proj", "down_proj", "post_self_attn_layernorm", "post_mlp_layernorm")):
+            numbers *= branch
+        if name == "model.norm.weight":
+            numbers *= torch.randint(0, 2, numbers.shape, generator=generator) * 2 - 1
         parameter.copy_(numbers.to(torch.bfloat16))
 
 
