@@ -6,6 +6,7 @@
 #include <fstream>
 
 #include "base/ids.h"
+#include "model/convert.h"
 #include "model/encoder_test_texts.h"
 #include "model/pooling_files.h"
 
@@ -97,6 +98,13 @@ TEST_F(BertDirectory, StepsThatAreNotComputedAreRefused) {
     write("modules.json", broken);
     EXPECT_NE(refusal(), "") << broken;
   }
+}
+
+TEST_F(BertDirectory, IsNotConverted) {
+  const auto converted = convert_model(path_, std::nullopt, path_ / "out.gguf");
+  ASSERT_FALSE(converted);
+  EXPECT_EQ(converted.error().code, ErrorCode::kUnsupported);
+  EXPECT_FALSE(fs::exists(path_ / "out.gguf"));
 }
 
 TEST_F(BertDirectory, WhatIsNotComputedIsRefused) {

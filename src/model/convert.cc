@@ -219,6 +219,11 @@ Result<> convert_llama2c(const std::filesystem::path& checkpoint, const std::fil
 Result<> convert_model(const std::filesystem::path& model, std::optional<DType> type,
                        const std::filesystem::path& out, const WriteProgress& progress) {
   const ModelParts parts = TRY(read_model_parts(model));
+  if (parts.file.embeds()) {
+    return fail(
+        ErrorCode::kUnsupported,
+        "models that give vectors are not converted; serve this one as it is, --quant makes it smaller");
+  }
   return write_model(parts, type, out, progress);
 }
 
