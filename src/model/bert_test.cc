@@ -25,6 +25,70 @@ TEST(Bert, GivesTheVectorsOfARealModel) {
   expect_golden(path, "all-MiniLM-L6-v2", Pooling::kMean);
 }
 
+/// The weights of another source with two names, or parts of names, exchanged.
+class ExchangedWeights final : public WeightSource {
+ public:
+  ExchangedWeights(std::shared_ptr<const WeightSource> source, std::string one, std::string other)
+      : source_(std::move(source)), one_(std::move(one)), other_(std::move(other)) {}
+  const TensorView* find(std::string_view name) const override {
+    std::string asked(name);
+    for (const auto& [from, to] : {std::pair{one_, other_}, std::pair{other_, one_}}) {
+      const size_t at = asked.find(from);
+      if (at == asked.npos) continue;
+      asked.replace(at, from.size(), to);
+      break;
+    }
+    return source_->find(asked);
+  }
+  std::span<const TensorView> tensors() const override { return source_->tensors(); }
+  void release(const TensorView&) const override {}
+
+ private:
+  std::shared_ptr<const WeightSource> source_;
+  std::string one_;
+  std::string other_;
+};
+
+/// How far the vectors of a changed model are from the golden ones, at most.
+float distance_from_golden(const ModelFile& file) {
+  const auto encoder = load_encoder(file, {.conversion = compute::DType::kF32, .threads = 1}).value();
+  float most = 0;
+  for (const GoldenText& text : golden_texts("tiny-bert")) {
+    const std::vector<float> vector = vectors_of(*encoder, std::span(&text.ids, 1)).front();
+    for (size_t i = 0; i < vector.size(); ++i) most = std::max(most, std::fabs(vector[i] - text.vector[i]));
+  }
+  return most;
+}
+
+TEST(Bert, TheGoldenVectorsTellEveryMistakeApart) {
+  const ModelFile right = open_model(golden_path("models/tiny-bert")).value();
+  constexpr float kSeen = 1e-3f;  // the comparison allows 2e-6
+  EXPECT_LT(distance_from_golden(right), kSeen / 100);
+  const std::pair<const char*, const char*> exchanged[] = {{"attn_q.weight", "attn_k.weight"},
+                                                           {"attn_q.bias", "attn_k.bias"},
+                                                           {"attn_v.bias", "attn_output.bias"},
+                                                           {"attn_output_norm", "layer_output_norm"},
+                                                           {"attn_output.bias", "ffn_down.bias"},
+                                                           {"attn_v.weight", "attn_output.weight"},
+                                                           {"token_embd_norm", "blk.0.attn_output_norm"},
+                                                           {"blk.0", "blk.1"}};
+  for (const auto& [one, other] : exchanged) {
+    ModelFile wrong = right;
+    wrong.weights = std::make_shared<ExchangedWeights>(right.weights, one, other);
+    EXPECT_GT(distance_from_golden(wrong), kSeen) << one << " and " << other;
+  }
+  ModelFile wrong = right;
+  wrong.shape.heads = wrong.shape.kv_heads = 2;
+  wrong.shape.head_dim = 16;
+  EXPECT_GT(distance_from_golden(wrong), kSeen) << "heads";
+  wrong = right;
+  wrong.shape.norm_epsilon = 0.1f;
+  EXPECT_GT(distance_from_golden(wrong), kSeen) << "epsilon";
+  wrong = right;
+  wrong.pooling = Pooling::kFirst;
+  EXPECT_GT(distance_from_golden(wrong), kSeen) << "pooling";
+}
+
 TEST(Bert, AVectorIsTheSameAloneAndInAnyCompany) {
   const ModelFile file = open_model(golden_path("models/tiny-bert")).value();
   const auto inputs = golden_ids("tiny-bert");
