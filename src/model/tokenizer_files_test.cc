@@ -220,6 +220,29 @@ TEST(TokenizerFiles, ReadsUnigramsFromAGguf) {
   EXPECT_THAT(refused.error().message, HasSubstr("compiled table"));
 }
 
+TEST(TokenizerFiles, KnowsWhatAGgufCannotSay) {
+  const auto fits = [](std::string_view normaliser, std::string_view words) {
+    const auto document = JsonDocument::parse(
+        fmt::format(R"({{"model": {{"type": "BPE", "vocab": {{"a": 0, "aa": 1}}, "merges": ["a a"]}},
+                       "normalizer": {}, "pre_tokenizer": {}}})",
+                    normaliser, words));
+    EXPECT_TRUE(document);
+    const auto spec = read_tokenizer_json(HuggingFaceObject(document->root()));
+    EXPECT_TRUE(spec) << spec.error().message;
+    return check_fits_gguf(*spec).has_value();
+  };
+  constexpr std::string_view kMarks =
+      R"({"type": "Replace", "pattern": {"String": " "}, "content": "\u2581"})";
+  constexpr std::string_view kBytes = R"({"type": "ByteLevel", "add_prefix_space": false})";
+  EXPECT_TRUE(fits("null", kBytes));
+  EXPECT_TRUE(fits(kMarks, "null"));
+  EXPECT_TRUE(fits("null", R"({"type": "Metaspace", "prepend_scheme": "first"})"));
+  EXPECT_FALSE(fits(R"({"type": "Lowercase"})", kBytes));
+  EXPECT_FALSE(fits("null", R"({"type": "ByteLevel", "add_prefix_space": true})"));
+  EXPECT_FALSE(fits(R"({"type": "NFKC"})", R"({"type": "Metaspace"})"));
+  EXPECT_FALSE(fits(kMarks, R"({"type": "Digits"})"));
+}
+
 TEST(TokenizerFiles, RefusesANormaliserThatBlowsTextsUp) {
   TokenizerSpec spec;
   spec.tokens = {"a"};

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "model/sentence_piece.h"
 #include "model/tokenizer_pipeline.h"
 
 namespace feilun::model {
@@ -12,7 +13,33 @@ Result<> check_id(TokenId id, size_t count, std::string_view what) {
   return fail(ErrorCode::kCorrupt, "the {} token is {}, but there are {} tokens", what, id, count);
 }
 
+/// ▁ for a space, in the normaliser or in the words, and one before the text at most.
+bool has_plain_marks(const TokenizerSpec& spec) {
+  if (!spec.steps_are_complete) return true;
+  const auto& steps = spec.normaliser;
+  if (steps.empty()) return spec.words.size() == 1 && spec.words[0].kind == WordStep::Kind::kSpaceMarks;
+  const NormaliserStep& last = steps.back();
+  const bool replaces =
+      last.kind == NormaliserStep::Kind::kReplaceText && last.from == " " && last.to == kSpaceMark;
+  const bool prefixed =
+      steps.size() == 2 && steps[0].kind == NormaliserStep::Kind::kPrepend && steps[0].to == kSpaceMark;
+  const bool cuts = std::ranges::any_of(spec.words, [](const WordStep& step) {
+    return step.kind != WordStep::Kind::kText ||
+           step.text != " ";  // after replacing there is no space to cut at
+  });
+  return replaces && (steps.size() == 1 || prefixed) && !cuts;
+}
+
 }  // namespace
+
+Result<> check_fits_gguf(const TokenizerSpec& spec) {
+  using Family = TokenizerSpec::Family;
+  const bool byte_level = spec.family == Family::kByteLevel;
+  if (byte_level ? !spec.pre.empty() : spec.family == Family::kSentencePiece && has_plain_marks(spec))
+    return {};
+  return fail(ErrorCode::kUnsupported, "a GGUF cannot say how this tokenizer {}",
+              byte_level ? "cuts words" : "normalises and cuts text");
+}
 
 std::pair<std::string, std::string> split_merge(std::string_view line) {
   const size_t space = line.find(' ', 1);

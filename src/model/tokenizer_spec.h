@@ -110,6 +110,10 @@ struct TokenizerSpec {
 /// has are filled with unused ones. kCorrupt or kUnsupported with the reason.
 Result<std::shared_ptr<const Tokenizer>> make_tokenizer(TokenizerSpec spec, int vocabulary);
 
+/// kUnsupported when a GGUF has no words for what the tokenizer does, so that one written with it would
+/// tokenise otherwise.
+Result<> check_fits_gguf(const TokenizerSpec& spec);
+
 /// "left right" as merges are written; nullopt-like empty pair when there is no space inside.
 std::pair<std::string, std::string> split_merge(std::string_view line);
 
