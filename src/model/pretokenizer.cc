@@ -3,6 +3,7 @@
 #include <string>
 
 #include "model/pretokenizer_families.h"
+#include "model/sentence_piece.h"
 #include "model/tokenizer_unicode.h"
 
 namespace feilun::model {
@@ -12,7 +13,6 @@ using Kind = WordStep::Kind;
 using Matches = WordStep::Matches;
 using Pieces = std::function<void(std::string_view)>;
 
-constexpr std::string_view kSpaceMark = "\xe2\x96\x81";  // ▁
 constexpr size_t kStepsMax = 32;
 
 /// SentencePiece's writing of a text.
