@@ -68,12 +68,12 @@ void score_keys(Split& split) {
   for (; token < split.tokens; token += kKvBlockTokens) score_blocks<Stored, kQueries, 1>(split, token);
 }
 
-/// −1 in the lanes of sixteen tokens that query i sees, else 0.
-FEILUN_INLINE I32x16 seen_lanes(const Split& split, int i, int64_t token) {
+/// −1 in the lanes of the sixteen tokens from `token` on that lie in [first, last), else 0.
+FEILUN_INLINE I32x16 lanes_between(int64_t first, int64_t last, int64_t token) {
   const I32x16 index = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
-  const I32x16 first = splat(static_cast<int32_t>(split.first(i) - token));
-  const I32x16 last = splat(static_cast<int32_t>(split.last(i) - token));
-  return (index >= first) & (index < last);
+  const I32x16 from = splat(static_cast<int32_t>(first - token));
+  const I32x16 to = splat(static_cast<int32_t>(last - token));
+  return (index >= from) & (index < to);
 }
 
 /// Turns the scores of query i into e^(score − peak), zero where it does not look; returns the peak and the
@@ -81,11 +81,13 @@ FEILUN_INLINE I32x16 seen_lanes(const Split& split, int i, int64_t token) {
 void soften(Split& split, int i, float& peak, float& weight) {
   float* score = split.score[i];
   const float cap = split.job.score_cap;
+  const int64_t first = split.first(i);
+  const int64_t last = split.last(i);
   F32x16 most = splat(kNothingSeen);
   for (int64_t token = split.begin; token < split.tokens; token += 16) {
     F32x16 scores = load<F32x16>(score + token);
     if (cap > 0.0f) scores = splat(cap) * hyperbolic_tangent(scores / splat(cap));
-    const F32x16 masked = seen_lanes(split, i, token) ? scores : splat(kNothingSeen);
+    const F32x16 masked = lanes_between(first, last, token) ? scores : splat(kNothingSeen);
     store(score + token, masked);
     most = larger(most, masked);
   }
@@ -93,7 +95,7 @@ void soften(Split& split, int i, float& peak, float& weight) {
   F32x16 sum = {};
   for (int64_t token = split.begin; token < split.tokens; token += 16) {
     const F32x16 e = exponential(load<F32x16>(score + token) - splat(peak));
-    const F32x16 kept = seen_lanes(split, i, token) ? e : splat(0.0f);
+    const F32x16 kept = lanes_between(first, last, token) ? e : splat(0.0f);
     store(score + token, kept);
     sum += kept;
   }
