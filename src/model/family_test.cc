@@ -129,6 +129,26 @@ TEST(Family, WhatIsNotComputedIsRefused) {
   }
 }
 
+TEST(Family, NamesOfTensorsAreGgufs) {
+  const auto name = [](const Family& family, std::string_view from) {
+    return gguf_tensor_name(family, from);
+  };
+  EXPECT_EQ(name(llama_family(), "model.embed_tokens.weight"), "token_embd.weight");
+  EXPECT_EQ(name(llama_family(), "model.layers.31.post_attention_layernorm.weight"),
+            "blk.31.ffn_norm.weight");
+  EXPECT_EQ(name(gemma2_family(), "model.layers.0.post_attention_layernorm.weight"),
+            "blk.0.post_attention_norm.weight");
+  EXPECT_EQ(name(qwen3moe_family(), "model.layers.7.mlp.experts.12.up_proj.weight"),
+            "blk.7.ffn_up.12.weight");
+  EXPECT_EQ(name(qwen3moe_family(), "model.layers.7.mlp.experts.gate_up_proj"),
+            "blk.7.ffn_gate_up_exps.weight");
+  for (const char* other :
+       {"model.layers..mlp.up_proj.weight", "model.layers.-1.mlp.up_proj.weight",
+        "model.layers.0.mlp.experts.x.up_proj.weight", "model.layers.99999999999.x", "x"}) {
+    EXPECT_EQ(name(llama_family(), other), other);
+  }
+}
+
 TensorView named(std::string name, int rank, std::array<int64_t, 4> dims, std::span<const std::byte> bytes) {
   TensorView tensor{.name = std::move(name), .type = compute::DType::kF32, .rank = rank, .dims = dims};
   tensor.data = bytes.first(static_cast<size_t>(tensor.element_count()) * 4);

@@ -34,8 +34,9 @@ Result<> refuse_unknown_features(const Gguf& gguf, const GgufSettings& settings,
 
 Result<RopeScaling> read_rope_scaling(const GgufSettings& settings, int context) {
   RopeScaling scaling;
-  const auto kind = TRY(settings.string_or("rope.scaling.type", "none"));
+  const auto kind = TRY(settings.string_or("rope.scaling.type", "linear"));
   scaling.factor = TRY(settings.number_or("rope.scaling.factor", 0.0f));
+  if (scaling.factor == 0.0f) scaling.factor = TRY(settings.number_or("rope.scale_linear", 0.0f));
   if (kind == "none" || (kind == "linear" && scaling.factor == 0.0f)) return RopeScaling();
   if (kind != "linear" && kind != "yarn") {
     return fail(ErrorCode::kUnsupported,
