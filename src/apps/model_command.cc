@@ -1,11 +1,15 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <filesystem>
 #include <optional>
+#include <thread>
 
 #include "apps/command.h"
+#include "apps/embedded.h"
+#include "engine/model_check.h"
 #include "model/convert.h"
 #include "model/inspect.h"
 
@@ -17,10 +21,35 @@ struct ModelOptions {
   std::string tokenizer;
   std::string out;
   std::string quant;
+  std::string goldens;
 };
 
+Result<model::ModelFile> open(const std::string& path) {
+  return path == kBuiltinPath ? model::open_model_bytes(builtin_model()) : model::open_model(path);
+}
+
 Result<> inspect(const ModelOptions& options) {
-  fmt::print("{}", TRY(model::describe_model(options.path)));
+  const bool is_builtin = options.path == kBuiltinPath;
+  const model::Inspection found =
+      is_builtin ? TRY(model::inspect_model_bytes(builtin_model())) : TRY(model::inspect_model(options.path));
+  fmt::print("{}", model::describe(found));
+  return {};
+}
+
+Result<> check(const ModelOptions& options) {
+  const model::ModelFile file = TRY(open(options.path));
+  if (file.embeds()) {
+    return fail(ErrorCode::kUnsupported, "{} gives vectors; the check is for models that generate text",
+                options.path);
+  }
+  engine::CheckOptions how{.threads = static_cast<int>(std::max(1u, std::thread::hardware_concurrency()))};
+  if (!options.goldens.empty())
+    how.goldens = TRY(engine::read_goldens(options.goldens, file.shape.vocabulary));
+  fmt::print(stderr, "checking {} on {} threads{}\n", file.name, how.threads,
+             how.goldens.empty() ? "" : fmt::format(", against {} texts", how.goldens.size()));
+  const engine::CheckReport report = TRY(engine::check_model(file, how));
+  fmt::print("{}", engine::describe_check(report));
+  if (!report.passed()) return fail(ErrorCode::kCorrupt, "{}: the check failed", options.path);
   return {};
 }
 
@@ -70,8 +99,17 @@ void add_model_commands(CLI::App& app, Run& chosen) {
 
   CLI::App* inspect_command =
       group->add_subcommand("inspect", "Tell what a model is and whether it can be served");
-  inspect_command->add_option("path", options->path, "A GGUF file or a Hugging Face directory")->required();
+  inspect_command->add_option("path", options->path, "A GGUF file, a Hugging Face directory, or 'builtin'")
+      ->required();
   on_chosen(inspect_command, chosen, options, inspect);
+
+  CLI::App* check_command = group->add_subcommand(
+      "check", "Load a model and test that its answers do not depend on how they are asked for");
+  check_command->add_option("path", options->path, "As for inspect")->required();
+  check_command->add_option("--against", options->goldens,
+                            "Compare with another implementation's answers too: a goldens.json as "
+                            "tools/golden/exact_shapes.py writes it");
+  on_chosen(check_command, chosen, options, check);
 
   CLI::App* convert_command =
       group->add_subcommand("convert", "Write a GGUF from llama2.c or Hugging Face files");

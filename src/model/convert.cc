@@ -183,6 +183,7 @@ Result<> write_model(const ModelParts& parts, std::optional<DType> type, const s
   TRY(check_shape(shape));
   TRY(check_tensors(shape, *parts.file.weights));
   TRY(make_tokenizer(parts.tokenizer, shape.vocabulary));
+  TRY(check_fits_gguf(parts.tokenizer));
   const TensorView* sample = parts.file.weights->find("blk.0.attn_output.weight");
   GgufWriter writer;
   TRY(write_shape(parts.file, type.value_or(sample->type), writer));

@@ -1,6 +1,11 @@
 #include "model/inspect.h"
 
+#include <functional>
+
+#include "model/decoder_weights.h"
+#include "model/encoder.h"
 #include "model/gguf_files.h"
+#include "model/gguf_model.h"
 #include "model/model_file_parts.h"
 
 namespace feilun::model {
@@ -15,11 +20,24 @@ void count_tensors(std::span<const TensorView> tensors, Inspection& inspection) 
 }
 
 std::string describe_tokenizer(const TokenizerSpec& spec) {
-  if (spec.family == TokenizerSpec::Family::kByteLevel) {
-    return fmt::format("byte-level BPE ({}), {} tokens", spec.pre, spec.tokens.size());
-  }
-  return fmt::format("SentencePiece BPE by {}, {} tokens", spec.merges.empty() ? "score" : "rank",
-                     spec.tokens.size());
+  const auto named = [&]() -> std::string {
+    switch (spec.family) {
+      case TokenizerSpec::Family::kByteLevel:
+        return spec.pre.empty() ? "byte-level BPE" : fmt::format("byte-level BPE ({})", spec.pre);
+      case TokenizerSpec::Family::kSentencePiece:
+        return fmt::format("SentencePiece BPE by {}", spec.merges.empty() ? "score" : "rank");
+      case TokenizerSpec::Family::kUnigram:
+        return "SentencePiece unigram";
+      case TokenizerSpec::Family::kWordPiece:
+        return "WordPiece";
+    }
+    return {};
+  };
+  return fmt::format("{}, {} tokens", named(), spec.tokens.size());
+}
+
+int64_t loaded_bytes(const ModelFile& model) {
+  return model.embeds() ? encoder_bytes(model, {}) : decoder_weight_bytes(model, std::nullopt);
 }
 
 void inspect_parts(ModelParts parts, Inspection& inspection) {
@@ -32,14 +50,19 @@ void inspect_parts(ModelParts parts, Inspection& inspection) {
   inspection.tokenizer = describe_tokenizer(parts.tokenizer);
   inspection.has_chat_template = !file.chat_template_source.empty();
   count_tensors(file.weights->tensors(), inspection);
-  if (const auto good = check_shape(shape); good) {
+  inspection.pooling = file.pooling;
+  if (!file.embeds() && check_shape(shape)) {
     inspection.kv_bytes_per_token = int64_t{2} * shape.layers * shape.kv_heads * shape.head_dim * 2;
   }
   if (inspection.has_chat_template) {
     const auto compiled = ChatTemplate::compile(file.chat_template_source, "", "");
     if (!compiled) inspection.chat_template_error = compiled.error().message;
   }
-  if (const auto model = finish_model(std::move(parts)); !model) inspection.refusal = model.error().message;
+  if (const auto model = finish_model(std::move(parts)); !model) {
+    inspection.refusal = model.error().message;
+  } else {
+    inspection.loaded_bytes = loaded_bytes(*model);
+  }
 }
 
 /// What a GGUF says of itself though this version does not run it.
@@ -65,6 +88,45 @@ std::string in_millions(int64_t count) {
                            : fmt::format("{:.1f} million", static_cast<double>(count) / 1e6);
 }
 
+std::string describe_types(const Inspection& found) {
+  std::string types;
+  for (const auto& [type, count] : found.tensors_by_type) {
+    types += fmt::format("{}{} × {}", types.empty() ? "" : ", ", count, type);
+  }
+  return types;
+}
+
+using Line = std::function<void(std::string_view what, const std::string& value)>;
+
+void describe_shape(const Hyperparameters& shape, const Line& line) {
+  if (shape.layers == 0) return;
+  line("shape", fmt::format("{} layers, width {}, {} heads ({} for keys and values) of {}, feed-forward {}",
+                            shape.layers, shape.hidden, shape.heads, shape.kv_heads, shape.head_dim,
+                            shape.experts.count > 0 ? shape.experts.ffn : shape.ffn));
+  if (shape.experts.count > 0) {
+    line("experts", fmt::format("{} in a layer, {} for each token", shape.experts.count, shape.experts.used));
+  }
+  line("embeddings", shape.tied_embeddings ? "shared by input and output" : "separate for input and output");
+  line("context", fmt::format("{} tokens", shape.context));
+}
+
+std::string describe_answers(const Inspection& found) {
+  if (found.pooling != Pooling::kNone) return "vectors (/v1/embeddings)";
+  if (!found.has_chat_template) return "completions; no chat, since it has no template";
+  return found.chat_template_error.empty()
+             ? "chat and completions"
+             : "completions; chat template not understood: " + found.chat_template_error;
+}
+
+void describe_memory(const Inspection& found, const Line& line) {
+  if (found.weight_bytes > 0) line("weights", in_units(found.weight_bytes) + " in the file");
+  if (found.loaded_bytes > 0) line("loaded", in_units(found.loaded_bytes));
+  if (found.kv_bytes_per_token == 0) return;
+  line("cache", fmt::format("{} per token, {} for a sequence that fills the context (bf16)",
+                            in_units(found.kv_bytes_per_token),
+                            in_units(found.kv_bytes_per_token * found.shape.context)));
+}
+
 }  // namespace
 
 Result<Inspection> inspect_model(const std::filesystem::path& path) {
@@ -82,9 +144,13 @@ Result<Inspection> inspect_model(const std::filesystem::path& path) {
   return inspection;
 }
 
-Result<std::string> describe_model(const std::filesystem::path& path) {
-  const Inspection found = TRY(inspect_model(path));
-  const Hyperparameters& shape = found.shape;
+Result<Inspection> inspect_model_bytes(std::span<const std::byte> gguf) {
+  Inspection inspection;
+  inspect_parts(TRY(read_gguf_model(TRY(read_gguf_bytes(gguf)))), inspection);
+  return inspection;
+}
+
+std::string describe(const Inspection& found) {
   std::string text;
   const auto line = [&](std::string_view what, const std::string& value) {
     if (!value.empty()) text += fmt::format("{:<14}{}\n", what, value);
@@ -93,26 +159,11 @@ Result<std::string> describe_model(const std::filesystem::path& path) {
   line("format", found.format);
   line("family", found.architecture);
   if (found.parameters > 0) line("parameters", in_millions(found.parameters));
-  std::string types;
-  for (const auto& [type, count] : found.tensors_by_type) {
-    types += fmt::format("{}{} × {}", types.empty() ? "" : ", ", count, type);
-  }
-  line("tensors", types);
-  if (shape.layers > 0) {
-    line("shape",
-         fmt::format("{} layers, width {}, {} heads ({} for keys and values) of {}, feed-forward {}",
-                     shape.layers, shape.hidden, shape.heads, shape.kv_heads, shape.head_dim, shape.ffn));
-    line("embeddings",
-         shape.tied_embeddings ? "shared by input and output" : "separate for input and output");
-    line("context", fmt::format("{} tokens", shape.context));
-  }
+  line("tensors", describe_types(found));
+  describe_shape(found.shape, line);
   line("tokenizer", found.tokenizer);
-  line("chat", !found.has_chat_template            ? "no template: completions alone"
-               : found.chat_template_error.empty() ? "has a template"
-                                                   : "template not understood: " + found.chat_template_error);
-  if (found.weight_bytes > 0) line("weights", in_units(found.weight_bytes));
-  if (found.kv_bytes_per_token > 0)
-    line("cache", fmt::format("{} per token (bf16)", in_units(found.kv_bytes_per_token)));
+  line("answers", describe_answers(found));
+  describe_memory(found, line);
   line("loads", found.refusal.empty() ? "yes" : "no: " + found.refusal);
   return text;
 }

@@ -4,6 +4,8 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <fstream>
+#include <iterator>
 
 #include "base/testdata.h"
 #include "model/convert.h"
@@ -134,6 +136,24 @@ TEST(ModelFile, AFailedConversionLeavesNothingBehind) {
   EXPECT_EQ(missing.error().code, ErrorCode::kIo);
 }
 
+TEST(ModelFile, IsNotConvertedWhenAGgufCannotSayWhatItsTokenizerDoes) {
+  const Scratch scratch;
+  const fs::path from = fs::path(FEILUN_SOURCE_DIR) / "tests/golden/models/llama";
+  fs::copy(from, scratch / "model", fs::copy_options::recursive);
+  ASSERT_TRUE(convert_model(scratch / "model", {}, scratch / "out.gguf"));
+  const fs::path file = scratch / "model" / "tokenizer.json";
+  std::ifstream in(file);
+  std::string text{std::istreambuf_iterator<char>(in), {}};
+  constexpr std::string_view kNone = R"("normalizer":null)";
+  ASSERT_NE(text.find(kNone), text.npos);
+  text.replace(text.find(kNone), kNone.size(), R"("normalizer":{"type":"Lowercase"})");
+  std::ofstream(file) << text;
+  ASSERT_TRUE(open_model(scratch / "model"));
+  const auto refused = convert_model(scratch / "model", {}, scratch / "out.gguf");
+  ASSERT_FALSE(refused);
+  EXPECT_NE(refused.error().message.find("tokenizer"), std::string::npos) << refused.error().message;
+}
+
 TEST(Inspect, DescribesAModelAndSaysWhetherItLoads) {
   SKIP_WITHOUT(kTinyStories);
   const auto found = inspect_model(kTinyStories);
@@ -142,9 +162,11 @@ TEST(Inspect, DescribesAModelAndSaysWhetherItLoads) {
   EXPECT_EQ(found->weight_bytes, 4 * 656'000);
   EXPECT_EQ(found->kv_bytes_per_token, 2 * 2 * 4 * 16 * 2);
   EXPECT_EQ(found->refusal, "");
-  const auto text = describe_model(kTinyStories);
-  ASSERT_TRUE(text);
-  EXPECT_NE(text->find("SentencePiece BPE by rank, 2048 tokens"), std::string::npos) << *text;
+  EXPECT_GE(found->loaded_bytes, 4 * 656'000);
+  EXPECT_LE(found->loaded_bytes, 4 * 656'000 * 105 / 100);
+  const std::string text = describe(*found);
+  EXPECT_NE(text.find("SentencePiece BPE by rank, 2048 tokens"), std::string::npos) << text;
+  EXPECT_NE(text.find("for a sequence that fills the context"), std::string::npos) << text;
 }
 
 TEST(Inspect, DescribesWhatItRefuses) {
