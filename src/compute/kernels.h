@@ -88,8 +88,8 @@ struct Kernels {
   /// The same with the Gaussian error unit by its usual approximation:
   /// out[i] = up[i]·g/2·(1 + tanh(√(2/π)·(g + 0.044715·g³))), g = gate[i].
   void (*geglu)(const float* gate, const float* up, int64_t count, float* out);
-  /// out[i] = x[i]·Φ(x[i]), Φ the normal distribution, within 1.5·10⁻⁷·|x[i]|. `count` is a multiple of 16; `out`
-  /// may be `x`.
+  /// out[i] = x[i]·Φ(x[i]), Φ the normal distribution, within 1.5·10⁻⁷·|x[i]|. `count` is a multiple of 16;
+  /// `out` may be `x`.
   void (*gelu)(const float* x, int64_t count, float* out);
   /// x[i] ← cap·tanh(x[i] / cap).
   void (*soft_cap)(float* x, int64_t count, float cap);
