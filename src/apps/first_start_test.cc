@@ -2,17 +2,15 @@
 
 #include <gtest/gtest.h>
 
+#include "ledger/ledger_fixture.h"
+
 namespace feilun::apps {
 namespace {
 
 class FirstStartTest : public testing::Test {
  protected:
-  void SetUp() override {
-    directory_ = std::filesystem::path(testing::TempDir()) / "first_start_test";
-    std::filesystem::remove_all(directory_);
-    ledger_ = ledger::Ledger::open({.directory = directory_}).value();
-  }
-  std::filesystem::path directory_;
+  void SetUp() override { ledger_ = ledger::Ledger::open({.directory = directory_.path()}).value(); }
+  ledger::TemporaryDirectory directory_;
   std::unique_ptr<ledger::Ledger> ledger_;
   Settings settings_;
 };

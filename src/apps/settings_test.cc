@@ -5,26 +5,23 @@
 #include <cstdlib>
 #include <fstream>
 
+#include "ledger/ledger_fixture.h"
+
 namespace feilun::apps {
 namespace {
 
 class SettingsTest : public testing::Test {
  protected:
-  void SetUp() override {
-    directory_ = std::filesystem::path(testing::TempDir()) / "settings_test";
-    std::filesystem::create_directories(directory_);
-    std::filesystem::remove(directory_ / "feilun.toml");
-  }
   void TearDown() override {
     unsetenv("FEILUN_CTX");
     unsetenv("FEILUN_MODEL");
   }
-  void write_file(const std::string& text) { std::ofstream(directory_ / "feilun.toml") << text; }
+  void write_file(const std::string& text) { std::ofstream(directory_.path() / "feilun.toml") << text; }
   Result<Settings> load(GivenFlags flags = {}) {
-    flags["data"] = {directory_.string()};
+    flags["data"] = {directory_.path().string()};
     return load_settings(flags, std::nullopt);
   }
-  std::filesystem::path directory_;
+  ledger::TemporaryDirectory directory_;
 };
 
 TEST_F(SettingsTest, NeedsNothingToStart) {

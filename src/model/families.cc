@@ -80,7 +80,8 @@ Result<const Family*> find_family(std::string_view name) {
   for (const Family* family : families()) {
     if (family->name == name) return family;
   }
-  return fail(ErrorCode::kUnsupported, "the model's architecture is \"{}\"; this version runs {}", name,
+  return fail(ErrorCode::kUnsupported,
+              "the model's architecture is \"{}\"; this version runs {}, and bert for embeddings", name,
               listed(&Family::name));
 }
 
@@ -88,7 +89,8 @@ Result<const Family*> find_hugging_face_family(std::string_view name) {
   for (const Family* family : families()) {
     if (family->hugging_face == name) return family;
   }
-  return fail(ErrorCode::kUnsupported, "config.json names the architecture \"{}\"; this version runs {}",
+  return fail(ErrorCode::kUnsupported,
+              "config.json names the architecture \"{}\"; this version runs {}, and BertModel for embeddings",
               name, listed(&Family::hugging_face));
 }
 

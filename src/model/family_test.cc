@@ -64,6 +64,28 @@ TEST(Family, OldFilesHaveLayersWithWindowsByTheirNumber) {
   EXPECT_EQ(gemma.shape.windows, (std::vector<int>{20, 0}));
 }
 
+TEST(Family, AnAbsurdNumberOfLayersIsRefusedBeforeTheirWindowsAreRead) {
+  std::string config = read_text_file(golden_model("qwen2") / "config.json", 1 << 16).value();
+  for (const std::string_view key : {"\"num_hidden_layers\": 2", "\"max_window_layers\": 1"}) {
+    ASSERT_NE(config.find(key), config.npos) << key;
+    config.insert(config.find(key) + key.size(), "000000");
+  }
+  config.replace(config.find("\"layer_types\""), 13, "\"other\"");
+  EXPECT_THAT(Changed("qwen2", read_text_file(golden_model("qwen2") / "config.json", 1 << 16).value(), config)
+                  .refusal(),
+              testing::HasSubstr("layers"));
+}
+
+TEST(Family, MoreExpertsThanTensorsAreRefusedBeforeTheyAreNamed) {
+  EXPECT_THAT(Changed("qwen3moe", "\"num_local_experts\": 5", "\"num_local_experts\": 4096").refusal(),
+              testing::HasSubstr("its files have"));
+}
+
+TEST(Family, ADecoderThatLooksAheadIsRefused) {
+  EXPECT_THAT(Changed("qwen2", "\"hidden_act\"", "\"is_causal\": false, \"hidden_act\"").refusal(),
+              testing::HasSubstr("is_causal"));
+}
+
 TEST(Family, NullMeansThatThereIsNone) {
   EXPECT_TRUE(Changed("mistral", "\"sliding_window\": 20", "\"sliding_window\": null")
                   .open()

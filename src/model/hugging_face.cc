@@ -39,6 +39,10 @@ Result<> refuse_unknown_features(const Family& family, const HuggingFaceObject& 
         "take the maker's release that is not, or a GGUF of the model",
         TRY(quantised->string("quant_method")).value_or("by an unnamed method"));
   }
+  if (!TRY(config.boolean("is_causal")).value_or(true)) {
+    return fail(ErrorCode::kUnsupported,
+                "is_causal is false: each token sees those after it, which decoders of this version do not");
+  }
   const std::string_view computed = family.gelu ? "gelu_pytorch_tanh" : "silu";
   const auto activation = TRY(config.string(family.activation_key)).value_or(computed);
   if (activation != computed) {

@@ -69,7 +69,7 @@ void inspect_parts(ModelParts parts, Inspection& inspection) {
 Result<> inspect_gguf(const std::filesystem::path& path, Inspection& inspection) {
   const GgufFiles opened = TRY(open_gguf_files(path));
   const Gguf& gguf = opened.gguf;
-  inspection.format = "GGUF v3";
+  inspection.format = fmt::format("GGUF v{}", gguf.version());
   inspection.architecture = TRY(gguf.string("general.architecture")).value_or("");
   inspection.name = TRY(gguf.string("general.name")).value_or("");
   inspection.has_chat_template = TRY(gguf.string("tokenizer.chat_template")).has_value();

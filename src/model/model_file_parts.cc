@@ -232,6 +232,12 @@ Result<> check_shape(const Hyperparameters& shape) {
 }
 
 Result<> check_tensors(const Hyperparameters& shape, const WeightSource& weights) {
+  // First by number: a few words of a file may ask for millions of tensors, and each name takes memory.
+  const int64_t blocks = int64_t{shape.layers} * std::max(1, shape.experts.count);
+  if (const auto there = static_cast<int64_t>(weights.tensors().size()); there < blocks) {
+    return fail(ErrorCode::kCorrupt, "the model's shape asks for more than {} tensors, its files have {}",
+                blocks, there);
+  }
   std::unordered_set<std::string> used;
   for (const ExpectedTensor& expected : expected_tensors(shape)) {
     TRY(check_tensor(expected, weights));

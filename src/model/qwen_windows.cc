@@ -1,5 +1,7 @@
 #include "model/qwen_windows.h"
 
+#include <algorithm>
+
 namespace feilun::model {
 
 Result<> read_qwen_windows(const HuggingFaceObject& config, Hyperparameters& shape) {
@@ -8,10 +10,8 @@ Result<> read_qwen_windows(const HuggingFaceObject& config, Hyperparameters& sha
   const int window = TRY(config.integer("sliding_window")).value_or(usual);
   TRY(read_windows(config, window, [](int) { return true; }, shape));
   if (config.has("layer_types") || shape.windows.empty()) return {};
-  const int first = TRY(config.integer("max_window_layers")).value_or(28);
-  for (int layer = 0; layer < std::min(first, shape.layers); ++layer) {
-    shape.windows[static_cast<size_t>(layer)] = 0;
-  }
+  const auto full = static_cast<size_t>(TRY(config.integer("max_window_layers")).value_or(28));
+  std::fill_n(shape.windows.begin(), std::min(full, shape.windows.size()), 0);
   return {};
 }
 
