@@ -18,11 +18,12 @@ Result<> read_added(const HuggingFaceObject& root, TokenizerSpec& spec) {
   if (!found) return {};
   simdjson::dom::array tokens;
   if (found->get(tokens) != simdjson::SUCCESS) return fail(ErrorCode::kCorrupt, "added_tokens is not a list");
+  const size_t count = spec.tokens.size() + element_count(tokens);
   for (const Element token : tokens) {
     const HuggingFaceObject object(token);
     const auto id = TRY(object.integer("id"));
     if (!id) return fail(ErrorCode::kCorrupt, "an added token has no id");
-    TRY(set_added_token(spec, *id, object));
+    TRY(set_added_token(spec, count, *id, object));
   }
   return {};
 }

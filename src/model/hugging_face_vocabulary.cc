@@ -27,8 +27,7 @@ Result<> read_vocabulary(Element element, TokenizerSpec& spec) {
   if (element.get(vocabulary) != simdjson::SUCCESS) {
     return fail(ErrorCode::kCorrupt, "the tokenizer's vocabulary is not an object");
   }
-  size_t count = 0;
-  for ([[maybe_unused]] const auto entry : vocabulary) ++count;
+  const size_t count = element_count(vocabulary);
   for (const auto [text, value] : vocabulary) {
     int64_t id = -1;
     if (value.get(id) != simdjson::SUCCESS) id = -1;
@@ -57,12 +56,12 @@ Result<> read_merges(Element element, TokenizerSpec& spec) {
   return {};
 }
 
-Result<> set_added_token(TokenizerSpec& spec, int64_t id, const HuggingFaceObject& token) {
+Result<> set_added_token(TokenizerSpec& spec, size_t count, int64_t id, const HuggingFaceObject& token) {
   const auto content = TRY(token.string("content"));
   if (!content) return fail(ErrorCode::kCorrupt, "the added token {} has no content", id);
   const bool special = TRY(token.boolean("special")).value_or(false);
   const TokenKind kind = special ? TokenKind::kControl : TokenKind::kUserDefined;
-  TRY(set_token(spec, spec.tokens.size(), id, *content, kind));
+  TRY(set_token(spec, count, id, *content, kind));
   AddedTokenRule rule;
   rule.takes_space_before = TRY(token.boolean("lstrip")).value_or(false);
   rule.takes_space_after = TRY(token.boolean("rstrip")).value_or(false);

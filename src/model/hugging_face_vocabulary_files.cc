@@ -45,13 +45,14 @@ Result<> read_added_decoder(const HuggingFaceObject& config, TokenizerSpec& spec
   const auto found = config.find("added_tokens_decoder");
   simdjson::dom::object entries;
   if (!found || found->get(entries) != simdjson::SUCCESS) return {};
+  const size_t count = spec.tokens.size() + element_count(entries);
   for (const auto [key, value] : entries) {
     int64_t id = -1;
     const auto [end, error] = std::from_chars(key.data(), key.data() + key.size(), id);
     if (error != std::errc() || end != key.data() + key.size()) {
       return fail(ErrorCode::kCorrupt, "added_tokens_decoder has a bad entry \"{}\"", key);
     }
-    TRY(set_added_token(spec, id, HuggingFaceObject(value)));
+    TRY(set_added_token(spec, count, id, HuggingFaceObject(value)));
   }
   return {};
 }

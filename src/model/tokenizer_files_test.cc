@@ -187,6 +187,25 @@ TEST(TokenizerFiles, SaysWhatItDoesNotKnow) {
       HasSubstr("end_of_word_suffix"));
 }
 
+// A list of added tokens that lets the table grow with each of them would fill memory from a small file.
+TEST(TokenizerFiles, RefusesIdsFarOutsideTheVocabularyHoweverTheyAreReached) {
+  const auto added = [](std::string_view tokens) {
+    return error_of(fmt::format(R"({{"model": {{"type": "BPE", "vocab": {{"a": 0}}, "merges": ["a a"]}},
+                                   "pre_tokenizer": {{"type": "ByteLevel"}}, "added_tokens": [{}]}})",
+                                tokens));
+  };
+  EXPECT_EQ(added(R"({"id": 4098, "content": "x"})"), "");
+  EXPECT_THAT(added(R"({"id": 4098, "content": "x"}, {"id": 12290, "content": "y"})"), HasSubstr("12290"));
+
+  Folder folder;
+  folder.with("vocab.txt", "[UNK]\n[CLS]\n[SEP]\n");
+  folder.with("tokenizer_config.json", R"({"added_tokens_decoder": {"4098": {"content": "x"}}})");
+  EXPECT_TRUE(folder.spec());
+  folder.with("tokenizer_config.json",
+              R"({"added_tokens_decoder": {"4098": {"content": "x"}, "12290": {"content": "y"}}})");
+  EXPECT_FALSE(folder.spec());
+}
+
 Result<TokenizerSpec> through_gguf(const GgufWriter& writer) {
   const auto path = fs::path(testing::TempDir()) / "unigram.gguf";
   TRY(writer.write(path, {}));
