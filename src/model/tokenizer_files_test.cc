@@ -167,6 +167,40 @@ TEST(TokenizerFiles, ContentNeverBecomesAControlTokenInAnyFamily) {
   EXPECT_THAT((*pieces)->encode("</s>"), ElementsAre(2, 3, 4, 5));
 }
 
+// Models ship tokens of a conversation's frame that are not marked special.
+TEST(TokenizerFiles, ContentNeverBecomesATokenThatLooksLikeControl) {
+  const std::vector<std::string> framing = {"<｜User｜>", "<|fim_prefix|>", "<start_of_turn>",
+                                            "<end_of_turn>"};
+  const std::vector<std::string> words = {"<think>", "<tool_call>", "<||>", "<｜｜>"};
+  for (const std::string_view normaliser : {"null", R"({"type": "NFKC"})"}) {
+    std::string list;
+    int id = 0;
+    for (const auto* texts : {&framing, &words}) {
+      for (const auto& text : *texts) list += fmt::format(R"({{"id": {}, "content": "{}"}},)", ++id, text);
+    }
+    list.pop_back();
+    Folder folder;
+    folder.with("tokenizer.json",
+                fmt::format(R"({{"model": {{"type": "BPE", "vocab": {{"a": 0}}, "merges": []}},
+        "normalizer": {}, "pre_tokenizer": {{"type": "ByteLevel"}}, "added_tokens": [{}]}})",
+                            normaliser, list));
+    const auto tokenizer = folder.tokenizer();
+    ASSERT_NE(tokenizer, nullptr);
+    const auto ids_of = [&](const std::string& text, bool trusted) {
+      const PromptFragment fragment{"a" + text, trusted};
+      return tokenizer->encode(std::span(&fragment, 1));
+    };
+    for (const auto& text : framing) {
+      EXPECT_THAT(ids_of(text, false), testing::Each(0)) << text;
+      const auto ids = ids_of(text, true);
+      ASSERT_EQ(ids.size(), 2u) << text;
+      EXPECT_FALSE(tokenizer->is_control(ids[1]));
+      EXPECT_EQ(tokenizer->bytes(ids[1]), text);
+    }
+    for (const auto& text : words) EXPECT_EQ(ids_of(text, false).size(), 2u) << text;
+  }
+}
+
 TEST(TokenizerFiles, SaysWhatItDoesNotKnow) {
   const auto model = [](std::string_view rest) {
     return fmt::format(R"({{"model": {{"type": "BPE", "vocab": {{"a": 0, "aa": 1}}, "merges": ["a a"]}}{}}})",

@@ -18,6 +18,16 @@ bool is_added(TokenKind kind) {
   return kind == TokenKind::kControl || kind == TokenKind::kUserDefined || kind == TokenKind::kUnknown;
 }
 
+/// <|fim_prefix|>, <｜User｜>, and Gemma's two: files do not always say of them that they are control tokens,
+/// but in a message's content they would end it.
+bool looks_like_control(std::string_view text) {
+  if (text == "<start_of_turn>" || text == "<end_of_turn>") return true;
+  const auto between = [text](std::string_view begin, std::string_view end) {
+    return text.size() > begin.size() + end.size() && text.starts_with(begin) && text.ends_with(end);
+  };
+  return between("<|", "|>") || between("<｜", "｜>");
+}
+
 /// What a word-piece token reads as in the middle of a text: a word's first piece after a space.
 std::string word_piece_text(std::string_view piece) {
   return piece.starts_with("##") ? std::string(piece.substr(2)) : " " + std::string(piece);
@@ -71,8 +81,8 @@ void TokenizerPipeline::take_pieces(TokenizerSpec& spec) {
   }
 }
 
-/// A control token is looked for in the text as it comes even where its normalised text is asked for: after
-/// normalising nobody knows any more which bytes were trusted.
+/// What only trusted text may bring is looked for in the text as it comes even where its normalised text is
+/// asked for: after normalising nobody knows any more which bytes were trusted.
 void TokenizerPipeline::find_added(const TokenizerSpec& spec) {
   for (size_t i = 0; i < pieces_.kinds.size(); ++i) {
     const TokenKind kind = pieces_.kinds[i];
@@ -81,10 +91,11 @@ void TokenizerPipeline::find_added(const TokenizerSpec& spec) {
     const auto found = spec.added_rules.find(id);
     const AddedTokenRule rule = found == spec.added_rules.end() ? AddedTokenRule() : found->second;
     const std::string& text = pieces_.pieces[i];
-    if (kind == TokenKind::kUserDefined && rule.normalised && !normaliser_.changes_nothing()) {
+    const bool trusted_only = kind != TokenKind::kUserDefined || looks_like_control(text);
+    if (!trusted_only && rule.normalised && !normaliser_.changes_nothing()) {
       normalised_added_.add(normaliser_.apply(text), id, false, rule);
     } else {
-      added_.add(text, id, kind != TokenKind::kUserDefined, rule);
+      added_.add(text, id, trusted_only, rule);
     }
   }
 }

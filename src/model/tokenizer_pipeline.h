@@ -38,7 +38,7 @@ class TokenizerPipeline final : public Tokenizer {
 
   TokenizerPieces pieces_;
   AddedTokens added_;             // found in the text as it comes
-  AddedTokens normalised_added_;  // found in the normalised text; none of them is a control token
+  AddedTokens normalised_added_;  // found in the normalised text; none of them asks for trust
   TextNormaliser normaliser_;
   PreTokenizer words_;
   std::unique_ptr<const WordEncoder> encoder_;

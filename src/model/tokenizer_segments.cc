@@ -63,7 +63,7 @@ size_t JoinedPrompt::trusted_until(size_t at) {
   return next_ < trusted_.size() && trusted_[next_].begin <= at ? trusted_[next_].end : at;
 }
 
-void AddedTokens::add(std::string_view text, TokenId id, bool is_control, AddedTokenRule rule) {
+void AddedTokens::add(std::string_view text, TokenId id, bool trusted_only, AddedTokenRule rule) {
   if (text.empty() || text.size() > kBytesMax) return;
   uint32_t node = 0;
   for (const char c : text) {
@@ -72,7 +72,7 @@ void AddedTokens::add(std::string_view text, TokenId id, bool is_control, AddedT
     if (is_new) nodes_.emplace_back();
     node = entry->second;
   }
-  if (nodes_[node].id < 0) nodes_[node] = {id, is_control, rule};
+  if (nodes_[node].id < 0) nodes_[node] = {id, trusted_only, rule};
   starts_[static_cast<unsigned char>(text[0])] = true;
 }
 
@@ -84,7 +84,7 @@ AddedTokens::Found AddedTokens::longest_at(std::string_view text, size_t at, siz
     if (edge == edges_.end()) break;
     place = edge->second;
     const Node& node = nodes_[place];
-    if (node.id >= 0 && (!node.is_control || i < trusted_end)) best = {&node, i + 1 - at};
+    if (node.id >= 0 && (!node.trusted_only || i < trusted_end)) best = {&node, i + 1 - at};
   }
   return best;
 }

@@ -35,12 +35,13 @@ struct PromptSegment {
   std::string_view text;
 };
 
-/// Finds control and user-defined tokens: leftmost first, at one place the longest.
+/// Finds added tokens: leftmost first, at one place the longest.
 class AddedTokens {
  public:
   /// Longer ones are never found.
   static constexpr size_t kBytesMax = 256;
-  void add(std::string_view text, TokenId id, bool is_control, AddedTokenRule rule = {});
+  /// `trusted_only`: found only where the whole of its text is trusted.
+  void add(std::string_view text, TokenId id, bool trusted_only, AddedTokenRule rule = {});
   bool empty() const { return nodes_.size() == 1; }
   /// The segments point into `prompt`'s text; those between tokens are never empty.
   std::vector<PromptSegment> split(JoinedPrompt& prompt) const;
@@ -50,7 +51,7 @@ class AddedTokens {
  private:
   struct Node {
     TokenId id = -1;
-    bool is_control = false;
+    bool trusted_only = false;
     AddedTokenRule rule;
   };
   struct Found {

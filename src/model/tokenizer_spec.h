@@ -21,7 +21,8 @@ enum class TokenKind : uint8_t {
   kNormal = 1,
   kUnknown = 2,      ///< stands for text that has no token
   kControl = 3,      ///< <|im_end|>: recognised only in trusted text, decodes to nothing
-  kUserDefined = 4,  ///< <think>: a whole wherever it stands, decodes to its text
+  kUserDefined = 4,  ///< <think>: a whole wherever it stands (where it looks like a control token, in
+                     ///< trusted text alone), decodes to its text
   kUnused = 5,
   kByte = 6,  ///< <0x0A>: one byte
 };
