@@ -115,6 +115,13 @@ Result<> add_phi3_rules(const Gguf& gguf, TokenizerSpec& spec) {
   return {};
 }
 
+/// Whether BOS comes before a text where the file does not say.
+bool family_adds_bos(const TokenizerSpec& spec) {
+  if (spec.family != Family::kByteLevel) return spec.family == Family::kSentencePiece;
+  const auto words = find_word_family(spec.pre);
+  return words && (*words)->adds_bos;
+}
+
 Result<> read_ids(const Gguf& gguf, TokenizerSpec& spec) {
   const bool pieces = spec.family == Family::kSentencePiece;
   const bool unigram = spec.family == Family::kUnigram;
@@ -122,7 +129,7 @@ Result<> read_ids(const Gguf& gguf, TokenizerSpec& spec) {
   spec.eos = TRY(gguf.integer("tokenizer.ggml.eos_token_id")).value_or(pieces ? 2 : -1);
   spec.unknown = TRY(gguf.integer("tokenizer.ggml.unknown_token_id")).value_or(pieces ? 0 : -1);
   spec.padding = TRY(gguf.integer("tokenizer.ggml.padding_token_id")).value_or(-1);
-  spec.add_bos = TRY(gguf.boolean("tokenizer.ggml.add_bos_token")).value_or(pieces);
+  spec.add_bos = TRY(gguf.boolean("tokenizer.ggml.add_bos_token")).value_or(family_adds_bos(spec));
   if (spec.add_bos) spec.frame_begin = {spec.bos};
   if (TRY(gguf.boolean("tokenizer.ggml.add_eos_token")).value_or(unigram)) spec.frame_end = {spec.eos};
   return {};

@@ -16,6 +16,7 @@ struct WordFamily {
   std::vector<std::string_view> patterns;
   bool nfc = false;          ///< text is brought into Unicode's form NFC first
   bool whole_words = false;  ///< a word that is a token is that token, whatever the merges say
+  bool adds_bos = false;     ///< BOS comes before a text where the GGUF does not say
 };
 
 /// By GGUF's name, or one of its other names. kUnsupported for one that is not in the table.

@@ -248,6 +248,32 @@ Result<TokenizerSpec> through_gguf(const GgufWriter& writer) {
   return read_gguf_tokenizer(TRY(Gguf::parse(file->bytes())));
 }
 
+TEST(TokenizerFiles, AGgufThatDoesNotSayAddsBosWhereItsFamilyDoes) {
+  const auto bos_of = [](std::string_view pre, std::optional<bool> says) -> TokenId {
+    GgufWriter writer;
+    writer.set_string("tokenizer.ggml.model", "gpt2");
+    writer.set_string("tokenizer.ggml.pre", pre);
+    writer.set_strings("tokenizer.ggml.tokens", std::vector<std::string>{"a", "<s>"});
+    writer.set_i32s("tokenizer.ggml.token_type", std::vector<int32_t>{1, 3});
+    writer.set_u32("tokenizer.ggml.bos_token_id", 1);
+    if (says) writer.set_bool("tokenizer.ggml.add_bos_token", *says);
+    auto spec = through_gguf(writer);
+    EXPECT_TRUE(spec) << spec.error().message;
+    const auto tokenizer = make_tokenizer(std::move(*spec), 2);
+    EXPECT_TRUE(tokenizer) << tokenizer.error().message;
+    EXPECT_EQ((*tokenizer)->framed({0}).size(), (*tokenizer)->bos() < 0 ? 1u : 2u);
+    return (*tokenizer)->bos();
+  };
+  for (const std::string_view pre : {"llama3", "llama-v3", "llama-bpe", "falcon3", "pixtral", "tekken"}) {
+    EXPECT_EQ(bos_of(pre, std::nullopt), 1) << pre;
+    EXPECT_EQ(bos_of(pre, false), -1) << pre;
+  }
+  for (const std::string_view pre : {"gpt-2", "qwen2", "glm4", "deepseek-llm", "gpt-4o", "smollm"}) {
+    EXPECT_EQ(bos_of(pre, std::nullopt), -1) << pre;
+    EXPECT_EQ(bos_of(pre, true), 1) << pre;
+  }
+}
+
 TEST(TokenizerFiles, ReadsUnigramsFromAGguf) {
   const std::vector<std::string> tokens = {"<pad>", "</s>", "<unk>", "\u2581the", "\u2581",
                                            "t",     "h",    "e",     "cat"};
