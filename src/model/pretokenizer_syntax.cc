@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <array>
 
 #include "model/pretokenizer_pattern.h"
@@ -86,17 +87,25 @@ class Translation {
     return refuse(rest_.substr(0, 4));
   }
 
-  /// {n,m}: a following + repeats it in Ruby, and makes it possessive in PCRE2.
+  /// {n}, {n,}, {,m} or {n,m}; any other brace is itself. A following + repeats it in Ruby, and makes it
+  /// possessive in PCRE2; after {n} a ? makes it optional in Ruby, and lazy in PCRE2.
   Result<> repetition() {
     const size_t end = rest_.find_first_not_of("0123456789,", 1);
-    const bool is_quantifier = end != rest_.npos && end > 1 && rest_[end] == '}' && rest_[1] != ',';
-    if (!is_quantifier) {
+    const bool closes = end != rest_.npos && rest_[end] == '}';
+    const std::string_view counts = closes ? rest_.substr(1, end - 1) : std::string_view();
+    const auto commas = std::ranges::count(counts, ',');
+    if (commas > 1 || counts.size() == static_cast<size_t>(commas)) {
       out_ += "\\{";
       take(1);
       return {};
     }
-    out_ += take(end + 1);
-    if (rest_.starts_with('+')) return refuse("a repeated repetition");
+    // PCRE2 takes {,m} as a text until version 10.43.
+    out_ += counts[0] == ',' ? "{0" : "{";
+    out_ += counts;
+    out_ += '}';
+    take(end + 1);
+    if (rest_.starts_with('+') || (commas == 0 && rest_.starts_with('?')))
+      return refuse("a repeated repetition");
     return {};
   }
 

@@ -52,14 +52,18 @@ TEST(PreTokenizer, ReadsPatternsAsTheirMakersMeantThem) {
   EXPECT_THAT(split(R"(^b)", "bb\nb"), ElementsAre("b", "b\n", "b"));
   EXPECT_THAT(split(R"(\u5973|\x{2c})", "a女,"), ElementsAre("a", "女", ","));
   EXPECT_THAT(split(R"(a{)", "ba{"), ElementsAre("b", "a{"));
+  EXPECT_THAT(split(R"(ba{,2})", "baaabb"), ElementsAre("baa", "a", "b", "b"));
+  EXPECT_THAT(split(R"(a{2,})", "abaaa"), ElementsAre("ab", "aaa"));
+  EXPECT_THAT(split(R"(a{,})", "aaa{,}"), ElementsAre("aa", "a{,}"));
+  EXPECT_THAT(split(R"(a{1,2,3})", "aa{1,2,3}"), ElementsAre("a", "a{1,2,3}"));
 }
 
 TEST(PreTokenizer, RefusesPatternsThatItMightReadWrongly) {
   for (const std::string_view bad :
-       {R"((a)\1)", R"((?R))",       "(*UCP)a",         R"(\h)",   R"(\Q)",   "[a[b]]",
-        "[a&&b]",   "a{1,3}+",       R"([\S])",         "(?x)a b", "(a",      "[a",
-        "\\",       R"(\p{L)",       R"(\p{Nonsense})", "[]",      R"(\x{})", R"(\u12)",
-        "\xff",     R"((?<name>a))", R"(a\K)"}) {
+       {R"((a)\1)", R"((?R))", "(*UCP)a", R"(\h)",         R"(\Q)",           "[a[b]]",
+        "[a&&b]",   "a{1,3}+", "a{,3}+",  "a{2}?",         R"([\S])",         "(?x)a b",
+        "(a",       "[a",      "\\",      R"(\p{L)",       R"(\p{Nonsense})", "[]",
+        R"(\x{})",  R"(\u12)", "\xff",    R"((?<name>a))", R"(a\K)"}) {
     const auto words = PreTokenizer::make({{.text = std::string(bad)}});
     ASSERT_FALSE(words) << bad;
     EXPECT_THAT(words.error().message, HasSubstr("pattern"));
