@@ -13,6 +13,8 @@ namespace {
 using Element = simdjson::dom::element;
 using Family = TokenizerSpec::Family;
 
+constexpr int64_t kTokenIdMax = 1 << 24;
+
 Result<> read_added(const HuggingFaceObject& root, TokenizerSpec& spec) {
   const auto found = root.find("added_tokens");
   if (!found) return {};
@@ -119,6 +121,27 @@ Result<> read_model(const HuggingFaceObject& root, bool byte_level, TokenizerSpe
               "the tokenizer is of type {}; this version reads BPE, Unigram and WordPiece", type);
 }
 
+/// The ids that a template's special token stands for: "special_tokens": {"[CLS]": {"ids": [101]}}. Its name
+/// need not be a token's text.
+Result<> read_template_token(const HuggingFaceObject& part, std::string_view name,
+                             std::vector<TokenId>& frame) {
+  simdjson::dom::array ids;
+  const auto tokens = TRY(part.object("special_tokens"));
+  const auto token = tokens ? TRY(tokens->object(name)) : std::nullopt;
+  const auto found = token ? token->find("ids") : std::nullopt;
+  if (!found || found->get(ids) != simdjson::SUCCESS || ids.size() == 0) {
+    return fail(ErrorCode::kCorrupt, "the tokenizer's template does not say the ids of {}", name);
+  }
+  for (const Element element : ids) {
+    int64_t id = -1;
+    if (element.get(id) != simdjson::SUCCESS || id < 0 || id > kTokenIdMax) {
+      return fail(ErrorCode::kCorrupt, "an id of the template's token {} is not one", name);
+    }
+    frame.push_back(static_cast<TokenId>(id));
+  }
+  return {};
+}
+
 /// TemplateProcessing's "single": special tokens around the sequence.
 Result<> read_template(const HuggingFaceObject& part, TokenizerSpec& spec) {
   simdjson::dom::array items;
@@ -131,8 +154,9 @@ Result<> read_template(const HuggingFaceObject& part, TokenizerSpec& spec) {
       is_after = true;
       continue;
     }
-    const TokenId id = find_token(spec, TRY(special->string("id")).value_or(""));
-    if (id >= 0) (is_after ? spec.frame_end : spec.frame_begin).push_back(id);
+    const auto name = TRY(special->string("id"));
+    if (!name) return fail(ErrorCode::kCorrupt, "a special token of the tokenizer's template has no id");
+    TRY(read_template_token(part, *name, is_after ? spec.frame_end : spec.frame_begin));
   }
   return {};
 }
@@ -141,7 +165,7 @@ Result<> read_template(const HuggingFaceObject& part, TokenizerSpec& spec) {
 Result<> read_named_frame(const HuggingFaceObject& part, std::string_view key, std::vector<TokenId>& frame) {
   const auto pair = part.find(key);
   int64_t id = -1;
-  if (!pair || pair->at(1).get(id) != simdjson::SUCCESS || id < 0 || id > 1 << 24) {
+  if (!pair || pair->at(1).get(id) != simdjson::SUCCESS || id < 0 || id > kTokenIdMax) {
     return fail(ErrorCode::kCorrupt, "the tokenizer's post-processor has no {}", key);
   }
   frame.push_back(static_cast<TokenId>(id));

@@ -201,6 +201,34 @@ TEST(TokenizerFiles, ContentNeverBecomesATokenThatLooksLikeControl) {
   }
 }
 
+// The template's name of a special token need not be a token's text; its ids count.
+TEST(TokenizerFiles, FramesATextByTheIdsOfTheTemplatesTokens) {
+  const auto spec_of = [](std::string_view special_tokens) {
+    const auto document = JsonDocument::parse(fmt::format(
+        R"({{"model": {{"type": "BPE", "vocab": {{"a": 0, "b": 1, "c": 2}}, "merges": []}},
+            "post_processor": {{"type": "TemplateProcessing",
+              "single": [{{"SpecialToken": {{"id": "start", "type_id": 0}}}},
+                         {{"Sequence": {{"id": "A", "type_id": 0}}}},
+                         {{"SpecialToken": {{"id": "b", "type_id": 0}}}}]{}}},
+            "pre_tokenizer": {{"type": "ByteLevel"}}}})",
+        special_tokens));
+    EXPECT_TRUE(document);
+    return read_tokenizer_json(HuggingFaceObject(document->root()));
+  };
+  const auto spec = spec_of(R"(, "special_tokens": {"start": {"id": "start", "ids": [1, 2], "tokens": []},
+                                                    "b": {"id": "b", "ids": [0], "tokens": ["a"]}})");
+  ASSERT_TRUE(spec) << spec.error().message;
+  EXPECT_THAT(spec->frame_begin, ElementsAre(1, 2));
+  EXPECT_THAT(spec->frame_end, ElementsAre(0));
+  for (const std::string_view bad :
+       {"", R"(, "special_tokens": {"start": {"ids": [1]}})", R"(, "special_tokens": {"start": {}, "b": {}})",
+        R"(, "special_tokens": {"start": {"ids": []}, "b": {"ids": [1]}})",
+        R"(, "special_tokens": {"start": {"ids": [-1]}, "b": {"ids": [1]}})",
+        R"(, "special_tokens": {"start": {"ids": [4294967296]}, "b": {"ids": [1]}})"}) {
+    EXPECT_FALSE(spec_of(bad)) << bad;
+  }
+}
+
 TEST(TokenizerFiles, SaysWhatItDoesNotKnow) {
   const auto model = [](std::string_view rest) {
     return fmt::format(R"({{"model": {{"type": "BPE", "vocab": {{"a": 0, "aa": 1}}, "merges": ["a a"]}}{}}})",
