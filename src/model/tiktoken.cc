@@ -56,16 +56,24 @@ std::optional<Rank> parse_line(std::string_view line) {
   return Rank{std::move(*token), rank};
 }
 
-void add_merges(const std::vector<std::string>& tokens, TokenizerSpec& spec) {
+/// Languages need two or three a token; the work and the memory of more would grow with the tokens' lengths.
+constexpr size_t kMergesPerTokenMax = 16;
+
+Result<> add_merges(const std::vector<std::string>& tokens, TokenizerSpec& spec) {
   const std::unordered_set<std::string_view> known(tokens.begin(), tokens.end());
   for (const std::string& token : tokens) {
     for (size_t cut = 1; cut < token.size(); ++cut) {
       const std::string_view left = std::string_view(token).substr(0, cut);
       const std::string_view right = std::string_view(token).substr(cut);
       if (!known.contains(left) || !known.contains(right)) continue;
+      if (spec.merges.size() == kMergesPerTokenMax * known.size()) {
+        return fail(ErrorCode::kCorrupt, "the rank file's {} tokens have more than {} merges", known.size(),
+                    spec.merges.size());
+      }
       spec.merges.emplace_back(to_printable_bytes(left), to_printable_bytes(right));
     }
   }
+  return {};
 }
 
 }  // namespace
@@ -92,7 +100,7 @@ Result<TokenizerSpec> parse_tiktoken(std::string_view text) {
     tokens[static_cast<size_t>(rank->rank)] = std::move(rank->token);
   }
   if (tokens.empty()) return fail(ErrorCode::kCorrupt, "the rank file has no tokens");
-  add_merges(tokens, spec);
+  TRY(add_merges(tokens, spec));
   return spec;
 }
 

@@ -131,6 +131,24 @@ TEST(TokenizerFiles, RefusesABrokenRankFile) {
   EXPECT_TRUE(parse_tiktoken("YQ== 0\r\n\nYg== 1"));
 }
 
+// Tokens of one letter in every length have as many merges as they have bytes.
+TEST(TokenizerFiles, RefusesARankFileOfMoreMergesThanLanguageHas) {
+  const auto ranks = [](int tokens) {
+    std::string text;
+    for (int i = 1; i <= tokens; ++i) {
+      // Zero bytes: in base 64 every digit of theirs is A.
+      std::string digits(static_cast<size_t>((i * 8 + 5) / 6), 'A');
+      while (digits.size() % 4 != 0) digits += '=';
+      text += digits + fmt::format(" {}\n", i - 1);
+    }
+    return text;
+  };
+  EXPECT_TRUE(parse_tiktoken(ranks(32)));
+  const auto refused = parse_tiktoken(ranks(200));
+  ASSERT_FALSE(refused);
+  EXPECT_THAT(refused.error().message, HasSubstr("merges"));
+}
+
 TEST(TokenizerFiles, ReadsBertsVocabulary) {
   Folder folder;
   folder.with("vocab.txt", "[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\nthe\ncat\n##s\n,\n女\n");
