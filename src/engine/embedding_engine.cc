@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <new>
 #include <thread>
 #include <utility>
 
@@ -34,7 +35,8 @@ class BatchedEmbeddings final : public EmbeddingEngine {
         options_(std::move(options)),
         encoder_(std::move(encoder)),
         context_(window_of(file_, options_)),
-        queue_(options_.max_waiting, kTokensMax),
+        queue_({.jobs = options_.max_waiting, .tokens = kTokensMax, .result_bytes = kResultBytesMax},
+               int64_t{encoder_->width()} * static_cast<int64_t>(sizeof(float))),
         thread_([this] { run(); }) {}
 
   ~BatchedEmbeddings() override {
@@ -127,13 +129,21 @@ std::vector<Place> BatchedEmbeddings::plan() {
   return places;
 }
 
+/// Without memory for it, the jobs of the pass fail and the engine goes on.
 void BatchedEmbeddings::pass(const std::vector<Place>& places) {
-  std::vector<std::span<const TokenId>> inputs;
-  for (const Place& place : places) inputs.push_back(place.tokens());
-  const auto begin = std::chrono::steady_clock::now();
-  const std::span<const float> vectors = encoder_->vectors(inputs);
-  store(places, vectors);
-  attribute(places, std::chrono::steady_clock::now() - begin);
+  try {
+    std::vector<std::span<const TokenId>> inputs;
+    for (const Place& place : places) inputs.push_back(place.tokens());
+    const auto begin = std::chrono::steady_clock::now();
+    store(places, encoder_->vectors(inputs));
+    attribute(places, std::chrono::steady_clock::now() - begin);
+  } catch (const std::bad_alloc&) {
+    for (const Place& place : places) {
+      EmbeddingResult& result = place.job->result;
+      result.finish = FinishReason::kFailed;
+      result.error = {ErrorCode::kOverloaded, "the machine's memory is full; try again later"};
+    }
+  }
 }
 
 void BatchedEmbeddings::store(const std::vector<Place>& places, std::span<const float> vectors) {

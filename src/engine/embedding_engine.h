@@ -40,6 +40,8 @@ class EmbeddingEngine {
  public:
   /// Tokens of all live jobs together: a job that would pass this is refused while another one lives.
   static constexpr TokenCount kTokensMax = TokenCount{1} << 22;
+  /// Bytes of the results of all live jobs together, whole as they will be: the same holds for them.
+  static constexpr int64_t kResultBytesMax = int64_t{256} << 20;
 
   /// Checks that the model fits into memory, loads it, and starts the thread. Of the options, a pass takes
   /// `prefill_chunk` tokens (or one input that is longer) of at most `max_sequences` inputs; `max_waiting`

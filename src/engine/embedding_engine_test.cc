@@ -24,38 +24,42 @@ model::ModelFile tiny_bert() {
   return model::open_model(model::golden_path("models/tiny-bert")).value();
 }
 
-/// An encoder whose passes run when the test lets them. The vector of an input is (its first token, 1),
-/// scaled; token 13 breaks it.
+/// An encoder whose passes run when the test lets them. The vector of an input is (its first token, 1) and
+/// zeros; token 13 breaks it, token 14 finds no memory.
 class GatedEncoder final : public model::Encoder {
  public:
-  explicit GatedEncoder(std::counting_semaphore<>& gate) : gate_(gate) {}
-  int width() const override { return 2; }
+  GatedEncoder(std::counting_semaphore<>& gate, int width) : gate_(gate), width_(width) {}
+  int width() const override { return width_; }
   std::span<const float> vectors(std::span<const std::span<const TokenId>> inputs) override {
     gate_.acquire();
     vectors_.clear();
     for (const auto& input : inputs) {
+      if (input.front() == 14) throw std::bad_alloc();
       const auto first = static_cast<float>(input.front());
       vectors_.push_back(input.front() == 13 ? std::numeric_limits<float>::quiet_NaN() : first);
       vectors_.push_back(1);
+      vectors_.resize(vectors_.size() + static_cast<size_t>(width_ - 2));
     }
     return vectors_;
   }
 
  private:
   std::counting_semaphore<>& gate_;
+  const int width_;
   std::vector<float> vectors_;
 };
 
 class EmbeddingEngineTest : public ::testing::Test {
  protected:
-  void start(EngineOptions options) {
+  void start(EngineOptions options, int width = 2) {
     options.on_step = [this](const StepTrace& trace) {
       const std::lock_guard lock(mutex_);
       std::string text;
       for (const auto& row : trace.rows) text += fmt::format("{}:{} ", row.id, row.prompt_tokens);
       passes_.push_back(text);
     };
-    engine_ = make_embedding_engine(tiny_bert(), std::make_unique<GatedEncoder>(gate_), std::move(options));
+    engine_ =
+        make_embedding_engine(tiny_bert(), std::make_unique<GatedEncoder>(gate_, width), std::move(options));
   }
   ~EmbeddingEngineTest() override { gate_.release(1000); }
 
@@ -170,6 +174,33 @@ TEST_F(EmbeddingEngineTest, AFullLoadOfTokensIsTakenAloneAndNothingBesideIt) {
   engine_->cancel("load");
   open(1);
   EXPECT_EQ(alone.get().finish, FinishReason::kCancelled);
+}
+
+TEST_F(EmbeddingEngineTest, ResultsOfLiveJobsAreBoundedInBytes) {
+  constexpr int kWidth = 1 << 20;  // 4 MiB a vector
+  constexpr size_t kMost = EmbeddingEngine::kResultBytesMax / (size_t{4} * kWidth);
+  start({}, kWidth);
+  auto held = occupy();
+  EXPECT_EQ(submit("all", Inputs(kMost, {5})).get().error.code, ErrorCode::kOverloaded);
+  auto rest = submit("rest", Inputs(kMost - 1, {5}));
+  EXPECT_EQ(submit("more", {{5}}).get().error.code, ErrorCode::kOverloaded);
+  engine_->cancel("rest");
+  open(1);
+  EXPECT_EQ(rest.get().finish, FinishReason::kCancelled);
+  auto more = submit("more", {{5}});
+  open(1);
+  EXPECT_EQ(more.get().finish, FinishReason::kStop);
+}
+
+TEST_F(EmbeddingEngineTest, WithoutMemoryAPassFailsAndTheNextOneRuns) {
+  start({});
+  open(2);
+  const EmbeddingResult result = submit("large", {{14}}).get();
+  EXPECT_EQ(result.finish, FinishReason::kFailed);
+  EXPECT_EQ(result.error.code, ErrorCode::kOverloaded);
+  EXPECT_EQ(result.usage.prompt_computed, 0);
+  EXPECT_TRUE(result.vectors.empty());
+  EXPECT_EQ(submit("next", {{5}}).get().finish, FinishReason::kStop);
 }
 
 TEST_F(EmbeddingEngineTest, WhatCannotBeComputedIsRefusedWithItsReason) {

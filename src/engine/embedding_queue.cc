@@ -10,12 +10,13 @@ Result<> EmbeddingQueue::submit(EmbeddingJob job, EmbeddingSink sink) {
   live->job = std::move(job);
   live->sink = std::move(sink);
   for (const auto& input : live->job.inputs) live->tokens += static_cast<TokenCount>(input.size());
+  live->result_bytes = static_cast<int64_t>(live->job.inputs.size()) * vector_bytes_;
   {
     const std::lock_guard lock(mutex_);
     if (closed_) return fail(ErrorCode::kUnavailable, "the engine is stopping");
-    const bool full = live_.size() >= static_cast<size_t>(jobs_max_) ||
-                      (!live_.empty() && tokens_ + live->tokens > tokens_max_);
-    if (full) {
+    const bool too_much =
+        tokens_ + live->tokens > most_.tokens || result_bytes_ + live->result_bytes > most_.result_bytes;
+    if (live_.size() >= static_cast<size_t>(most_.jobs) || (too_much && !live_.empty())) {
       return fail(ErrorCode::kOverloaded, "{} requests of {} tokens are waiting already; try again later",
                   live_.size(), tokens_);
     }
@@ -23,6 +24,7 @@ Result<> EmbeddingQueue::submit(EmbeddingJob job, EmbeddingSink sink) {
       return fail(ErrorCode::kConflict, "a job named {} is running", live->job.id);
     }
     tokens_ += live->tokens;
+    result_bytes_ += live->result_bytes;
     inbox_.push_back(std::move(live));
   }
   arrived_.notify_one();
@@ -74,6 +76,7 @@ void EmbeddingQueue::forget(const std::vector<std::unique_ptr<LiveJob>>& ended, 
   for (const auto& job : ended) {
     live_.erase(job->job.id);
     tokens_ -= job->tokens;
+    result_bytes_ -= job->result_bytes;
   }
 }
 

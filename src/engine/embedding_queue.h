@@ -17,19 +17,28 @@ namespace feilun::engine {
 struct LiveJob {
   EmbeddingJob job;
   EmbeddingSink sink;
-  TokenCount tokens = 0;  ///< of all inputs
-  size_t next = 0;        ///< the first input that no pass has taken
+  TokenCount tokens = 0;     ///< of all inputs
+  int64_t result_bytes = 0;  ///< of all their vectors
+  size_t next = 0;           ///< the first input that no pass has taken
   EmbeddingResult result;
   bool cancelled = false;  ///< guarded by the queue
 
   bool taken_whole() const { return next == job.inputs.size(); }
 };
 
+/// How much may be live at once. One job alone may pass the latter two.
+struct EmbeddingBounds {
+  int jobs;
+  TokenCount tokens;     ///< of all inputs
+  int64_t result_bytes;  ///< of all vectors, computed or not: a job keeps its own until it is whole
+};
+
 /// Where other threads meet the embedding engine's. The lock is held for a few moves at a time and never
 /// while a sink runs, so a sink may submit and cancel.
 class EmbeddingQueue {
  public:
-  EmbeddingQueue(int jobs_max, TokenCount tokens_max) : jobs_max_(jobs_max), tokens_max_(tokens_max) {}
+  /// `vector_bytes`: of one input's result.
+  EmbeddingQueue(EmbeddingBounds most, int64_t vector_bytes) : most_(most), vector_bytes_(vector_bytes) {}
 
   // From any thread.
   /// kOverloaded, kConflict for an id that is live, kUnavailable after close().
@@ -47,13 +56,14 @@ class EmbeddingQueue {
   void forget(const std::vector<std::unique_ptr<LiveJob>>& ended, const EngineStats& stats);
 
  private:
-  const int jobs_max_;
-  const TokenCount tokens_max_;
+  const EmbeddingBounds most_;
+  const int64_t vector_bytes_;
   mutable std::mutex mutex_;
   std::condition_variable arrived_;
   std::vector<std::unique_ptr<LiveJob>> inbox_;
   std::unordered_map<std::string_view, LiveJob*> live_;  ///< by the job's own id
   TokenCount tokens_ = 0;                                ///< of all live jobs
+  int64_t result_bytes_ = 0;                             ///< of all live jobs
   bool some_cancelled_ = false;
   bool closed_ = false;
   EngineStats stats_;
