@@ -68,7 +68,8 @@ asio::awaitable<EmbeddingOutcome> EmbeddingMeter::run() {
 
   EmbeddingResult result = co_await compute();
   out.ending.outcome = outcome_of(result.finish);
-  out.ending.usage.input_fresh = result.usage.prompt_computed;
+  // What a failure has computed is the server's waste: the client gets nothing and pays nothing.
+  if (result.finish != FinishReason::kFailed) out.ending.usage.input_fresh = result.usage.prompt_computed;
   out.vectors = std::move(result.vectors);
   if (result.finish == FinishReason::kCancelled) out.ending.error = why_cancelled(abandoned_);
   if (result.finish == FinishReason::kFailed) out.ending.error = std::move(result.error);

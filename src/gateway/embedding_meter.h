@@ -26,8 +26,8 @@ struct EmbeddingOutcome {
 };
 
 /// The money road of one request, straight, as the client gets nothing before its end: hold the whole input
-/// at its worst price → compute → settle what the engine counted, or release when that is nothing. No marks
-/// on the way: a crash costs the client nothing, as nothing has reached it.
+/// at its worst price → compute → settle what the engine counted, or release when that is nothing or the
+/// engine failed. No marks on the way: a crash costs the client nothing, as nothing has reached it.
 ///
 /// Threads: run() and abandon() on the thread that run() is awaited on. `engine` and `ledger` outlive run().
 class EmbeddingMeter {

@@ -176,10 +176,12 @@ TEST_F(EmbeddingMeterTest, AStoppingServerSaysSo) {
   EXPECT_NE(ending().error->message.find("server is stopping"), std::string::npos);
 }
 
-TEST_F(EmbeddingMeterTest, AFailureIsToldAndWhatWasComputedIsCharged) {
+TEST_F(EmbeddingMeterTest, AFailureIsToldAndChargesNothing) {
   start();
   finish(FinishReason::kFailed, 3, {ErrorCode::kInternal, "broken weights"});
-  EXPECT_EQ(ledger_.log_.back(), "settle 3+0 3");
+  EXPECT_EQ(ledger_.log_.back(), "release 3");
+  EXPECT_EQ(ledger_.terminal_, 1);
+  EXPECT_EQ(ending().usage.input(), 0);
   EXPECT_EQ(ending().error->message, "broken weights");
 }
 
