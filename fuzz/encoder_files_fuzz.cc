@@ -32,7 +32,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   auto shape = read_bert_config(HuggingFaceObject(document->root()));
   if (!shape) check(shape.error());
   if (shape) file.shape = *std::move(shape);
-  const auto read = read_directory_pooling(directory.path(), file);
+  const auto read = read_directory_pooling(directory.path(), {}, file);
   if (!read) {
     check(read.error());
   } else if (file.shape.architecture == "bert" &&

@@ -14,6 +14,7 @@ namespace feilun::model {
 namespace {
 
 namespace fs = std::filesystem;
+using ::testing::AllOf;
 using ::testing::HasSubstr;
 
 TEST(BertTensorNames, AreTheOldAndTheNewOnesWithAndWithoutPrefix) {
@@ -98,6 +99,22 @@ TEST_F(BertDirectory, StepsThatAreNotComputedAreRefused) {
     write("modules.json", broken);
     EXPECT_NE(refusal(), "") << broken;
   }
+}
+
+TEST_F(BertDirectory, WhatWouldChangeEveryTextIsRefused) {
+  write("sentence_bert_config.json", R"({"max_seq_length": 20, "do_lower_case": true})");
+  EXPECT_EQ(refusal(), "") << "its tokenizer lowers letters itself";
+  replace("tokenizer.json", "\"lowercase\": true", "\"lowercase\": false");
+  EXPECT_THAT(refusal(), AllOf(HasSubstr("sentence_bert_config.json"), HasSubstr("do_lower_case")));
+  write("sentence_bert_config.json", R"({"max_seq_length": 20, "do_lower_case": 1})");
+  EXPECT_THAT(refusal(), HasSubstr("do_lower_case is neither"));
+  write("sentence_bert_config.json", R"({"max_seq_length": 20, "do_lower_case": false})");
+  EXPECT_EQ(refusal(), "");
+  write("config_sentence_transformers.json", R"({"prompts": {"q": "Q: "}, "default_prompt_name": null})");
+  EXPECT_EQ(refusal(), "");
+  write("config_sentence_transformers.json", R"({"prompts": {"q": "Q: "}, "default_prompt_name": "q"})");
+  EXPECT_THAT(refusal(),
+              AllOf(HasSubstr("config_sentence_transformers.json"), HasSubstr("default_prompt_name")));
 }
 
 TEST_F(BertDirectory, IsNotConverted) {

@@ -218,7 +218,7 @@ Result<ModelParts> read_hugging_face_model(const fs::path& directory) {
   if (eos >= 0 && std::ranges::find(file.end_tokens, eos) == file.end_tokens.end())
     file.end_tokens.push_back(eos);
   file.weights = TRY(read_weights(directory, family, file.shape));
-  TRY(read_directory_pooling(directory, file));
+  TRY(read_directory_pooling(directory, parts.tokenizer, file));
   return parts;
 }
 

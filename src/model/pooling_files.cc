@@ -103,6 +103,33 @@ Result<Pooling> pooling_numbered(int type) {
   return fail(ErrorCode::kUnsupported, "the file's way of pooling, {}, is not known to this version", type);
 }
 
+/// A tokenizer that lowers letters itself has done what `do_lower_case` asks for.
+Result<> check_texts(const fs::path& directory, const TokenizerSpec& tokenizer) {
+  const fs::path lowering = directory / "sentence_bert_config.json";
+  if (fs::exists(lowering)) {
+    const JsonDocument document = TRY(read_json_file(lowering));
+    const bool lower = TRY(HuggingFaceObject(document.root()).boolean("do_lower_case")).value_or(false);
+    const auto lowers = [](const NormaliserStep& step) {
+      return step.kind == NormaliserStep::Kind::kLowercase;
+    };
+    if (lower && std::ranges::none_of(tokenizer.normaliser, lowers)) {
+      return fail(ErrorCode::kUnsupported,
+                  "sentence_bert_config.json asks to lower all letters (do_lower_case), which the tokenizer "
+                  "does not do, nor this version");
+    }
+  }
+  const fs::path prompts = directory / "config_sentence_transformers.json";
+  if (fs::exists(prompts)) {
+    const JsonDocument document = TRY(read_json_file(prompts));
+    if (HuggingFaceObject(document.root()).find("default_prompt_name")) {
+      return fail(ErrorCode::kUnsupported,
+                  "config_sentence_transformers.json puts a prompt before every text (default_prompt_name), "
+                  "which this version does not do");
+    }
+  }
+  return {};
+}
+
 void settle(Pooling pooling, ModelFile& file) {
   const bool is_bert = file.shape.architecture == "bert";
   file.pooling = is_bert && pooling == Pooling::kNone ? Pooling::kMean : pooling;
@@ -110,8 +137,9 @@ void settle(Pooling pooling, ModelFile& file) {
 
 }  // namespace
 
-Result<> read_directory_pooling(const fs::path& directory, ModelFile& file) {
+Result<> read_directory_pooling(const fs::path& directory, const TokenizerSpec& tokenizer, ModelFile& file) {
   settle(TRY(read_steps(directory)), file);
+  if (file.embeds()) TRY(check_texts(directory, tokenizer));
   if (file.shape.architecture != "bert") return {};
   const std::pair<std::string_view, std::string_view> limits[] = {
       {"sentence_bert_config.json", "max_seq_length"}, {"tokenizer_config.json", "model_max_length"}};
