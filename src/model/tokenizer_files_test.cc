@@ -3,6 +3,7 @@
 
 #include <fstream>
 
+#include "base/ids.h"
 #include "base/json.h"
 #include "model/gguf.h"
 #include "model/gguf_model.h"
@@ -287,7 +288,7 @@ TEST(TokenizerFiles, RefusesIdsFarOutsideTheVocabularyHoweverTheyAreReached) {
 }
 
 Result<TokenizerSpec> through_gguf(const GgufWriter& writer) {
-  const auto path = fs::path(testing::TempDir()) / "unigram.gguf";
+  const auto path = fs::path(testing::TempDir()) / (new_id("tokenizer") + ".gguf");
   TRY(writer.write(path, {}));
   const auto file = TRY(MappedFile::open(path));
   fs::remove(path);
