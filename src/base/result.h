@@ -29,11 +29,13 @@ enum class ErrorCode {
 };
 
 /// An expected failure. `message` is one clear sentence for the person who caused it; `param` names the
-/// field or flag at fault, when there is one ("messages[2].content").
+/// field or flag at fault, when there is one ("messages[2].content"). `retry_after_s`: seconds after which
+/// the same request is expected to succeed, when that is known; 0 when it is not.
 struct Error {
   ErrorCode code = ErrorCode::kInternal;
   std::string message;
   std::string param = {};
+  int retry_after_s = 0;
 };
 
 template <typename T = void>

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <array>
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -13,11 +15,13 @@
 #include "base/money.h"
 #include "base/result.h"
 #include "model/model_file.h"
+#include "scheduler/tier.h"
 
 namespace feilun::engine {
 
 using model::ChatInput;
 using model::TokenId;
+using scheduler::Tier;
 
 /// How the next token is chosen. Zero or empty means "off"; defaults choose from the whole distribution.
 struct Sampling {
@@ -43,6 +47,10 @@ struct Generation {
   int choice = 0;
   Sampling sampling;
   std::vector<std::string> stop;  ///< matched on decoded bytes; never leaks into the text, not even in part
+  std::string tenant;             ///< who shares the machine fairly with the others, and sees only the
+                                  ///< cached prefixes of his own
+  Tier tier = Tier::kDefault;
+  std::chrono::nanoseconds first_token_within{0};  ///< refused when it is predicted to take longer; 0: never
 };
 
 struct TokenLogprob {
@@ -64,12 +72,15 @@ enum class FinishReason {
   kFailed,  ///< `error` says why
 };
 
-/// The engine's own counts: what is billed is this and nothing else.
+/// The engine's own counts: what is billed is this and nothing else. docs/scheduling.md explains the costs.
 struct EngineUsage {
   TokenCount prompt_computed = 0;          ///< prompt tokens that went through the model
   TokenCount prompt_cached = 0;            ///< prompt tokens found in a prefix cache
   TokenCount output = 0;                   ///< tokens sampled, end token included, withheld text included
   std::chrono::nanoseconds attributed{0};  ///< share of the steps' measured time
+  std::chrono::nanoseconds saved{0};       ///< what computing prompt_cached was predicted to take
+  double kv_byte_seconds = 0;              ///< KV memory held × how long; shared blocks in equal parts
+  uint64_t cost_model = 0;                 ///< version of the step-time model behind the last share
 };
 
 /// What one step brought to one generation.
@@ -86,6 +97,13 @@ struct GenerationEvent {
 /// Called after every step that touched the generation (prefill chunks too); the last has `finish`.
 using EventSink = std::function<void(GenerationEvent)>;
 
+/// What becomes of computed K/V that no request needs any more.
+enum class PrefixCache {
+  kOff,
+  kLru,      ///< the least recently used is evicted first
+  kGittins,  ///< the least likely to be used again soon, see scheduler/prefix_cache.h
+};
+
 /// How one forward pass is planned and where its memory ends.
 struct EngineOptions {
   int64_t context = 0;          ///< tokens a sequence may hold; 0: the model's own window
@@ -95,6 +113,13 @@ struct EngineOptions {
   int prefill_chunk = 256;      ///< prompt tokens a step at most
   int max_sequences = 64;       ///< sequences in one step at most
   int max_waiting = 1024;       ///< queued beyond that are refused with kOverloaded
+  /// Beside streams of the tiers priority and default, prompts may make a step this many times as long.
+  double prefill_stretch = 1.8;
+  /// As Generation::first_token_within, for requests of the tiers priority and default that do not say; 0:
+  /// none.
+  std::chrono::nanoseconds first_token_within{0};
+  PrefixCache prefix_cache = PrefixCache::kLru;
+  bool share_prefixes = false;  ///< tenants see each other's cached prefixes: a side channel, when wanted
   enum class Quantise { kAsStored, kQ8_0, kQ4_0, kF32 } quantise = Quantise::kAsStored;
   /// Called on the engine's thread after each step, for tests and metrics. May be empty.
   std::function<void(const struct StepTrace&)> on_step;
@@ -113,6 +138,15 @@ struct StepTrace {
   std::vector<Row> rows;
 };
 
+/// How well step times are predicted.
+struct StepModelStats {
+  uint64_t version = 0;
+  uint64_t steps = 0;      ///< measured so far
+  double r_squared = 0;    ///< of predictions made before each step was measured
+  double residual = 0;     ///< mean |measured − predicted| ÷ mean measured
+  int crossover_rows = 0;  ///< from here on a step is bound by arithmetic, below by memory
+};
+
 struct EngineStats {
   uint64_t steps = 0;
   TokenCount prompt_tokens = 0;
@@ -125,7 +159,14 @@ struct EngineStats {
   TokenCount recomputed_tokens = 0;  ///< lost to preemptions and computed again: waste, in no usage
   uint64_t preemptions = 0;
   std::chrono::nanoseconds busy{0};    ///< Σ of the steps' measured time = Σ attributed + wasted
-  std::chrono::nanoseconds wasted{0};  ///< what recomputing took
+  std::chrono::nanoseconds wasted{0};  ///< what recomputing and failed generations took
+  std::chrono::nanoseconds idle{0};    ///< the rest of the time: busy + idle = since the engine started
+  TokenCount cached_tokens = 0;        ///< prompt tokens found in the prefix cache
+  std::chrono::nanoseconds saved{0};   ///< Σ EngineUsage::saved
+  double kv_byte_seconds = 0;          ///< Σ EngineUsage::kv_byte_seconds
+  int64_t kv_blocks_cached = 0;        ///< of kv_blocks_used: held by nobody, kept for whoever comes again
+  std::array<int, scheduler::kTierCount> waiting_by_tier{};
+  StepModelStats step_model;
 };
 
 /// One model being served: continuous batching over a paged KV cache on a thread of its own.

@@ -226,6 +226,10 @@ TEST(ErrorReply, EveryKindHasAStatusAndAShape) {
   EXPECT_EQ(error_reply({ErrorCode::kInsufficientQuota, ""}).status, 429);
   EXPECT_EQ(error_reply({ErrorCode::kInsufficientQuota, ""}).headers.find("x-should-retry"), "false");
   EXPECT_EQ(error_reply({ErrorCode::kUnavailable, ""}).headers.find("retry-after"), "5");
+  EXPECT_EQ(error_reply({ErrorCode::kOverloaded, ""}).headers.find("retry-after"), "1");
+  EXPECT_EQ(error_reply({.code = ErrorCode::kOverloaded, .message = "", .retry_after_s = 17})
+                .headers.find("retry-after"),
+            "17");
 }
 
 TEST(JsonText, IsAlwaysValidJson) {

@@ -2,6 +2,7 @@
 // waiting can help, "false" where the same request cannot succeed or may have been charged already.
 #include "gateway/error_reply.h"
 
+#include <algorithm>
 #include <boost/json.hpp>
 
 #include "gateway/json_text.h"
@@ -52,7 +53,7 @@ ErrorLook error_look(const Error& error) {
     case ErrorCode::kRateLimited:
       return {429, "rate_limit_error", "rate_limit_exceeded", 1, "true"};
     case ErrorCode::kOverloaded:
-      return {503, "server_error", "overloaded", 1, "true"};
+      return {503, "server_error", "overloaded", std::max(1, error.retry_after_s), "true"};
     case ErrorCode::kUnavailable:
       return {503, "server_error", "unavailable", 5, "true"};
     case ErrorCode::kCancelled:
