@@ -1,6 +1,5 @@
 #include "model/bert_weights.h"
 
-#include <algorithm>
 #include <initializer_list>
 #include <string>
 #include <utility>
@@ -11,17 +10,14 @@
 namespace feilun::model {
 namespace {
 
-using compute::WeightMatrix;
-
 constexpr std::string_view kMatrices[] = {"attn_q", "attn_k", "attn_v", "attn_output", "ffn_up", "ffn_down"};
 
 std::string layer_name(int layer, std::string_view name, std::string_view kind) {
   return fmt::format("blk.{}.{}.{}", layer, name, kind);
 }
 
-int64_t packed_bytes(const TensorView& tensor, WeightConversion conversion) {
-  const auto type = packed_type(tensor.type, tensor.dims[0], MatrixUse::kLayer, conversion);
-  return compute::packed_bytes(type, tensor.dims[0], tensor.dims[1]);
+compute::DType packed_type(const TensorView& tensor, WeightConversion conversion) {
+  return packed_type(tensor.type, tensor.dims[0], MatrixUse::kLayer, conversion);
 }
 
 int64_t matrix_bytes(const ModelFile& file, WeightConversion conversion) {
@@ -30,7 +26,7 @@ int64_t matrix_bytes(const ModelFile& file, WeightConversion conversion) {
     for (const std::string_view name : kMatrices) {
       const TensorView* tensor = file.weights->find(layer_name(layer, name, "weight"));
       CHECK(tensor != nullptr);
-      bytes += packed_bytes(*tensor, conversion);
+      bytes += compute::packed_bytes(packed_type(*tensor, conversion), tensor->dims[0], tensor->dims[1]);
     }
   }
   return bytes;
@@ -74,20 +70,13 @@ class Loader {
     for (const std::string_view name : names) {
       const TensorView* tensor = file_.weights->find(layer_name(layer, name, "weight"));
       CHECK(tensor != nullptr);
-      linear.matrix.append(pack(*tensor));
+      const compute::DType packed = packed_type(*tensor, conversion_);
+      linear.matrix.append(pack_matrix(*file_.weights, *tensor, packed, pool_, arena_));
       const auto bias = TRY(load_vector(*file_.weights, layer_name(layer, name, "bias"), tensor->dims[1]));
       linear.bias.insert(linear.bias.end(), bias.begin(), bias.end());
       linear.bias.resize(static_cast<size_t>(linear.matrix.width));
     }
     return linear;
-  }
-
-  WeightMatrix pack(const TensorView& tensor) {
-    const auto type = packed_type(tensor.type, tensor.dims[0], MatrixUse::kLayer, conversion_);
-    WeightMatrix matrix =
-        WeightMatrix::pack(tensor.type, tensor.data, tensor.dims[0], tensor.dims[1], type, pool_, arena_);
-    file_.weights->release(tensor);
-    return matrix;
   }
 
   const ModelFile& file_;

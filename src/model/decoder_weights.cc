@@ -149,10 +149,7 @@ class Loader {
   }
 
   WeightMatrix pack(const TensorView& tensor, DType packed) {
-    WeightMatrix matrix =
-        WeightMatrix::pack(tensor.type, tensor.data, tensor.dims[0], tensor.dims[1], packed, pool_, arena_);
-    file_.weights->release(tensor);
-    return matrix;
+    return pack_matrix(*file_.weights, tensor, packed, pool_, arena_);
   }
 
   const ModelFile& file_;
@@ -199,6 +196,14 @@ Result<std::vector<float>> load_vector(const WeightSource& source, std::string_v
   std::vector<float> values(static_cast<size_t>(count));
   compute::dequantise(tensor->type, tensor->data, values);
   return values;
+}
+
+WeightMatrix pack_matrix(const WeightSource& source, const TensorView& tensor, DType packed,
+                         compute::ThreadPool& pool, compute::WeightArena& arena) {
+  WeightMatrix matrix =
+      WeightMatrix::pack(tensor.type, tensor.data, tensor.dims[0], tensor.dims[1], packed, pool, arena);
+  source.release(tensor);
+  return matrix;
 }
 
 Result<DecoderWeights> load_decoder_weights(const ModelFile& file, WeightConversion conversion,

@@ -81,5 +81,8 @@ Result<DecoderWeights> load_decoder_weights(const ModelFile& file, WeightConvers
 int64_t decoder_weight_bytes(const ModelFile& file, WeightConversion conversion);
 /// A tensor of rank 1 with `count` elements, as floats.
 Result<std::vector<float>> load_vector(const WeightSource& source, std::string_view name, int64_t count);
+/// A stored matrix as the kernels want it, in `arena`. Its pages in the file are given back.
+compute::WeightMatrix pack_matrix(const WeightSource& source, const TensorView& tensor, compute::DType packed,
+                                  compute::ThreadPool& pool, compute::WeightArena& arena);
 
 }  // namespace feilun::model

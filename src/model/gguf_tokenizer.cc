@@ -76,12 +76,8 @@ Result<> finish_word_piece(const Gguf& gguf, TokenizerSpec& spec) {
   const auto cls = TRY(gguf.integer("tokenizer.ggml.cls_token_id"));
   // The key's name is misspelt in all files.
   const auto sep = TRY(gguf.integer("tokenizer.ggml.seperator_token_id"));
-  const auto named = [&spec](std::string_view text) {
-    const auto found = std::ranges::find(spec.tokens, text);
-    return found == spec.tokens.end() ? -1 : static_cast<TokenId>(found - spec.tokens.begin());
-  };
-  spec.frame_begin = {cls ? *cls : named("[CLS]")};
-  spec.frame_end = {sep ? *sep : named("[SEP]")};
+  spec.frame_begin = {cls ? *cls : find_token(spec, "[CLS]")};
+  spec.frame_end = {sep ? *sep : find_token(spec, "[SEP]")};
   return {};
 }
 

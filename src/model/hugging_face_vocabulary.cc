@@ -1,7 +1,5 @@
 #include "model/hugging_face_vocabulary.h"
 
-#include <algorithm>
-
 namespace feilun::model {
 
 using Element = simdjson::dom::element;
@@ -69,11 +67,6 @@ Result<> set_added_token(TokenizerSpec& spec, size_t count, int64_t id, const Hu
   rule.normalised = TRY(token.boolean("normalized")).value_or(!special);
   spec.added_rules[static_cast<TokenId>(id)] = rule;
   return {};
-}
-
-TokenId find_token(const TokenizerSpec& spec, std::string_view text) {
-  const auto found = std::ranges::find(spec.tokens, text);
-  return found == spec.tokens.end() || text.empty() ? -1 : static_cast<TokenId>(found - spec.tokens.begin());
 }
 
 void set_unknown(TokenizerSpec& spec, std::string_view text) {

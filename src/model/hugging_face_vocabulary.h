@@ -27,9 +27,6 @@ Result<> read_vocabulary(simdjson::dom::element element, TokenizerSpec& spec);
 /// Merges are "left right" or, in newer files, ["left", "right"].
 Result<> read_merges(simdjson::dom::element element, TokenizerSpec& spec);
 
-/// The token of this text, or -1.
-TokenId find_token(const TokenizerSpec& spec, std::string_view text);
-
 /// The token of this text stands for what has none.
 void set_unknown(TokenizerSpec& spec, std::string_view text);
 

@@ -32,6 +32,11 @@ bool has_plain_marks(const TokenizerSpec& spec) {
 
 }  // namespace
 
+TokenId find_token(const TokenizerSpec& spec, std::string_view text) {
+  const auto found = std::ranges::find(spec.tokens, text);
+  return found == spec.tokens.end() || text.empty() ? -1 : static_cast<TokenId>(found - spec.tokens.begin());
+}
+
 Result<> check_fits_gguf(const TokenizerSpec& spec) {
   using Family = TokenizerSpec::Family;
   const bool byte_level = spec.family == Family::kByteLevel;

@@ -107,6 +107,9 @@ struct TokenizerSpec {
   size_t word_runes_max = 100;  ///< kWordPiece: longer words are unknown
 };
 
+/// The first token of this text; -1 when there is none, or no text.
+TokenId find_token(const TokenizerSpec& spec, std::string_view text);
+
 /// Builds the tokenizer; `vocabulary` is the number of rows of the model's embedding: ids that no token
 /// has are filled with unused ones. kCorrupt or kUnsupported with the reason.
 Result<std::shared_ptr<const Tokenizer>> make_tokenizer(TokenizerSpec spec, int vocabulary);
