@@ -2,7 +2,8 @@
 
 #include <gtest/gtest.h>
 
-#include "ledger/ledger_fixture.h"
+#include "base/temporary_directory.h"
+#include "ledger/ledger.h"
 
 namespace feilun::apps {
 namespace {
@@ -10,7 +11,7 @@ namespace {
 class FirstStartTest : public testing::Test {
  protected:
   void SetUp() override { ledger_ = ledger::Ledger::open({.directory = directory_.path()}).value(); }
-  ledger::TemporaryDirectory directory_;
+  TemporaryDirectory directory_;
   std::unique_ptr<ledger::Ledger> ledger_;
   Settings settings_;
 };

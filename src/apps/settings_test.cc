@@ -5,7 +5,7 @@
 #include <cstdlib>
 #include <fstream>
 
-#include "ledger/ledger_fixture.h"
+#include "base/temporary_directory.h"
 
 namespace feilun::apps {
 namespace {
@@ -21,7 +21,7 @@ class SettingsTest : public testing::Test {
     flags["data"] = {directory_.path().string()};
     return load_settings(flags, std::nullopt);
   }
-  ledger::TemporaryDirectory directory_;
+  TemporaryDirectory directory_;
 };
 
 TEST_F(SettingsTest, NeedsNothingToStart) {

@@ -1,38 +1,17 @@
 #pragma once
 
 #include <gtest/gtest.h>
-#include <unistd.h>
 
 #include <chrono>
-#include <filesystem>
 #include <future>
 #include <memory>
 #include <string>
 
 #include "base/clock.h"
+#include "base/temporary_directory.h"
 #include "ledger/ledger.h"
 
 namespace feilun::ledger {
-
-/// A directory that lives as long as this object.
-class TemporaryDirectory {
- public:
-  TemporaryDirectory() {
-    std::string name = (std::filesystem::temp_directory_path() / "feilun-ledger-XXXXXX").string();
-    if (mkdtemp(name.data()) == nullptr) abort();
-    path_ = name;
-  }
-  TemporaryDirectory(const TemporaryDirectory&) = delete;
-  TemporaryDirectory& operator=(const TemporaryDirectory&) = delete;
-  ~TemporaryDirectory() {
-    std::error_code ignored;
-    std::filesystem::remove_all(path_, ignored);
-  }
-  const std::filesystem::path& path() const { return path_; }
-
- private:
-  std::filesystem::path path_;
-};
 
 inline Money yuan(const char* text) {
   return Money::parse(text).value();

@@ -5,7 +5,7 @@
 
 #include <fstream>
 
-#include "base/ids.h"
+#include "base/temporary_directory.h"
 #include "model/convert.h"
 #include "model/encoder_test_texts.h"
 #include "model/pooling_files.h"
@@ -37,7 +37,6 @@ TEST(BertTensorNames, AreTheOldAndTheNewOnesWithAndWithoutPrefix) {
 class BertDirectory : public ::testing::Test {
  protected:
   void SetUp() override { fs::copy(golden_path("models/tiny-bert"), path_, fs::copy_options::recursive); }
-  void TearDown() override { fs::remove_all(path_); }
 
   void write(std::string_view name, std::string_view text) {
     std::ofstream(path_ / name, std::ios::binary) << text;
@@ -55,7 +54,8 @@ class BertDirectory : public ::testing::Test {
   }
   ModelFile opened() { return open_model(path_).value(); }
 
-  const fs::path path_ = fs::temp_directory_path() / new_id("feilun-bert");
+  const TemporaryDirectory folder_;
+  const fs::path path_ = folder_ / "model";
 };
 
 TEST_F(BertDirectory, TheWindowIsTheShortestThatAFileNames) {

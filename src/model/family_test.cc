@@ -2,11 +2,11 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <unistd.h>
 
 #include <cmath>
 #include <fstream>
 
+#include "base/temporary_directory.h"
 #include "model/decoder_rope.h"
 #include "model/fused_tensors.h"
 #include "model/mapped_file.h"
@@ -25,28 +25,22 @@ fs::path golden_model(std::string_view name) {
 /// A copy of a tiny model whose config.json says something else.
 class Changed {
  public:
-  Changed(std::string_view name, std::string_view from, std::string_view to)
-      : path_(fs::temp_directory_path() / fmt::format("feilun-family-{}", ::getpid())) {
-    fs::remove_all(path_);
-    fs::copy(golden_model(name), path_);
-    std::string config = read_text_file(path_ / "config.json", 1 << 16).value();
+  Changed(std::string_view name, std::string_view from, std::string_view to) {
+    fs::copy(golden_model(name), folder_.path());
+    std::string config = read_text_file(folder_ / "config.json", 1 << 16).value();
     const size_t at = config.find(from);
     if (at == config.npos) throw std::runtime_error(fmt::format("no {} in {}", from, name));
     config.replace(at, from.size(), to);
-    std::ofstream(path_ / "config.json", std::ios::binary) << config;
+    std::ofstream(folder_ / "config.json", std::ios::binary) << config;
   }
-  ~Changed() {
-    std::error_code ignored;
-    fs::remove_all(path_, ignored);
-  }
-  Result<ModelFile> open() const { return open_model(path_); }
+  Result<ModelFile> open() const { return open_model(folder_.path()); }
   std::string refusal() const {
     const auto file = open();
     return file ? "" : file.error().message;
   }
 
  private:
-  fs::path path_;
+  TemporaryDirectory folder_;
 };
 
 TEST(Family, AWindowThatIsNotUsedIsIgnored) {

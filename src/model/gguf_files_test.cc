@@ -8,6 +8,7 @@
 #include <cstring>
 #include <fstream>
 
+#include "base/temporary_directory.h"
 #include "compute/dequantise.h"
 #include "model/convert.h"
 #include "model/gguf_writer.h"
@@ -41,12 +42,7 @@ std::string part_name(int number, int count = 3) {
 class SplitModel : public testing::Test {
  protected:
   SplitModel() {
-    fs::create_directories(folder_);
     for (int number = 1; number <= 3; ++number) fs::copy_file(kGolden / part_name(number), path(number));
-  }
-  ~SplitModel() override {
-    std::error_code ignored;
-    fs::remove_all(folder_, ignored);
   }
   fs::path path(int number) const { return folder_ / part_name(number); }
   /// Why the model does not open, asked through its first part; "" when it does.
@@ -55,7 +51,7 @@ class SplitModel : public testing::Test {
     return model ? "" : model.error().message;
   }
 
-  fs::path folder_ = fs::temp_directory_path() / fmt::format("feilun-split-{}", ::getpid());
+  TemporaryDirectory folder_;
 };
 
 TEST(GgufPartName, IsReadAndWritten) {
@@ -182,7 +178,8 @@ TEST_F(SplitModel, IsNotOpenedFromMemory) {
 }
 
 TEST(GgufVersions, TwoIsReadAsThreeIs) {
-  const auto path = fs::temp_directory_path() / fmt::format("feilun-version-{}.gguf", ::getpid());
+  const TemporaryDirectory folder;
+  const auto path = folder / "version.gguf";
   std::string bytes = read_all(kGolden / "whole.gguf");
   bytes[4] = 2;
   write_all(path, bytes);
@@ -190,7 +187,6 @@ TEST(GgufVersions, TwoIsReadAsThreeIs) {
   ASSERT_TRUE(model) << model.error().message;
   EXPECT_EQ(model->format, "GGUF v2");
   EXPECT_EQ(model->weights->tensors().size(), 11);
-  fs::remove(path);
 }
 
 /// A part that holds one tensor of `floats` numbers.
@@ -232,7 +228,8 @@ TEST_F(SplitModel, GivesBackThePagesOfEveryPart) {
 }
 
 TEST(GgufTypes, ConvertToEightBitsFromEveryType) {
-  const auto out = fs::temp_directory_path() / fmt::format("feilun-types-{}.gguf", ::getpid());
+  const TemporaryDirectory folder;
+  const auto out = folder / "types.gguf";
   const auto done = convert_model(kGolden / "mixed.gguf", compute::DType::kQ8_0, out);
   ASSERT_TRUE(done) << done.error().message;
   const auto from = open_model(kGolden / "mixed.gguf");
@@ -254,11 +251,11 @@ TEST(GgufTypes, ConvertToEightBitsFromEveryType) {
     }
     EXPECT_LT(error, power * 0.006 * 0.006) << source.name;
   }
-  fs::remove(out);
 }
 
 TEST(GgufTypes, KeepTheirBytesWhenConvertedAsStored) {
-  const auto out = fs::temp_directory_path() / fmt::format("feilun-stored-{}.gguf", ::getpid());
+  const TemporaryDirectory folder;
+  const auto out = folder / "stored.gguf";
   ASSERT_TRUE(convert_model(kGolden / "mixed.gguf", {}, out));
   const auto from = open_model(kGolden / "mixed.gguf");
   const auto to = open_model(out);
@@ -266,7 +263,6 @@ TEST(GgufTypes, KeepTheirBytesWhenConvertedAsStored) {
   for (const TensorView& source : from->weights->tensors()) {
     EXPECT_TRUE(std::ranges::equal(source.data, to->weights->find(source.name)->data)) << source.name;
   }
-  fs::remove(out);
 }
 
 }  // namespace

@@ -1,10 +1,10 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <unistd.h>
 
 #include <cstring>
 #include <fstream>
 
+#include "base/temporary_directory.h"
 #include "base/testdata.h"
 #include "model/convert.h"
 #include "model/convert_llama2c.h"
@@ -23,10 +23,6 @@ namespace {
 namespace fs = std::filesystem;
 using Bytes = std::vector<std::byte>;
 
-fs::path scratch(std::string_view name) {
-  return fs::temp_directory_path() / fmt::format("feilun-damage-{}-{}", ::getpid(), name);
-}
-
 Bytes read_bytes(const fs::path& path) {
   const auto file = MappedFile::open(path);
   return file ? Bytes((*file)->bytes().begin(), (*file)->bytes().end()) : Bytes();
@@ -35,12 +31,10 @@ Bytes read_bytes(const fs::path& path) {
 /// stories260K as a GGUF; empty when the test data is absent.
 const Bytes& gguf() {
   static const Bytes bytes = [] {
-    const auto folder = testdata_path("models/stories260K");
-    const auto path = scratch("s.gguf");
-    if (!convert_llama2c(folder / "stories260K.bin", folder / "tok512.bin", path)) return Bytes();
-    Bytes read = read_bytes(path);
-    fs::remove(path);
-    return read;
+    const auto from = testdata_path("models/stories260K");
+    const TemporaryDirectory folder;
+    if (!convert_llama2c(from / "stories260K.bin", from / "tok512.bin", folder / "s.gguf")) return Bytes();
+    return read_bytes(folder / "s.gguf");
   }();
   return bytes;
 }
@@ -275,13 +269,12 @@ void write_text(const fs::path& path, std::string_view text) {
 TEST(HuggingFaceDamage, CutAndHostileTokenizersGetASentence) {
   const auto source = testdata_path("models/tinystories-656K/tokenizer.json");
   SKIP_WITHOUT(source);
-  const auto folder = scratch("tokenizer");
-  fs::create_directories(folder);
+  const TemporaryDirectory folder;
   const Bytes whole = read_bytes(source);
   const std::string_view text(reinterpret_cast<const char*>(whole.data()), whole.size());
   for (size_t i = 0; i < 64; ++i) {
     write_text(folder / "tokenizer.json", text.substr(0, text.size() * i / 64));
-    EXPECT_FALSE(read_hugging_face_tokenizer(folder)) << i;
+    EXPECT_FALSE(read_hugging_face_tokenizer(folder.path())) << i;
   }
   for (const char* json :
        {"{}", "[]", R"({"model":{"type":"BPE","vocab":{"a":4000000000},"merges":[]}})",
@@ -292,11 +285,10 @@ TEST(HuggingFaceDamage, CutAndHostileTokenizersGetASentence) {
         R"({"model":{"type":"Morse","vocab":{}}})",
         R"({"model":{"type":"BPE","vocab":{"a":0},"merges":[]},"added_tokens":[{"id":-1,"content":"x"}]})"}) {
     write_text(folder / "tokenizer.json", json);
-    const auto read = read_hugging_face_tokenizer(folder);
+    const auto read = read_hugging_face_tokenizer(folder.path());
     ASSERT_FALSE(read) << json;
     EXPECT_FALSE(read.error().message.empty());
   }
-  fs::remove_all(folder);
 }
 
 }  // namespace

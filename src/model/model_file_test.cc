@@ -1,12 +1,12 @@
 #include "model/model_file.h"
 
 #include <gtest/gtest.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <fstream>
 #include <iterator>
 
+#include "base/temporary_directory.h"
 #include "base/testdata.h"
 #include "model/convert.h"
 #include "model/inspect.h"
@@ -16,22 +16,6 @@ namespace feilun::model {
 namespace {
 
 namespace fs = std::filesystem;
-
-/// A folder that is gone after the test.
-class Scratch {
- public:
-  Scratch() : path_(fs::temp_directory_path() / fmt::format("feilun-model-test-{}", ::getpid())) {
-    fs::create_directories(path_);
-  }
-  ~Scratch() {
-    std::error_code ignored;
-    fs::remove_all(path_, ignored);
-  }
-  fs::path operator/(std::string_view name) const { return path_ / name; }
-
- private:
-  fs::path path_;
-};
 
 const fs::path kStories = testdata_path("models/stories260K");
 const fs::path kTinyStories = testdata_path("models/tinystories-656K");
@@ -62,7 +46,7 @@ TEST(ModelFile, OpensAHuggingFaceDirectory) {
 
 TEST(ModelFile, OpensWhatItConvertsFromLlama2c) {
   SKIP_WITHOUT(kStories);
-  const Scratch scratch;
+  const TemporaryDirectory scratch;
   const auto done =
       convert_llama2c(kStories / "stories260K.bin", kStories / "tok512.bin", scratch / "s.gguf");
   ASSERT_TRUE(done) << done.error().message;
@@ -81,7 +65,7 @@ TEST(ModelFile, OpensWhatItConvertsFromLlama2c) {
 
 TEST(ModelFile, ConvertedHuggingFaceModelKeepsItsTokens) {
   SKIP_WITHOUT(kTinyStories);
-  const Scratch scratch;
+  const TemporaryDirectory scratch;
   const auto done = convert_model(kTinyStories, compute::DType::kQ8_0, scratch / "t.gguf");
   ASSERT_TRUE(done) << done.error().message;
   const auto original = open_model(kTinyStories);
@@ -103,7 +87,7 @@ std::span<const float> row_of(const TensorView& tensor, int64_t row) {
 
 TEST(ModelFile, ConversionPutsTheRowsOfQAndKIntoGgufOrder) {
   SKIP_WITHOUT(kTinyStories);
-  const Scratch scratch;
+  const TemporaryDirectory scratch;
   const auto done = convert_model(kTinyStories, compute::DType::kF32, scratch / "rows.gguf");
   ASSERT_TRUE(done) << done.error().message;
   const auto original = open_model(kTinyStories);
@@ -127,7 +111,7 @@ TEST(ModelFile, ConversionPutsTheRowsOfQAndKIntoGgufOrder) {
 
 TEST(ModelFile, AFailedConversionLeavesNothingBehind) {
   SKIP_WITHOUT(kStories);
-  const Scratch scratch;
+  const TemporaryDirectory scratch;
   EXPECT_FALSE(
       convert_llama2c(kStories / "stories260K.bin", kStories / "stories260K.bin", scratch / "x.gguf"));
   EXPECT_FALSE(fs::exists(scratch / "x.gguf"));
@@ -137,7 +121,7 @@ TEST(ModelFile, AFailedConversionLeavesNothingBehind) {
 }
 
 TEST(ModelFile, IsNotConvertedWhenAGgufCannotSayWhatItsTokenizerDoes) {
-  const Scratch scratch;
+  const TemporaryDirectory scratch;
   const fs::path from = fs::path(FEILUN_SOURCE_DIR) / "tests/golden/models/llama";
   fs::copy(from, scratch / "model", fs::copy_options::recursive);
   ASSERT_TRUE(convert_model(scratch / "model", {}, scratch / "out.gguf"));

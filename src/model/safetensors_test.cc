@@ -2,13 +2,13 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <fstream>
 #include <iterator>
 #include <map>
 
+#include "base/temporary_directory.h"
 #include "base/testdata.h"
 #include "compute/quantise.h"
 #include "model/mapped_file.h"
@@ -47,14 +47,9 @@ class Shards : public testing::Test {
  protected:
   void SetUp() override {
     SKIP_WITHOUT(kModel);
-    fs::create_directories(folder_);
     for (const char* name : {"config.json", "tokenizer.json"}) fs::copy_file(kModel / name, folder_ / name);
     file_ = MappedFile::open(kModel / "model.safetensors").value();
     tensors_ = parse_safetensors(file_->bytes()).value();
-  }
-  ~Shards() override {
-    std::error_code ignored;
-    fs::remove_all(folder_, ignored);
   }
 
   void write(const std::string& name, const std::string& text) {
@@ -75,11 +70,11 @@ class Shards : public testing::Test {
     write("model.safetensors.index.json", "{\"weight_map\":{" + map + "}}");
   }
   std::string refusal() const {
-    const auto model = open_model(folder_);
+    const auto model = open_model(folder_.path());
     return model ? "" : model.error().message;
   }
 
-  fs::path folder_ = fs::temp_directory_path() / fmt::format("feilun-shards-{}", ::getpid());
+  TemporaryDirectory folder_;
   std::shared_ptr<const MappedFile> file_;
   std::vector<TensorView> tensors_;
 };
@@ -87,7 +82,7 @@ class Shards : public testing::Test {
 TEST_F(Shards, HoldTheSameModel) {
   write_shards(tensors_);
   const auto whole = open_model(kModel);
-  const auto model = open_model(folder_);
+  const auto model = open_model(folder_.path());
   ASSERT_TRUE(whole && model) << model.error().message;
   ASSERT_EQ(model->weights->tensors().size(), whole->weights->tensors().size());
   for (const TensorView& expected : whole->weights->tensors()) {
@@ -111,7 +106,7 @@ TEST_F(Shards, MayBeOfSixteenBits) {
     tensor.data = bytes.back();
   }
   write_shards(narrow);
-  const auto model = open_model(folder_);
+  const auto model = open_model(folder_.path());
   ASSERT_TRUE(model) << model.error().message;
   std::map<DType, int> found;
   for (const TensorView& tensor : model->weights->tensors()) ++found[tensor.type];

@@ -7,7 +7,7 @@
 
 #include <string>
 
-#include "ledger/ledger_fixture.h"
+#include "base/temporary_directory.h"
 
 namespace feilun::crash {
 namespace {
@@ -29,7 +29,7 @@ int64_t count_rows(const std::string& path) {
 
 /// What a process that inserts a row and dies leaves behind.
 int64_t rows_after_a_kill(const char* synchronous) {
-  const ledger::TemporaryDirectory directory;
+  const TemporaryDirectory directory;
   const std::string path = (directory.path() / "x.db").string();
   const pid_t child = fork();
   if (child == 0) {
