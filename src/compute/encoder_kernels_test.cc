@@ -35,7 +35,6 @@ TEST(LayerNorm, BringsARowToMeanAndVarianceOfTheWeights) {
     double variance = 0;
     for (const float value : x) mean += value / static_cast<double>(count);
     for (const float value : x) variance += (value - mean) * (value - mean) / static_cast<double>(count);
-    std::vector<float> first;
     for (const Kernels* kernels : every_kernels()) {
       std::vector<float> out = x;
       kernels->layer_norm(out.data(), weight.data(), bias.data(), 1e-5f, count, out.data());
@@ -43,8 +42,6 @@ TEST(LayerNorm, BringsARowToMeanAndVarianceOfTheWeights) {
         const double expected = weight[i] * ((x[i] - mean) / std::sqrt(variance + 1e-5)) + bias[i];
         EXPECT_NEAR(out[i], expected, 3e-6) << count << " " << i;
       }
-      if (first.empty()) first = out;
-      EXPECT_EQ(out, first) << count;
     }
   }
 }
@@ -54,7 +51,6 @@ TEST(Gelu, IsTheNormalDistributionTimesX) {
   for (int i = -1600; i < 1600; ++i) x.push_back(static_cast<float>(i) / 128.0f);
   for (const float far : {-1e30f, -100.0f, 100.0f, 1e30f, 0.0f, -0.0f, 1e-30f, -1e-30f}) x.push_back(far);
   x.resize((x.size() + 15) / 16 * 16);
-  std::vector<float> first;
   for (const Kernels* kernels : every_kernels()) {
     std::vector<float> out = x;
     kernels->gelu(out.data(), static_cast<int64_t>(out.size()), out.data());
@@ -62,8 +58,6 @@ TEST(Gelu, IsTheNormalDistributionTimesX) {
       const double exact = 0.5 * x[i] * std::erfc(-x[i] / std::sqrt(2.0));
       EXPECT_NEAR(out[i], exact, 1.5e-7 * std::max(1.0f, std::fabs(x[i]))) << x[i];
     }
-    if (first.empty()) first = out;
-    EXPECT_EQ(out, first);
   }
 }
 

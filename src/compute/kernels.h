@@ -8,10 +8,10 @@
 /// The inner loops of a forward pass, compiled once per instruction set from the same source
 /// (kernels_body.h) and chosen at run time.
 ///
-/// All sets give the same bits. Float sums run in a fixed order that is written down in the source: sixteen
-/// lanes, multiply then add (never fused: a fused result would differ where there is no FMA), a fixed tree at
-/// the end. Integer dot products are exact. So a model's answers do not depend on the machine, and a test on
-/// one machine speaks for the others.
+/// Float sums run in a fixed order that is written down in the source: sixteen lanes, a fixed tree at the
+/// end. Integer dot products and the quantising of activations are exact, the same bits in all sets.
+/// Elsewhere sets differ in the last bits of a float: by whether a product is rounded before it is added, and
+/// in how a pair of bf16 is. Results of a model agree to about 10⁻⁶ of the largest logit with an F32 cache.
 ///
 /// No kernel looks at more than one row of activations at a time, apart from sharing a loaded weight: what a
 /// row gives does not depend on how many others there are.
@@ -32,7 +32,7 @@ struct QuantisedRows {
 };
 
 /// out[r][c] (+)= Σₖ x[r][k]·w[k][c] for the columns of some panels. F32, F16 and BF16 weights are multiplied
-/// with `x`; Q8_0 and Q4_0 with `xq`.
+/// with `x`; Q8_0, Q4_0, Q4_1 and Q5_1 with `xq`.
 struct MatmulJob {
   const std::byte* panels = nullptr;  ///< the first panel to do
   DType type = DType::kF32;
@@ -42,9 +42,10 @@ struct MatmulJob {
   const float* x = nullptr;
   int64_t x_stride = 0;  ///< floats
   QuantisedRows xq;
-  float* out = nullptr;    ///< of the first panel to do; whole panels are written
-  int64_t out_stride = 0;  ///< floats
-  bool add = false;        ///< add to what is in `out`
+  float* out = nullptr;             ///< of the first panel to do; whole panels are written
+  int64_t out_stride = 0;           ///< floats
+  bool add = false;                 ///< add to what is in `out`
+  const std::byte* next = nullptr;  ///< what will be read after the last panel, when it does not follow it
 };
 
 /// At most this many queries share the loads of one KV head.
@@ -55,6 +56,7 @@ inline constexpr int kKvBlockTokens = 16;
 inline constexpr int kSplitTokens = 256;
 
 /// softmax(q·Kᵀ)·V for queries of one sequence that look at the same KV head (see paged_kv.h for the layout).
+/// With a bf16 cache the queries, and e^(score − peak) where it multiplies values, are rounded to bf16 too.
 /// Splits of 256 tokens are each reduced on their own and merged in order.
 struct AttentionJob {
   int queries = 0;                          ///< 1 … kAttentionQueries

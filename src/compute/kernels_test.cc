@@ -18,13 +18,31 @@
 namespace feilun::compute {
 namespace {
 
-constexpr DType kTypes[] = {DType::kF32, DType::kF16, DType::kBF16, DType::kQ8_0, DType::kQ4_0};
+constexpr DType kTypes[] = {DType::kF32,  DType::kF16,  DType::kBF16, DType::kQ8_0,
+                            DType::kQ4_0, DType::kQ4_1, DType::kQ5_1};
 
 std::vector<float> random_floats(int64_t count, uint32_t seed, float spread = 1.0f) {
   std::mt19937 engine(seed);
   std::vector<float> out(static_cast<size_t>(count));
   for (float& x : out) x = (static_cast<float>(engine() & 0xffff) / 32768.0f - 1.0f) * spread;
   return out;
+}
+
+/// Stored numbers near one in size, of a type that nothing here writes too.
+std::vector<std::byte> random_stored(DType type, int64_t count) {
+  std::vector<std::byte> bytes(stored_bytes(type, count));
+  if (can_quantise(type)) {
+    quantise(type, random_floats(count, 1), bytes);
+    return bytes;
+  }
+  std::mt19937 engine(1);
+  for (std::byte& byte : bytes) byte = static_cast<std::byte>(engine());
+  for (size_t at = 0; at < bytes.size(); at += block_layout(type).bytes) {
+    const float scale = static_cast<float>(engine() % 1000) / 1e4f;
+    const uint16_t halves[] = {f32_to_f16(scale), f32_to_f16(-8 * scale)};
+    std::memcpy(&bytes[at], halves, sizeof halves);
+  }
+  return bytes;
 }
 
 /// Packs into an arena of the right size.
@@ -54,10 +72,9 @@ struct MatmulCase {
         depth(k),
         columns(n),
         rows(m),
-        weights(random_floats(k * n, 1)),
+        weights(static_cast<size_t>(k * n)),
         x(random_floats(m * k, 2, 3)) {
-    std::vector<std::byte> bytes(stored_bytes(type, k * n));
-    quantise(type, weights, bytes);
+    const std::vector<std::byte> bytes = random_stored(type, k * n);
     dequantise(type, bytes, weights);
     matrix = pack_into(arena, type, bytes, k, n, type);
     if (!matrix.quantised()) return;
@@ -332,10 +349,13 @@ struct AttentionCase {
       cache.write(1, blocks[t / 16], 1, static_cast<int>(t % 16), key, value);
     }
     if (!bf16) return;
-    for (auto* numbers : {&keys, &values}) {
+    for (auto* numbers : {&keys, &values, &queries}) {
       for (float& x : *numbers) x = bf16_to_f32(f32_to_bf16(x));
     }
   }
+
+  /// With a bf16 cache the shares are rounded too: each by at most 2⁻⁹ of itself, and values are below one.
+  double tolerance() const { return cache.shape().bf16 ? 0x1p-8 : 1e-5; }
 
   std::vector<float> run(const Kernels& kernels, const std::vector<int64_t>& visible, int first = 0,
                          int64_t window = 0, float cap = 0) const {
@@ -384,16 +404,16 @@ struct AttentionCase {
 
 TEST_P(KernelsTest, AttentionAgreesWithDoublePrecision) {
   for (const bool bf16 : {false, true}) {
-    for (const int dim : {2, 8, 16, 40, 64, 128, 256}) {
-      const AttentionCase work(dim, 530, bf16);
-      for (const int64_t longest : {1, 2, 15, 16, 17, 31, 33, 255, 256, 257, 511, 512, 513, 530}) {
+    for (const int dim : {1, 2, 7, 8, 16, 40, 64, 128, 256}) {
+      const AttentionCase work(dim, 531, bf16);
+      for (const int64_t longest : {1, 2, 15, 16, 17, 31, 33, 255, 256, 257, 511, 512, 513, 531}) {
         for (int count = 1; count <= kAttentionQueries; ++count) {
           std::vector<int64_t> visible;
           for (int i = 0; i < count; ++i) visible.push_back(std::max<int64_t>(1, longest - i));
           const std::vector<float> out = work.run(kernels(), visible);
           for (int i = 0; i < count; ++i) {
             const std::vector<double> expected = work.expected(i, visible[i]);
-            for (int d = 0; d < dim; ++d) ASSERT_NEAR(out[i * dim + d], expected[d], 1e-5);
+            for (int d = 0; d < dim; ++d) ASSERT_NEAR(out[i * dim + d], expected[d], work.tolerance());
           }
           if (dim != 64 && count == 3) break;  // every count once, every width a few times
         }
@@ -442,24 +462,39 @@ TEST_P(KernelsTest, AQueryDoesNotDependOnItsCompany) {
   }
 }
 
-TEST_P(KernelsTest, AllInstructionSetsGiveTheSameBits) {
-  const auto same = [](const std::vector<float>& a, const std::vector<float>& b) {
-    return a.size() == b.size() && std::memcmp(a.data(), b.data(), a.size() * sizeof(float)) == 0;
-  };
+/// The largest difference, as a share of the largest number.
+double difference(const std::vector<float>& a, const std::vector<float>& b) {
+  double most = 0;
+  double size = 0;
+  for (size_t i = 0; i < a.size(); ++i) {
+    most = std::max<double>(most, std::abs(a[i] - b[i]));
+    size = std::max<double>(size, std::abs(b[i]));
+  }
+  return most / size;
+}
+
+TEST_P(KernelsTest, ActivationsAreQuantisedToTheSameBitsByAllInstructionSets) {
+  MatmulCase ours(DType::kQ8_0, 160, 70, 23, kernels());
+  MatmulCase theirs(DType::kQ8_0, 160, 70, 23, kernels_scalar());
+  EXPECT_EQ(ours.q, theirs.q);
+  EXPECT_EQ(ours.sum, theirs.sum);
+  EXPECT_EQ(ours.scale, theirs.scale);
+}
+
+TEST_P(KernelsTest, AllInstructionSetsAgree) {
   const Kernels& plain = kernels_scalar();
   for (const DType type : kTypes) {
-    MatmulCase ours(type, 160, 70, 23, kernels());
-    MatmulCase theirs(type, 160, 70, 23, plain);
-    ASSERT_EQ(ours.q, theirs.q);
-    ASSERT_EQ(ours.sum, theirs.sum);
-    ASSERT_EQ(ours.scale, theirs.scale);
-    ASSERT_TRUE(same(ours.run(kernels(), 0, 23), theirs.run(plain, 0, 23))) << dtype_name(type);
+    MatmulCase work(type, 160, 70, 23, kernels());
+    EXPECT_LT(difference(work.run(kernels(), 0, 23), work.run(plain, 0, 23)), 1e-6) << dtype_name(type);
   }
   for (const bool bf16 : {false, true}) {
     const AttentionCase work(72, 530, bf16);
     const std::vector<int64_t> visible = {1, 255, 300, 512, 530};
-    ASSERT_TRUE(same(work.run(kernels(), visible), work.run(plain, visible)));
-    ASSERT_TRUE(same(work.run(kernels(), visible, 0, 70, 2.0f), work.run(plain, visible, 0, 70, 2.0f)));
+    // Scores that differ in their last bit may round to neighbouring shares.
+    const double tolerance = bf16 ? 1e-3 : 1e-5;
+    EXPECT_LT(difference(work.run(kernels(), visible), work.run(plain, visible)), tolerance);
+    EXPECT_LT(difference(work.run(kernels(), visible, 0, 70, 2), work.run(plain, visible, 0, 70, 2)),
+              tolerance);
   }
   const std::vector<float> a = random_floats(1040, 14, 30);
   const std::vector<float> b = random_floats(1040, 15);
@@ -467,23 +502,23 @@ TEST_P(KernelsTest, AllInstructionSetsGiveTheSameBits) {
   std::vector<float> theirs(1040);
   kernels().swiglu(a.data(), b.data(), 1040, ours.data());
   plain.swiglu(a.data(), b.data(), 1040, theirs.data());
-  ASSERT_TRUE(same(ours, theirs));
+  EXPECT_LT(difference(ours, theirs), 1e-6);
   kernels().geglu(a.data(), b.data(), 1040, ours.data());
   plain.geglu(a.data(), b.data(), 1040, theirs.data());
-  ASSERT_TRUE(same(ours, theirs));
+  EXPECT_LT(difference(ours, theirs), 1e-6);
   ours = theirs = a;
   kernels().soft_cap(ours.data(), 1037, 10.0f);
   plain.soft_cap(theirs.data(), 1037, 10.0f);
-  ASSERT_TRUE(same(ours, theirs));
+  EXPECT_LT(difference(ours, theirs), 1e-6);
   for (const int64_t count : {1, 15, 16, 17, 128, 1037}) {
     kernels().rms_norm(a.data(), b.data(), 1e-6f, count, ours.data());
     plain.rms_norm(a.data(), b.data(), 1e-6f, count, theirs.data());
-    ASSERT_TRUE(same(ours, theirs)) << count;
+    EXPECT_LT(difference(ours, theirs), 1e-6) << count;
   }
   ours = theirs = a;
   kernels().rotate(ours.data(), 1040, b.data(), b.data() + 520, 520, false, 0.7f);
   plain.rotate(theirs.data(), 1040, b.data(), b.data() + 520, 520, false, 0.7f);
-  ASSERT_TRUE(same(ours, theirs));
+  EXPECT_LT(difference(ours, theirs), 1e-6);
 }
 
 /// The scalar path has no conversion instruction, so it must be right on every pattern by arithmetic.

@@ -151,21 +151,38 @@ FEILUN_INLINE F32x16 load_floats(const Half* from) {
 #endif
 }
 
-// ByteDot: acc[i] += Σⱼ w[4i+j]·x[j], j = 0…3. Weight bytes are stored with an offset, as unsigned numbers
-// (Q8_0: q + 128, Q4_0: q + 8). An accumulator that starts at −offset·Σx takes it out again, where the
-// instruction wants unsigned weights; where it would saturate (AVX2's pairs of products in 16 bits), the
-// offset of Q8_0 is removed from the weights and their sign moved to the activations.
+/// x rounded to bf16, to nearest even, as a float whose lower half is zero. Not for numbers that are none.
+FEILUN_INLINE F32x16 rounded_to_bf16(F32x16 x) {
+  const U32x16 bits = (U32x16)x;
+  const U32x16 odd = (bits >> 16) & (U32x16)splat(1);
+  return (F32x16)((bits + odd + (U32x16)splat(0x7fff)) & (U32x16)splat(static_cast<int32_t>(0xffff0000)));
+}
+
+/// sum[i] + a[i]·b[i], a lane being two bf16 that are multiplied and added.
+FEILUN_INLINE F32x16 pair_dot(F32x16 sum, U32x16 a, U32x16 b) {
+#if defined(__AVX512BF16__)
+  return (F32x16)_mm512_dpbf16_ps((__m512)sum, (__m512bh)a, (__m512bh)b);
+#else
+  const U32x16 high = (U32x16)splat(static_cast<int32_t>(0xffff0000));
+  sum += (F32x16)(a & high) * (F32x16)(b & high);
+  return sum + (F32x16)(a << 16) * (F32x16)(b << 16);
+#endif
+}
+
+// ByteDot: acc[i] += Σⱼ w[4i+j]·x[j], j = 0…3. Weight bytes are unsigned codes. Where they are signed numbers
+// plus 128 (Q8_0), an accumulator that starts at −128·Σx takes that out again; only AVX2's pairs of products
+// in 16 bits would saturate, so there the offset is removed from the weights and their sign moved to the
+// activations.
 #if defined(__AVX512VNNI__)
 constexpr int kTileRows = 6;
 constexpr int kTileVectors = 2;
+constexpr int kAttentionSums = 16;
 constexpr bool kOffsetInSum8 = true;
 struct ByteWeights {
   __m512i bytes;
 };
-FEILUN_INLINE ByteWeights prepare8(U8x64 w) {
-  return {(__m512i)w};
-}
-FEILUN_INLINE ByteWeights prepare4(U8x64 w) {
+template <bool kSigned>
+FEILUN_INLINE ByteWeights prepare(U8x64 w) {
   return {(__m512i)w};
 }
 template <bool kSigned>
@@ -175,24 +192,20 @@ FEILUN_INLINE I32x16 byte_dot(I32x16 acc, const ByteWeights& w, int32_t four) {
 #elif defined(__AVX2__)
 constexpr int kTileRows = 4;
 constexpr int kTileVectors = 1;
+constexpr int kAttentionSums = 8;
 constexpr bool kOffsetInSum8 = false;
 struct ByteWeights {
   __m256i magnitude[2];
   __m256i sign[2];
 };
-FEILUN_INLINE ByteWeights prepare4(U8x64 w) {
+template <bool kSigned>
+FEILUN_INLINE ByteWeights prepare(U8x64 w) {
   ByteWeights out;
   std::memcpy(&out.magnitude, &w, 64);
-  out.sign[0] = out.sign[1] = _mm256_setzero_si256();
-  return out;
-}
-FEILUN_INLINE ByteWeights prepare8(U8x64 w) {
-  ByteWeights out;
-  __m256i halves[2];
-  std::memcpy(&halves, &w, 64);
   for (int i = 0; i < 2; ++i) {
-    out.sign[i] = _mm256_xor_si256(halves[i], _mm256_set1_epi8(-128));
-    out.magnitude[i] = _mm256_abs_epi8(out.sign[i]);
+    out.sign[i] =
+        kSigned ? _mm256_xor_si256(out.magnitude[i], _mm256_set1_epi8(-128)) : _mm256_setzero_si256();
+    if (kSigned) out.magnitude[i] = _mm256_abs_epi8(out.sign[i]);
   }
   return out;
 }
@@ -212,18 +225,17 @@ FEILUN_INLINE I32x16 byte_dot(I32x16 acc, const ByteWeights& w, int32_t four) {
 #else
 constexpr int kTileRows = 2;
 constexpr int kTileVectors = 1;
+constexpr int kAttentionSums = 8;
 constexpr bool kOffsetInSum8 = true;
 struct ByteWeights {
   I32x16 byte[4];
 };
-FEILUN_INLINE ByteWeights prepare8(U8x64 w) {
+template <bool kSigned>
+FEILUN_INLINE ByteWeights prepare(U8x64 w) {
   const U32x16 fours = (U32x16)w;
   const U32x16 low = (U32x16)splat(255);
   return {{(I32x16)(fours & low), (I32x16)(fours >> 8 & low), (I32x16)(fours >> 16 & low),
            (I32x16)(fours >> 24)}};
-}
-FEILUN_INLINE ByteWeights prepare4(U8x64 w) {
-  return prepare8(w);
 }
 template <bool kSigned>
 FEILUN_INLINE I32x16 byte_dot(I32x16 acc, const ByteWeights& w, int32_t four) {

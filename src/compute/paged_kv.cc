@@ -1,5 +1,6 @@
 #include "compute/paged_kv.h"
 
+#include <cstring>
 #include <utility>
 
 #include "base/check.h"
@@ -23,15 +24,20 @@ Result<PagedKv> PagedKv::allocate(const KvShape& shape, int64_t blocks) {
 void PagedKv::write(int layer, int64_t block, int kv_head, int slot, const float* key, const float* value) {
   CHECK(block >= 0 && block < blocks_);
   std::byte* head = memory_.data() + offset(layer, block, kv_head);
-  const auto put = [&]<typename Stored>(Stored* keys, auto&& round) {
-    Stored* values = keys + int64_t{kKvBlockTokens} * shape_.head_dim + int64_t{slot} * shape_.value_width();
-    for (int d = 0; d < shape_.head_dim; ++d) keys[d * kKvBlockTokens + slot] = round(key[d]);
-    for (int d = 0; d < shape_.head_dim; ++d) values[d] = round(value[d]);
-  };
   if (shape_.bf16) {
-    put(reinterpret_cast<uint16_t*>(head), [](float x) { return f32_to_bf16(x); });
+    auto* keys = reinterpret_cast<uint16_t*>(head);
+    auto* values = reinterpret_cast<uint16_t*>(head + shape_.keys_bytes()) + slot % 2;
+    values += slot / 2 * int64_t{shape_.value_width()} * 2;
+    for (int d = 0; d < shape_.head_dim; ++d) {
+      keys[(d / 2 * kKvBlockTokens + slot) * 2 + d % 2] = f32_to_bf16(key[d]);
+      values[d * 2] = f32_to_bf16(value[d]);
+    }
   } else {
-    put(reinterpret_cast<float*>(head), [](float x) { return x; });
+    auto* keys = reinterpret_cast<float*>(head);
+    auto* values =
+        reinterpret_cast<float*>(head + shape_.keys_bytes()) + slot * int64_t{shape_.value_width()};
+    for (int d = 0; d < shape_.head_dim; ++d) keys[d * kKvBlockTokens + slot] = key[d];
+    std::memcpy(values, value, static_cast<size_t>(shape_.head_dim) * sizeof(float));
   }
 }
 

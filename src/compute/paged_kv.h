@@ -8,9 +8,14 @@
 namespace feilun::compute {
 
 /// The shape of a paged cache of keys and values. A block holds sixteen tokens of one sequence in all layers.
-/// In memory: [layer][block][kv_head] of { keys [head_dim][16 tokens], values [16 tokens][value_width] }.
+/// In memory: [layer][block][kv_head] of { keys, values }.
+///
+///   F32    keys [head_dim][16 tokens], values [16 tokens][value_width]
+///   bf16   keys [head_dim / 2][16 tokens][2 elements], values [8][value_width][2 tokens]
+///
 /// Keys lie across the tokens so that sixteen scores are one vector; values along the head, whose width is
-/// rounded up to whole vectors.
+/// rounded up to whole vectors. Pairs of bf16 are what is multiplied at once; an odd head has a last element
+/// of zero.
 struct KvShape {
   int layers = 0;
   int kv_heads = 0;
@@ -19,7 +24,9 @@ struct KvShape {
 
   int value_width() const { return (head_dim + 15) / 16 * 16; }
   int64_t element_bytes() const { return bf16 ? 2 : 4; }
-  int64_t keys_bytes() const { return int64_t{kKvBlockTokens} * head_dim * element_bytes(); }
+  int64_t keys_bytes() const {
+    return int64_t{kKvBlockTokens} * (bf16 ? (head_dim + 1) / 2 * 2 : head_dim) * element_bytes();
+  }
   int64_t head_bytes() const {
     return keys_bytes() + int64_t{kKvBlockTokens} * value_width() * element_bytes();
   }

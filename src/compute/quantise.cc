@@ -30,7 +30,16 @@ int nearest(float x) {
 void q8_0(std::span<const float, kBlock> w, std::byte* out) {
   float amax = 0;
   for (const float x : w) amax = std::max(amax, std::fabs(x));
-  quantise_q8_0(w, amax / 127, std::span<std::byte, 34>(out, 34));
+  const float d = amax / 127;
+  const float inverse = d != 0 ? 1 / d : 0;
+  store_u16(out, f32_to_f16(d));
+  for (int i = 0; i < kBlock; ++i) {
+    const float scaled = w[i] * inverse;
+    // A subnormal d makes `inverse` infinite, and a weight may be NaN: neither may reach the cast.
+    const bool finite = std::fabs(scaled) <= std::numeric_limits<float>::max();
+    const float safe = finite ? std::min(127.0f, std::max(-127.0f, scaled)) : 0;
+    out[2 + i] = static_cast<std::byte>(static_cast<int8_t>(nearest(safe)));
+  }
 }
 
 std::byte q4_0_code(float w, float inverse) {
@@ -68,18 +77,6 @@ bool can_quantise(DType type) {
       return true;
     default:
       return false;
-  }
-}
-
-void quantise_q8_0(std::span<const float, 32> values, float d, std::span<std::byte, 34> out) {
-  const float inverse = d != 0 ? 1 / d : 0;
-  store_u16(out.data(), f32_to_f16(d));
-  for (int i = 0; i < kBlock; ++i) {
-    const float scaled = values[i] * inverse;
-    // A subnormal d makes `inverse` infinite, and a weight may be NaN: neither may reach the cast.
-    const bool finite = std::fabs(scaled) <= std::numeric_limits<float>::max();
-    const float safe = finite ? std::min(127.0f, std::max(-127.0f, scaled)) : 0;
-    out[2 + i] = static_cast<std::byte>(static_cast<int8_t>(nearest(safe)));
   }
 }
 

@@ -17,7 +17,4 @@ bool can_quantise(DType type);
 /// sign, q = min(15, trunc(w/d + 8.5)). Both divide by d before it is rounded to F16, as ggml does.
 void quantise(DType type, std::span<const float> values, std::span<std::byte> out);
 
-/// One block of Q8_0 with the scale d. Weights beyond ±127·d are cut off.
-void quantise_q8_0(std::span<const float, 32> values, float d, std::span<std::byte, 34> out);
-
 }  // namespace feilun::compute

@@ -9,9 +9,11 @@
 
 namespace feilun::compute {
 
-/// Rows of one stored type turned into rows of another, one at a time. `to` is a type that `quantise` writes.
+/// Rows of one stored type turned into rows of another, one at a time.
 class RowConverter {
  public:
+  /// Any type becomes itself or one that `quantise` writes; Q4_K also Q4_1, and Q5_K Q5_1.
+  static bool can_convert(DType from, DType to);
   /// A row has `depth` elements, whole blocks of both types.
   RowConverter(DType from, DType to, int64_t depth);
 
@@ -19,8 +21,6 @@ class RowConverter {
   std::span<const std::byte> convert(std::span<const std::byte> row);
 
  private:
-  void requantise(std::span<const std::byte> row);
-
   DType from_;
   DType to_;
   std::vector<float> floats_;

@@ -41,6 +41,7 @@ void layer_norm(const float* x, const float* weight, const float* bias, float ep
 }
 
 void quantise_row(const float* x, int64_t count, int8_t* q, float* scale, int32_t* sum) {
+#pragma clang fp contract(off)  // the product is rounded before the rounder is added, on every machine
   for (int64_t g = 0; g < count / kGroup; ++g) {
     const F32x16 low = load<F32x16>(x + g * kGroup);
     const F32x16 high = load<F32x16>(x + g * kGroup + 16);

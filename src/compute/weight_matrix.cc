@@ -10,15 +10,27 @@
 namespace feilun::compute {
 namespace {
 
-constexpr int64_t kScalesBytes = kPanelColumns * 2;
-
-bool is_float(DType type) {
+constexpr bool is_float(DType type) {
   return type == DType::kF32 || type == DType::kF16 || type == DType::kBF16;
 }
 
+constexpr bool has_minima(DType type) {
+  return type == DType::kQ4_1 || type == DType::kQ5_1;
+}
+
+constexpr bool has_nibbles(DType type) {
+  return type == DType::kQ4_0 || type == DType::kQ4_1;
+}
+
+/// Where the codes begin in a group of a panel, behind the scales and minima.
+constexpr int64_t codes_at(DType type) {
+  return kPanelColumns * (has_minima(type) ? 4 : 2);
+}
+
 int64_t panel_bytes(DType type, int64_t depth) {
-  const BlockLayout block = block_layout(type);
-  return depth / block.elements * static_cast<int64_t>(block.bytes) * kPanelColumns;
+  if (is_float(type)) return depth * kPanelColumns * static_cast<int64_t>(block_layout(type).bytes);
+  const int64_t codes = kGroup * kPanelColumns / (has_nibbles(type) ? 2 : 1);
+  return depth / kGroup * (codes_at(type) + codes);
 }
 
 template <typename Number>
@@ -29,32 +41,51 @@ void put_floats(std::span<const std::byte> row, int64_t lane, std::byte* panel) 
   }
 }
 
-void put_q8(std::span<const std::byte> row, int64_t lane, std::byte* panel) {
-  constexpr size_t kBlock = 34;
-  for (size_t at = 0; at < row.size(); at += kBlock, panel += kBlock * kPanelColumns) {
-    std::memcpy(panel + lane * 2, &row[at], 2);
-    for (int step = 0; step < 8; ++step) {
-      uint32_t four;
-      std::memcpy(&four, &row[at + 2 + step * 4], 4);
-      four ^= 0x80808080u;
-      std::memcpy(panel + kScalesBytes + step * 128 + lane * 4, &four, 4);
-    }
+/// The 32 codes of a block, unsigned, in the order of their weights.
+using Codes = std::array<uint8_t, kGroup>;
+
+template <DType kType>
+Codes read_codes(const std::byte* block) {
+  Codes codes;
+  const auto* bytes = reinterpret_cast<const uint8_t*>(block) + (has_minima(kType) ? 4 : 2);
+  if constexpr (kType == DType::kQ8_0) {
+    for (size_t i = 0; i < 32; ++i) codes[i] = bytes[i] ^ 0x80;
+    return codes;
   }
+  const uint8_t* nibbles = bytes + (kType == DType::kQ5_1 ? 4 : 0);
+  for (size_t i = 0; i < 16; ++i) {
+    codes[i] = nibbles[i] & 15;
+    codes[i + 16] = nibbles[i] >> 4;
+  }
+  if constexpr (kType == DType::kQ5_1) {
+    uint32_t fifth;
+    std::memcpy(&fifth, bytes, 4);
+    for (size_t i = 0; i < 32; ++i) codes[i] |= static_cast<uint8_t>((fifth >> i & 1) << 4);
+  }
+  return codes;
 }
 
-void put_q4(std::span<const std::byte> row, int64_t lane, std::byte* panel) {
-  constexpr size_t kBlock = 18;
-  for (size_t at = 0; at < row.size(); at += kBlock, panel += kBlock * kPanelColumns) {
+/// A row of blocks into one lane of a panel, whose groups lie `kPanelColumns` times as wide.
+template <DType kType>
+void put_blocks(std::span<const std::byte> row, int64_t lane, std::byte* panel) {
+  const size_t block_bytes = block_layout(kType).bytes;
+  const int64_t group_bytes = panel_bytes(kType, kGroup);
+  for (size_t at = 0; at < row.size(); at += block_bytes, panel += group_bytes) {
     std::memcpy(panel + lane * 2, &row[at], 2);
-    std::array<std::byte, 32> q;
-    for (int j = 0; j < 16; ++j) {
-      q[j] = row[at + 2 + j] & std::byte{15};
-      q[j + 16] = row[at + 2 + j] >> 4;
-    }
-    for (int step = 0; step < 4; ++step) {
-      for (int j = 0; j < 4; ++j) {
-        panel[kScalesBytes + step * 128 + lane * 4 + j] = q[step * 8 + j] | q[step * 8 + 4 + j] << 4;
+    if (has_minima(kType)) std::memcpy(panel + kPanelColumns * 2 + lane * 2, &row[at + 2], 2);
+    const Codes codes = read_codes<kType>(&row[at]);
+    std::byte* out = panel + codes_at(kType) + lane * 4;
+    if constexpr (has_nibbles(kType)) {
+      for (size_t i = 0; i < 32; i += 8, out += kPanelColumns * 4) {
+        uint32_t low;
+        uint32_t high;
+        std::memcpy(&low, &codes[i], 4);
+        std::memcpy(&high, &codes[i + 4], 4);
+        low |= high << 4;
+        std::memcpy(out, &low, 4);
       }
+    } else {
+      for (size_t i = 0; i < 32; i += 4, out += kPanelColumns * 4) std::memcpy(out, &codes[i], 4);
     }
   }
 }
@@ -67,9 +98,13 @@ void put_row(DType type, std::span<const std::byte> row, int64_t lane, std::byte
     case DType::kBF16:
       return put_floats<uint16_t>(row, lane, panel);
     case DType::kQ8_0:
-      return put_q8(row, lane, panel);
+      return put_blocks<DType::kQ8_0>(row, lane, panel);
     case DType::kQ4_0:
-      return put_q4(row, lane, panel);
+      return put_blocks<DType::kQ4_0>(row, lane, panel);
+    case DType::kQ4_1:
+      return put_blocks<DType::kQ4_1>(row, lane, panel);
+    case DType::kQ5_1:
+      return put_blocks<DType::kQ5_1>(row, lane, panel);
     default:
       CHECK(false);
   }
@@ -81,18 +116,25 @@ uint16_t sixteen_bits(const std::byte* from) {
   return bits;
 }
 
-/// The signed number that stands for element i of a group in a lane of a quantised panel.
+/// The number that stands for element i of a group in a lane of a quantised panel, as the scale multiplies
+/// it.
 int group_number(DType type, const std::byte* group, int64_t lane, int64_t i) {
-  const std::byte* bytes = group + kScalesBytes + lane * 4 + i % 4;
-  if (type == DType::kQ8_0) return static_cast<int>(bytes[i / 4 * 128]) - 128;
-  const auto pair = static_cast<int>(bytes[i / 8 * 128]);
-  return (i % 8 < 4 ? pair & 15 : pair >> 4) - 8;
+  const std::byte* bytes = group + codes_at(type) + lane * 4 + i % 4;
+  const auto code_at = [&](int64_t step) { return static_cast<int>(bytes[step * kPanelColumns * 4]); };
+  const int code = has_nibbles(type) ? code_at(i / 8) >> (i % 8 < 4 ? 0 : 4) & 15 : code_at(i / 4);
+  return has_minima(type) ? code : code - (has_nibbles(type) ? 8 : 128);
 }
 
 }  // namespace
 
 bool can_pack(DType type) {
-  return is_float(type) || type == DType::kQ8_0 || type == DType::kQ4_0;
+  return is_float(type) || has_minima(type) || type == DType::kQ8_0 || type == DType::kQ4_0;
+}
+
+bool can_pack(DType stored, DType packed) {
+  if (stored == packed || packed == DType::kF32) return can_pack(packed);
+  return can_pack(packed) && RowConverter::can_convert(stored, packed) &&
+         (is_float(stored) || !can_pack(stored));
 }
 
 int64_t packed_bytes(DType type, int64_t depth, int64_t columns) {
@@ -114,8 +156,7 @@ std::byte* WeightArena::take(int64_t bytes) {
 
 WeightMatrix WeightMatrix::pack(DType stored, std::span<const std::byte> bytes, int64_t depth,
                                 int64_t columns, DType packed, ThreadPool& pool, WeightArena& arena) {
-  CHECK(can_pack(packed) && depth > 0 && columns > 0);
-  CHECK(stored == packed || packed == DType::kF32 || is_float(stored) || !can_pack(stored));
+  CHECK(can_pack(stored, packed) && depth > 0 && columns > 0);
   CHECK(depth % block_layout(stored).elements == 0 && depth % block_layout(packed).elements == 0);
   const size_t row_bytes = stored_bytes(stored, depth);
   CHECK(bytes.size() == row_bytes * static_cast<size_t>(columns));
@@ -160,8 +201,11 @@ void WeightMatrix::read_column(int64_t column, float* out) const {
   const int64_t group_bytes = panel_bytes_ / (depth_ / kGroup);
   for (int64_t k = 0; k < depth_; k += kGroup, p += group_bytes) {
     const float scale = f16_to_f32(sixteen_bits(p + lane * 2));
-    for (int64_t i = 0; i < kGroup; ++i)
-      out[k + i] = scale * static_cast<float>(group_number(type_, p, lane, i));
+    const float minimum =
+        has_minima(type_) ? f16_to_f32(sixteen_bits(p + kPanelColumns * 2 + lane * 2)) : 0.0f;
+    for (int64_t i = 0; i < kGroup; ++i) {
+      out[k + i] = scale * static_cast<float>(group_number(type_, p, lane, i)) + minimum;
+    }
   }
 }
 

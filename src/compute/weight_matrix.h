@@ -17,8 +17,11 @@
 ///   Q4_0             per group of 32 k: 32 F16 scales, then [4 steps of 8 k][32 columns][4] bytes, low
 ///   nibble
 ///                    the q + 8 of k 0…3 of the step, high nibble that of k 4…7
+///   Q4_1             as Q4_0, with 32 F16 minima after the scales, and codes q without an offset
+///   Q5_1             as Q8_0, with 32 F16 minima after the scales, and bytes q without an offset
 ///
-/// Quantised panels take as many bytes as the file's blocks. Columns past the last are zero.
+/// Quantised panels take as many bytes as the file's blocks, but for Q5_1, whose bits lie apart from its
+/// nibbles there. Columns past the last are zero.
 
 namespace feilun::compute {
 
@@ -38,14 +41,13 @@ class WeightArena {
 /// One packed matrix. Its memory belongs to the arena.
 class WeightMatrix {
  public:
-  /// Repacks a stored matrix: `columns` rows of `depth` elements of type `stored`. A float type, and a type
-  /// that has no packed form, may become any packable type; any type may become F32; otherwise `packed` =
-  /// `stored`. The sizes must agree.
+  /// Repacks a stored matrix: `columns` rows of `depth` elements of type `stored`. can_pack(stored, packed)
+  /// must hold, and the sizes must agree.
   static WeightMatrix pack(DType stored, std::span<const std::byte> bytes, int64_t depth, int64_t columns,
                            DType packed, ThreadPool& pool, WeightArena& arena);
 
   DType type() const { return type_; }
-  bool quantised() const { return type_ == DType::kQ8_0 || type_ == DType::kQ4_0; }
+  bool quantised() const { return block_layout(type_).elements > 1; }
   int64_t depth() const { return depth_; }
   int64_t columns() const { return columns_; }
   int64_t panels() const { return (columns_ + kPanelColumns - 1) / kPanelColumns; }
@@ -61,8 +63,11 @@ class WeightMatrix {
   const std::byte* memory_ = nullptr;
 };
 
-/// True for F32, F16, BF16, Q8_0 and Q4_0.
+/// True for F32, F16, BF16, Q8_0, Q4_0, Q4_1 and Q5_1.
 bool can_pack(DType type);
+/// Every packable type is packed as it is stored. A float type may become any other that can be written, a
+/// type without a packed form what RowConverter makes of it, and any type F32.
+bool can_pack(DType stored, DType packed);
 /// Bytes of a packed matrix, a multiple of 64.
 int64_t packed_bytes(DType type, int64_t depth, int64_t columns);
 

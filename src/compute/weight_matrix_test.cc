@@ -69,7 +69,7 @@ TEST(WeightMatrix, ConvertsWhilePackingLikeTheReference) {
   }
 }
 
-TEST(WeightMatrix, RequantisesTypesWithoutAPackedFormRowByRow) {
+TEST(WeightMatrix, ConvertsEveryStoredTypeRowByRow) {
   constexpr int64_t kDepth = 512;
   constexpr int64_t kColumns = 35;
   for (const DType stored :
@@ -77,7 +77,8 @@ TEST(WeightMatrix, RequantisesTypesWithoutAPackedFormRowByRow) {
     std::vector<std::byte> bytes(stored_bytes(stored, kDepth * kColumns));
     std::mt19937 engine(5);
     for (std::byte& byte : bytes) byte = static_cast<std::byte>(engine() & 0x3f);
-    for (const DType packed : {DType::kF32, DType::kQ8_0}) {
+    for (const DType packed : {DType::kF32, DType::kQ8_0, DType::kQ4_1, DType::kQ5_1}) {
+      if (!can_pack(stored, packed)) continue;
       RowConverter converter(stored, packed, kDepth);
       std::vector<float> expected(kDepth);
       WeightArena arena;

@@ -11,11 +11,18 @@ bool is_float(DType type) {
   return type == DType::kF32 || type == DType::kF16 || type == DType::kBF16;
 }
 
+/// Where a quantised type loses least.
+DType nearest_packed(DType stored) {
+  if (compute::can_pack(stored)) return stored;
+  if (stored == DType::kQ4_K) return DType::kQ4_1;
+  return stored == DType::kQ5_K ? DType::kQ5_1 : DType::kQ8_0;
+}
+
 }  // namespace
 
 DType packed_type(DType stored, int64_t depth, MatrixUse use, WeightConversion conversion) {
   if (conversion == DType::kF32) return DType::kF32;
-  if (!is_float(stored)) return compute::can_pack(stored) ? stored : DType::kQ8_0;
+  if (!is_float(stored)) return nearest_packed(stored);
   if (!conversion.has_value()) return stored;
   if (depth % compute::block_layout(*conversion).elements != 0) return DType::kF32;
   return use == MatrixUse::kOutput && conversion == DType::kQ4_0 ? DType::kQ8_0 : *conversion;

@@ -5,9 +5,9 @@
 
 #include "compute/dtype.h"
 
-/// Which type a stored matrix has in memory. Kernels multiply F32, F16, BF16, Q8_0 and Q4_0; the other types
-/// of a GGUF are requantised while loading, to Q8_0, whose eight bits keep nearly all that four to six bits
-/// say (docs/formats/weights.md has the measured error).
+/// Which type a stored matrix has in memory. Kernels multiply F32, F16, BF16, Q8_0, Q4_0, Q4_1 and Q5_1; the
+/// other types of a GGUF become the nearest of these while loading (docs/formats/weights.md has the measured
+/// error).
 
 namespace feilun::model {
 
@@ -19,10 +19,11 @@ enum class MatrixUse { kLayer, kOutput };
 
 /// The packed type of a matrix of `depth` weights a column:
 ///
-///   stored           nothing    q8_0       q4_0                    f32
-///   F32, F16, BF16   as stored  Q8_0       Q4_0, the output Q8_0   F32
-///   Q8_0, Q4_0       as stored  as stored  as stored               F32
-///   any other        Q8_0       Q8_0       Q8_0                    F32
+///   stored                   nothing    q8_0       q4_0                    f32
+///   F32, F16, BF16           as stored  Q8_0       Q4_0, the output Q8_0   F32
+///   Q8_0, Q4_0, Q4_1, Q5_1   as stored  as stored  as stored               F32
+///   Q4_K, Q5_K               Q4_1, Q5_1            the same                F32
+///   Q5_0, Q6_K               Q8_0       Q8_0       Q8_0                    F32
 ///
 /// A float matrix whose depth is no multiple of 32 becomes F32 where Q8_0 or Q4_0 is asked for. A quantised
 /// one never becomes Q4_0: rounding to four bits twice would lose more than was asked for.
