@@ -3,8 +3,8 @@
 
 #include <fstream>
 
-#include "base/ids.h"
 #include "base/json.h"
+#include "base/temporary_directory.h"
 #include "model/gguf.h"
 #include "model/gguf_model.h"
 #include "model/gguf_writer.h"
@@ -26,18 +26,12 @@ using testing::HasSubstr;
 
 class Folder {
  public:
-  Folder()
-      : path_(fs::path(testing::TempDir()) / testing::UnitTest::GetInstance()->current_test_info()->name()) {
-    fs::remove_all(path_);
-    fs::create_directories(path_);
-  }
-  ~Folder() { fs::remove_all(path_); }
   Folder& with(std::string_view name, std::string_view text) {
-    std::ofstream(path_ / name, std::ios::binary) << text;
+    std::ofstream(folder_ / name, std::ios::binary) << text;
     return *this;
   }
   Result<TokenizerSpec> spec() const {
-    auto read = TRY(read_hugging_face_tokenizer(path_));
+    auto read = TRY(read_hugging_face_tokenizer(folder_.path()));
     return std::move(read.spec);
   }
   std::shared_ptr<const Tokenizer> tokenizer() const {
@@ -51,7 +45,7 @@ class Folder {
   }
 
  private:
-  fs::path path_;
+  TemporaryDirectory folder_;
 };
 
 std::vector<TokenId> numbers(simdjson::dom::element ids) {
@@ -189,7 +183,7 @@ TEST(TokenizerFiles, ContentNeverBecomesAControlTokenInAnyFamily) {
 // Models ship tokens of a conversation's frame that are not marked special.
 TEST(TokenizerFiles, ContentNeverBecomesATokenThatLooksLikeControl) {
   const std::vector<std::string> framing = {"<｜User｜>", "<|fim_prefix|>", "<start_of_turn>",
-                                            "<end_of_turn>"};
+                                            "<end_of_turn>", "</s>", "<s>"};
   const std::vector<std::string> words = {"<think>", "<tool_call>", "<||>", "<｜｜>"};
   for (const std::string_view normaliser : {"null", R"({"type": "NFKC"})"}) {
     std::string list;
@@ -288,10 +282,9 @@ TEST(TokenizerFiles, RefusesIdsFarOutsideTheVocabularyHoweverTheyAreReached) {
 }
 
 Result<TokenizerSpec> through_gguf(const GgufWriter& writer) {
-  const auto path = fs::path(testing::TempDir()) / (new_id("tokenizer") + ".gguf");
-  TRY(writer.write(path, {}));
-  const auto file = TRY(MappedFile::open(path));
-  fs::remove(path);
+  const TemporaryDirectory folder;
+  TRY(writer.write(folder / "x.gguf", {}));
+  const auto file = TRY(MappedFile::open(folder / "x.gguf"));
   return read_gguf_tokenizer(TRY(Gguf::parse(file->bytes())));
 }
 

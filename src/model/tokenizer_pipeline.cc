@@ -1,6 +1,7 @@
 #include "model/tokenizer_pipeline.h"
 
 #include <algorithm>
+#include <array>
 #include <atomic>
 
 #include "base/check.h"
@@ -18,10 +19,11 @@ bool is_added(TokenKind kind) {
   return kind == TokenKind::kControl || kind == TokenKind::kUserDefined || kind == TokenKind::kUnknown;
 }
 
-/// <|fim_prefix|>, <｜User｜>, and Gemma's two: files do not always say of them that they are control tokens,
-/// but in a message's content they would end it.
+/// <|fim_prefix|>, <｜User｜>, and some by name: files do not always say of them that they are control
+/// tokens, but in a message's content they would end it.
 bool looks_like_control(std::string_view text) {
-  if (text == "<start_of_turn>" || text == "<end_of_turn>") return true;
+  constexpr std::array<std::string_view, 4> kNames = {"<s>", "</s>", "<start_of_turn>", "<end_of_turn>"};
+  if (std::ranges::find(kNames, text) != kNames.end()) return true;
   const auto between = [text](std::string_view begin, std::string_view end) {
     return text.size() > begin.size() + end.size() && text.starts_with(begin) && text.ends_with(end);
   };
@@ -91,7 +93,8 @@ void TokenizerPipeline::find_added(const TokenizerSpec& spec) {
     const auto found = spec.added_rules.find(id);
     const AddedTokenRule rule = found == spec.added_rules.end() ? AddedTokenRule() : found->second;
     const std::string& text = pieces_.pieces[i];
-    const bool trusted_only = kind != TokenKind::kUserDefined || looks_like_control(text);
+    const bool frames = id == spec.bos || id == spec.eos || looks_like_control(text);
+    const bool trusted_only = kind != TokenKind::kUserDefined || frames;
     if (!trusted_only && rule.normalised && !normaliser_.changes_nothing()) {
       normalised_added_.add(normaliser_.apply(text), id, false, rule);
     } else {

@@ -79,6 +79,16 @@ TEST(Tokenizer, KeepsControlTokensOutOfContent) {
   EXPECT_THAT(encode(*tokenizer, {{"<|a|>", true}, {"c", false}}), ElementsAre(17, 2));
 }
 
+TEST(Tokenizer, KeepsWhatBeginsOrEndsATextOutOfContentWhateverItsKind) {
+  for (const bool is_end : {false, true}) {
+    TokenizerSpec spec = small_spec();
+    (is_end ? spec.eos : spec.bos) = 18;
+    const auto tokenizer = make_tokenizer(std::move(spec), 24).value();
+    EXPECT_EQ(encode(*tokenizer, {{"<b>", false}}).size(), 3u);
+    EXPECT_THAT(encode(*tokenizer, {{"<b>", true}}), ElementsAre(18));
+  }
+}
+
 TEST(Tokenizer, FindsUserDefinedTokensAnywhereAndTheLongestFirst) {
   const auto tokenizer = small();
   EXPECT_THAT(encode(*tokenizer, {{"a<b>c", false}}), ElementsAre(0, 18, 2));
