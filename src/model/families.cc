@@ -90,7 +90,8 @@ Result<const Family*> find_hugging_face_family(std::string_view name) {
     if (family->hugging_face == name) return family;
   }
   return fail(ErrorCode::kUnsupported,
-              "config.json names the architecture \"{}\"; this version runs {}, and BertModel for embeddings",
+              "config.json names the architecture \"{}\"; take a model of one of those that this version "
+              "runs: {}, and BertModel for embeddings",
               name, listed(&Family::hugging_face));
 }
 

@@ -19,6 +19,24 @@ namespace {
 namespace fs = std::filesystem;
 using Files = std::vector<std::shared_ptr<const MappedFile>>;
 
+/// What a directory without a config.json is instead.
+Error not_a_model(const fs::path& directory) {
+  if (fs::exists(directory / "adapter_config.json")) {
+    return {
+        ErrorCode::kUnsupported,
+        "the directory holds an adapter; merge it into its model and save that (PEFT's merge_and_unload)"};
+  }
+  std::error_code ignored;
+  for (const auto& entry : fs::directory_iterator(directory, ignored)) {
+    if (entry.path().extension() == ".gguf") {
+      return {ErrorCode::kInvalidArgument,
+              "the directory has no config.json, but GGUF files: name the GGUF file itself"};
+    }
+  }
+  return {ErrorCode::kNotFound,
+          "the directory has no config.json: it is not a Hugging Face directory of a model"};
+}
+
 /// nullptr for a BERT, which is no decoder.
 Result<const Family*> read_family(const HuggingFaceObject& config) {
   const auto list = config.find("architectures");
@@ -27,12 +45,20 @@ Result<const Family*> read_family(const HuggingFaceObject& config) {
   if (list && list->get(names) == simdjson::SUCCESS && names.size() > 0) {
     if (names.at(0).get(name) != simdjson::SUCCESS) name = "";
   }
+  if (name.empty()) {
+    return fail(ErrorCode::kUnsupported,
+                "config.json names no architecture; add \"architectures\": [\"LlamaForCausalLM\"], or "
+                "whichever it is");
+  }
   if (is_bert_name(name)) return nullptr;
   return find_hugging_face_family(name);
 }
 
 Result<> refuse_unknown_features(const Family& family, const HuggingFaceObject& config) {
-  if (const auto quantised = TRY(config.object("quantization_config"))) {
+  // The second is MLX's name.
+  for (const std::string_view key : {"quantization_config", "quantization"}) {
+    const auto quantised = TRY(config.object(key));
+    if (!quantised) continue;
     return fail(
         ErrorCode::kUnsupported,
         "the weights are quantised ({}), which this version does not read in a Hugging Face directory: "
@@ -179,6 +205,12 @@ Result<std::shared_ptr<const WeightSource>> read_weights(const fs::path& directo
     for (const std::string& name : TRY(read_shard_names(index))) {
       TRY(read_tensor_file(directory / name, tensors, files));
     }
+  } else if (fs::exists(directory / "pytorch_model.bin") ||
+             fs::exists(directory / "pytorch_model.bin.index.json")) {
+    return fail(
+        ErrorCode::kUnsupported,
+        "the weights are pickled (pytorch_model.bin), which this version does not read: load the model "
+        "with transformers and save it again (save_pretrained), or take a GGUF of it");
   } else {
     return fail(ErrorCode::kNotFound, "there is no model.safetensors and no model.safetensors.index.json");
   }
@@ -201,6 +233,7 @@ Result<ModelParts> read_hugging_face_model(const fs::path& directory) {
   ModelFile& file = parts.file;
   file.format = "Hugging Face";
   file.name = fs::absolute(directory / "").parent_path().filename().string();
+  if (!fs::exists(directory / "config.json")) return std::unexpected(not_a_model(directory));
   const JsonDocument config_document = TRY(read_json_file(directory / "config.json"));
   const HuggingFaceObject config(config_document.root());
   const Family* family = TRY(read_family(config));

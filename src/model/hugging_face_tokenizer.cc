@@ -86,6 +86,10 @@ Result<HuggingFaceTokenizer> read_hugging_face_tokenizer(const fs::path& directo
     spec = TRY(read_tokenizer_json(HuggingFaceObject(pipeline.root())));
   } else if (auto read = TRY(read_vocabulary_files(directory, config))) {
     spec = std::move(*read);
+  } else if (fs::exists(directory / "tokenizer.model")) {
+    return fail(ErrorCode::kUnsupported,
+                "the tokenizer is only there as SentencePiece's tokenizer.model: load it with transformers' "
+                "AutoTokenizer and save it (save_pretrained), which writes a tokenizer.json");
   } else {
     return fail(
         ErrorCode::kNotFound,
