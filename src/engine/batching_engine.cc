@@ -51,6 +51,9 @@ Result<> BatchingEngine::submit(Generation generation, EventSink sink) {
   TRY(check(generation));
   const auto prompt_tokens = static_cast<TokenCount>(generation.prompt.size());
   generation.max_tokens = std::min(generation.max_tokens, context_ - prompt_tokens);
+  if (generation.first_token_within.count() == 0 && generation.tier <= Tier::kDefault) {
+    generation.first_token_within = options_.first_token_within;
+  }
   return mailbox_.submit(std::move(generation), std::move(sink));
 }
 

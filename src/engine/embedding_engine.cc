@@ -11,6 +11,7 @@
 #include "engine/embedding_queue.h"
 #include "engine/engine_options.h"
 #include "engine/memory_fit.h"
+#include "engine/step_cost_fit.h"
 
 namespace feilun::engine {
 namespace {
@@ -73,6 +74,7 @@ class BatchedEmbeddings final : public EmbeddingEngine {
   const int64_t context_;
   EmbeddingQueue queue_;
   EngineStats stats_;
+  StepCostFit step_cost_;
   std::deque<std::unique_ptr<LiveJob>> jobs_;  ///< the next input is taken from the first
   std::thread thread_;
 };
@@ -167,21 +169,30 @@ void BatchedEmbeddings::store(const std::vector<Place>& places, std::span<const 
 void BatchedEmbeddings::attribute(const std::vector<Place>& places, std::chrono::nanoseconds measured) {
   std::vector<LiveJob*> jobs;
   std::vector<StepLoad> loads;
+  std::vector<int> tokens;
+  scheduler::StepWork all;
   for (const Place& place : places) {
     const auto known = std::ranges::find(jobs, place.job) - jobs.begin();
     if (known == static_cast<ptrdiff_t>(jobs.size())) {
       jobs.push_back(place.job);
       loads.emplace_back();
+      tokens.emplace_back();
     }
-    loads[static_cast<size_t>(known)].useful_tokens += static_cast<int>(place.tokens().size());
+    const auto count = static_cast<int>(place.tokens().size());
+    const auto work = scheduler::StepWork::chunk(0, count, true);
+    loads[static_cast<size_t>(known)].useful += work;
+    tokens[static_cast<size_t>(known)] += count;
+    all += work;
   }
-  const StepShares shares = share_step(measured, loads);
+  const StepShares shares = share_step(measured, loads, step_cost_.cost());
+  step_cost_.observe(all, measured);
   StepTrace trace{.step = ++stats_.steps, .duration = measured};
   for (size_t i = 0; i < jobs.size(); ++i) {
-    jobs[i]->result.usage.prompt_computed += loads[i].useful_tokens;
+    jobs[i]->result.usage.prompt_computed += tokens[i];
     jobs[i]->result.usage.attributed += shares.useful[i];
-    stats_.prompt_tokens += loads[i].useful_tokens;
-    trace.rows.push_back({.id = jobs[i]->job.id, .prompt_tokens = loads[i].useful_tokens});
+    jobs[i]->result.usage.cost_model = step_cost_.cost().version;
+    stats_.prompt_tokens += tokens[i];
+    trace.rows.push_back({.id = jobs[i]->job.id, .prompt_tokens = tokens[i]});
   }
   stats_.busy += measured;
   if (options_.on_step) options_.on_step(trace);

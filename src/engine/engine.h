@@ -15,12 +15,14 @@
 #include "base/money.h"
 #include "base/result.h"
 #include "model/model_file.h"
+#include "scheduler/eviction_policy.h"
 #include "scheduler/tier.h"
 
 namespace feilun::engine {
 
 using model::ChatInput;
 using model::TokenId;
+using scheduler::CachePolicy;
 using scheduler::Tier;
 
 /// How the next token is chosen. Zero or empty means "off"; defaults choose from the whole distribution.
@@ -97,13 +99,6 @@ struct GenerationEvent {
 /// Called after every step that touched the generation (prefill chunks too); the last has `finish`.
 using EventSink = std::function<void(GenerationEvent)>;
 
-/// What becomes of computed K/V that no request needs any more.
-enum class PrefixCache {
-  kOff,
-  kLru,      ///< the least recently used is evicted first
-  kGittins,  ///< the least likely to be used again soon, see scheduler/prefix_cache.h
-};
-
 /// How one forward pass is planned and where its memory ends.
 struct EngineOptions {
   int64_t context = 0;          ///< tokens a sequence may hold; 0: the model's own window
@@ -118,7 +113,7 @@ struct EngineOptions {
   /// As Generation::first_token_within, for requests of the tiers priority and default that do not say; 0:
   /// none.
   std::chrono::nanoseconds first_token_within{0};
-  PrefixCache prefix_cache = PrefixCache::kLru;
+  CachePolicy prefix_cache = CachePolicy::kLru;
   bool share_prefixes = false;  ///< tenants see each other's cached prefixes: a side channel, when wanted
   enum class Quantise { kAsStored, kQ8_0, kQ4_0, kF32 } quantise = Quantise::kAsStored;
   /// Called on the engine's thread after each step, for tests and metrics. May be empty.
@@ -164,7 +159,7 @@ struct EngineStats {
   TokenCount cached_tokens = 0;        ///< prompt tokens found in the prefix cache
   std::chrono::nanoseconds saved{0};   ///< Σ EngineUsage::saved
   double kv_byte_seconds = 0;          ///< Σ EngineUsage::kv_byte_seconds
-  int64_t kv_blocks_cached = 0;        ///< of kv_blocks_used: held by nobody, kept for whoever comes again
+  int64_t kv_blocks_cached = 0;        ///< beside kv_blocks_used: held by nobody, kept for who comes again
   std::array<int, scheduler::kTierCount> waiting_by_tier{};
   StepModelStats step_model;
 };

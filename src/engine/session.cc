@@ -44,6 +44,17 @@ void Session::add_token(GeneratedToken token) {
   end_when_money_ended();
 }
 
+void Session::add_prompt(TokenCount computed, TokenCount cached, std::chrono::nanoseconds saved) {
+  usage_.prompt_computed += computed;
+  usage_.prompt_cached += cached;
+  usage_.saved += saved;
+}
+
+void Session::add_attributed(std::chrono::nanoseconds share, uint64_t cost_model) {
+  usage_.attributed += share;
+  usage_.cost_model = cost_model;
+}
+
 void Session::allow(TokenCount total, bool final) {
   generation_.allowed_tokens = std::max(generation_.allowed_tokens, total);
   bound_is_final_ = final;

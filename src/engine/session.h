@@ -2,6 +2,7 @@
 
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "engine/engine.h"
@@ -29,11 +30,15 @@ class Session {
   /// Where the token to be sampled next will stand.
   SamplePoint next_point() const;
   bool ended() const { return event_.finish.has_value(); }
+  bool ended_by(FinishReason reason) const { return event_.finish == reason; }
 
   /// A sampled token: counted, turned into text, and checked for being the last one.
   void add_token(GeneratedToken token);
-  void add_prompt_computed(TokenCount tokens) { usage_.prompt_computed += tokens; }
-  void add_attributed(std::chrono::nanoseconds share) { usage_.attributed += share; }
+  void add_prompt(TokenCount computed, TokenCount cached, std::chrono::nanoseconds saved);
+  void add_attributed(std::chrono::nanoseconds share, uint64_t cost_model);
+  /// Takes back all that was attributed: it is nobody's.
+  std::chrono::nanoseconds forgive() { return std::exchange(usage_.attributed, {}); }
+  void add_kv_byte_seconds(double byte_seconds) { usage_.kv_byte_seconds += byte_seconds; }
   /// See Engine::allow.
   void allow(TokenCount total, bool final);
   /// Ends it, unless it has ended. Text that was held becomes readable.

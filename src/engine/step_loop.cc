@@ -1,6 +1,7 @@
 #include "engine/step_loop.h"
 
 #include <algorithm>
+#include <random>
 #include <utility>
 
 #include "base/check.h"
@@ -11,13 +12,45 @@ namespace {
 
 using scheduler::PlannedSlice;
 using scheduler::StepPlan;
+using scheduler::StepWork;
+
+/// Unknown to whoever sends prompts, so that nobody can make them meet in one bucket of the cache.
+uint64_t secret() {
+  std::random_device device;
+  return uint64_t{device()} << 32 | device();
+}
 
 scheduler::SchedulerOptions scheduler_options(const Backend& backend, const EngineOptions& options) {
   return {.block_count = backend.block_count(),
           .block_tokens = Backend::kBlockTokens,
           .prefill_chunk = options.prefill_chunk,
           .max_sequences = options.max_sequences,
-          .max_waiting = options.max_waiting};
+          .max_waiting = options.max_waiting,
+          .prefill_stretch = options.prefill_stretch,
+          .cache = options.prefix_cache,
+          .share_prefixes = options.share_prefixes,
+          .hash_key = secret()};
+}
+
+/// What of a slice is new, and what is done again.
+StepLoad load_of(const PlannedSlice& slice) {
+  StepLoad load;
+  if (slice.recomputed == slice.count) {
+    load.wasted = slice.work();
+  } else if (slice.recomputed == 0) {
+    load.useful = slice.work();
+  } else {
+    load.wasted = StepWork::chunk(slice.from, slice.recomputed, false);
+    load.useful =
+        StepWork::chunk(slice.from + slice.recomputed, slice.count - slice.recomputed, slice.samples);
+  }
+  return load;
+}
+
+/// An answer that came to its end may be followed by the next question.
+scheduler::FinishClass finish_class(const Session& session) {
+  return session.ended_by(FinishReason::kStop) ? scheduler::FinishClass::kEnd
+                                               : scheduler::FinishClass::kOther;
 }
 
 /// Prompt tokens of the slice that no earlier step had computed.
@@ -40,18 +73,27 @@ StepLoop::StepLoop(const model::ModelFile& file, Backend& backend, const EngineO
       options_(options),
       mailbox_(mailbox),
       scheduler_(scheduler_options(backend, options)),
-      sampler_(vocabulary_of(file, backend)) {
-  stats_.kv_blocks_total = scheduler_.blocks_total();
-  mailbox_.publish(stats_, 0, {});
+      time_(clock_.mono()),
+      sampler_(vocabulary_of(file, backend)),
+      memory_charged_until_(clock_.mono()) {
+  stats_.kv_blocks_total = scheduler_.cache().total();
+  publish({});
 }
 
 bool StepLoop::step() {
-  const StepPlan& plan = scheduler_.plan();
-  if (plan.slices.empty()) return false;
-  const auto begin = std::chrono::steady_clock::now();
+  const MonoTime now = clock_.mono();
+  const StepPlan& plan = scheduler_.plan(now, step_cost_.cost());
+  if (plan.slices.empty()) {
+    if (!time_.idle_since()) {
+      time_.rest();
+      publish({});
+    }
+    return false;
+  }
+  time_.work(now);
   const std::span<const float> logits = forward(plan);
   sample(plan, logits);
-  settle_up(plan, std::chrono::steady_clock::now() - begin);
+  settle_up(plan);
   deliver();
   return true;
 }
@@ -69,9 +111,12 @@ void StepLoop::apply_one(SubmitCommand command) {
   const Generation& generation = command.generation;
   const Result<> queued =
       scheduler_.submit({.id = sequence,
-                         .prompt_tokens = static_cast<TokenCount>(generation.prompt.size()),
+                         .prompt = generation.prompt,
                          .max_tokens = generation.max_tokens,
-                         .allowed_tokens = generation.allowed_tokens});
+                         .allowed_tokens = generation.allowed_tokens,
+                         .tenant = tenants_.try_emplace(generation.tenant, tenants_.size()).first->second,
+                         .tier = generation.tier},
+                        clock_.mono());
   // The mailbox counted the queue and the engine measured the length before they let it in.
   CHECK(queued.has_value());
   sequences_by_id_.emplace(generation.id, sequence);
@@ -118,6 +163,7 @@ std::span<const float> StepLoop::forward(const StepPlan& plan) {
 
 void StepLoop::sample(const StepPlan& plan, std::span<const float> logits) {
   const auto vocabulary = static_cast<size_t>(backend_.vocabulary_size());
+  sampled_.clear();
   for (const PlannedSlice& planned : plan.slices) {
     if (!planned.samples) continue;
     Session& session = session_of(planned.id);
@@ -125,6 +171,7 @@ void StepLoop::sample(const StepPlan& plan, std::span<const float> logits) {
     auto token =
         sampler_.sample(choices, session.generation().sampling, session.history(), session.next_point());
     logits = logits.subspan(vocabulary);
+    sampled_.push_back(token ? token->id : 0);
     if (token) {
       ++stats_.output_tokens;
       session.add_token(std::move(*token));
@@ -134,27 +181,54 @@ void StepLoop::sample(const StepPlan& plan, std::span<const float> logits) {
   }
 }
 
-void StepLoop::settle_up(const StepPlan& plan, std::chrono::nanoseconds measured) {
-  std::vector<StepLoad> loads;
+void StepLoop::settle_up(const StepPlan& plan) {
+  const MonoTime now = clock_.mono();
+  const std::chrono::nanoseconds measured = time_.step(now);
   for (const PlannedSlice& slice : plan.slices) {
-    loads.push_back({.useful_tokens = slice.count - slice.recomputed, .wasted_tokens = slice.recomputed});
-  }
-  const StepShares shares = share_step(measured, loads);
-  for (size_t i = 0; i < plan.slices.size(); ++i) {
-    const PlannedSlice& slice = plan.slices[i];
     Session& session = session_of(slice.id);
-    const int prompt_tokens = fresh_prompt_tokens(slice, session.prompt_tokens());
-    session.add_prompt_computed(prompt_tokens);
-    session.add_attributed(shares.useful[i]);
+    count_prompt(slice, session);
     touched_.push_back(&session);
-    stats_.prompt_tokens += prompt_tokens;
-    stats_.recomputed_tokens += slice.recomputed;
   }
+  attribute(plan, measured);
   ++stats_.steps;
+  if (options_.on_step) trace(plan, measured);
+  scheduler_.step_done(sampled_, now);
+}
+
+void StepLoop::count_prompt(const PlannedSlice& slice, Session& session) {
+  const int computed = fresh_prompt_tokens(slice, session.prompt_tokens());
+  // Prompts are computed in chunks, where arithmetic bounds.
+  constexpr double kManyRows = 1e6;
+  const double saved = step_cost_.cost().line_at(kManyRows).of(
+      StepWork::chunk(slice.from - slice.cached, slice.cached, false));
+  const std::chrono::nanoseconds saved_ns(static_cast<int64_t>(saved));
+  session.add_prompt(computed, slice.cached, saved_ns);
+  stats_.prompt_tokens += computed;
+  stats_.cached_tokens += slice.cached;
+  stats_.saved += saved_ns;
+  stats_.recomputed_tokens += slice.recomputed;
+}
+
+/// Everything measured becomes somebody's or waste, and the model learns from it.
+void StepLoop::attribute(const StepPlan& plan, std::chrono::nanoseconds measured) {
+  std::vector<StepLoad> loads;
+  StepWork all;
+  for (const PlannedSlice& slice : plan.slices) {
+    loads.push_back(load_of(slice));
+    all += slice.work();
+  }
+  const scheduler::StepCost& cost = step_cost_.cost();
+  const StepShares shares = share_step(measured, loads, cost);
   stats_.busy += measured;
   stats_.wasted += shares.wasted;
-  if (options_.on_step) trace(plan, measured);
-  scheduler_.step_done();
+  for (size_t i = 0; i < plan.slices.size(); ++i) {
+    Session& session = session_of(plan.slices[i].id);
+    session.add_attributed(shares.useful[i], cost.version);
+    scheduler_.charge(plan.slices[i].id, shares.useful[i]);
+    // Nobody pays for what failed.
+    if (session.ended_by(FinishReason::kFailed)) stats_.wasted += session.forgive();
+  }
+  step_cost_.observe(all, measured);
 }
 
 void StepLoop::trace(const StepPlan& plan, std::chrono::nanoseconds measured) const {
@@ -169,27 +243,58 @@ void StepLoop::trace(const StepPlan& plan, std::chrono::nanoseconds measured) co
   options_.on_step(trace);
 }
 
+/// KV memory costs its holders as long as they hold it, whether they run or wait for their allowance.
+void StepLoop::charge_for_memory() {
+  const MonoTime now = clock_.mono();
+  const std::chrono::duration<double> elapsed = now - std::exchange(memory_charged_until_, now);
+  const auto block_bytes = static_cast<double>(kv_block_bytes(file_.shape, options_.kv_bf16));
+  for (const auto& [sequence, blocks] : scheduler_.holdings()) {
+    const double byte_seconds = blocks * block_bytes * elapsed.count();
+    session_of(sequence).add_kv_byte_seconds(byte_seconds);
+    stats_.kv_byte_seconds += byte_seconds;
+  }
+}
+
 /// Frees and publishes before any sink is called: who hears the last event finds the stats complete.
 void StepLoop::deliver() {
+  charge_for_memory();
   std::vector<std::string> ended;
   for (const Session* session : touched_) {
     if (!session->ended()) continue;
     ended.push_back(session->id());
-    scheduler_.end(session->sequence());
+    scheduler_.end(session->sequence(), finish_class(*session), clock_.mono());
     sequences_by_id_.erase(session->id());
   }
-  stats_.sampled_tokens = sampler_.sampled();
-  stats_.preemptions = scheduler_.preemptions();
   stats_.running = scheduler_.running();
   stats_.waiting = static_cast<int>(sessions_.size() - ended.size()) - stats_.running;
-  stats_.kv_blocks_used = scheduler_.blocks_used();
-  mailbox_.publish(stats_, scheduler_.waiting(), ended);
+  publish(ended);
 
   for (Session* session : std::exchange(touched_, {})) {
     const bool last = session->ended();
     session->deliver();
     if (last) sessions_.erase(session->sequence());
   }
+}
+
+void StepLoop::publish(std::span<const std::string> ended) {
+  const scheduler::PrefixCache& cache = scheduler_.cache();
+  const scheduler::StepCost& cost = step_cost_.cost();
+  stats_.sampled_tokens = sampler_.sampled();
+  stats_.preemptions = scheduler_.preemptions();
+  stats_.kv_blocks_used = cache.used();
+  stats_.kv_blocks_cached = cache.cached();
+  stats_.waiting_by_tier = scheduler_.waiting_by_tier();
+  stats_.idle = time_.idle();
+  stats_.step_model = {.version = cost.version,
+                       .steps = step_cost_.steps(),
+                       .r_squared = step_cost_.r_squared(),
+                       .residual = step_cost_.residual(),
+                       .crossover_rows = static_cast<int>(cost.crossover)};
+  mailbox_.publish(stats_,
+                   {.fresh_waiting = scheduler_.waiting(),
+                    .forecast = scheduler_.forecast(cost),
+                    .idle_since = time_.idle_since()},
+                   ended);
 }
 
 Session* StepLoop::find(const std::string& id) {

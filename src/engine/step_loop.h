@@ -10,6 +10,8 @@
 #include "engine/mailbox.h"
 #include "engine/sampler.h"
 #include "engine/session.h"
+#include "engine/step_cost_fit.h"
+#include "engine/time_account.h"
 #include "scheduler/scheduler.h"
 
 namespace feilun::engine {
@@ -37,9 +39,13 @@ class StepLoop {
 
   std::span<const float> forward(const scheduler::StepPlan& plan);
   void sample(const scheduler::StepPlan& plan, std::span<const float> logits);
-  void settle_up(const scheduler::StepPlan& plan, std::chrono::nanoseconds measured);
+  void settle_up(const scheduler::StepPlan& plan);
+  void count_prompt(const scheduler::PlannedSlice& slice, Session& session);
+  void attribute(const scheduler::StepPlan& plan, std::chrono::nanoseconds measured);
   void trace(const scheduler::StepPlan& plan, std::chrono::nanoseconds measured) const;
+  void charge_for_memory();
   void deliver();
+  void publish(std::span<const std::string> ended);
 
   Session& session_of(SequenceId sequence) { return *sessions_.at(sequence); }
   Session* find(const std::string& id);
@@ -48,13 +54,19 @@ class StepLoop {
   Backend& backend_;
   const EngineOptions& options_;
   Mailbox& mailbox_;
+  const SystemClock clock_;
   scheduler::Scheduler scheduler_;
+  StepCostFit step_cost_;
+  TimeAccount time_;
   Sampler sampler_;
   std::unordered_map<SequenceId, std::unique_ptr<Session>> sessions_;
   std::unordered_map<std::string, SequenceId> sequences_by_id_;
+  std::unordered_map<std::string, scheduler::TenantId> tenants_;
   SequenceId next_sequence_ = 0;
   std::vector<Session*> touched_;      ///< have an event to deliver, in order
   std::vector<SequenceSlice> slices_;  ///< scratch of forward()
+  std::vector<TokenId> sampled_;       ///< in this step
+  MonoTime memory_charged_until_;
   EngineStats stats_;
 };
 

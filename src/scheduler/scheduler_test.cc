@@ -5,12 +5,44 @@
 namespace feilun::scheduler {
 namespace {
 
-Scheduler make(SchedulerOptions options) {
-  return Scheduler(options);
-}
+constexpr MonoTime kNow{};
 
-NewSequence sequence(SequenceId id, TokenCount prompt, TokenCount output) {
-  return {.id = id, .prompt_tokens = prompt, .max_tokens = output, .allowed_tokens = output};
+/// Without a cache and without regard to time: what remains is who goes when.
+class Stage {
+ public:
+  explicit Stage(SchedulerOptions options) : scheduler_(without_cache(options)) {}
+
+  Result<> submit(NewSequence sequence) { return scheduler_.submit(std::move(sequence), kNow); }
+  const StepPlan& plan() { return plan_ = scheduler_.plan(kNow, StepCost{.fixed = 1e12}); }
+  void step_done() {
+    std::vector<int32_t> sampled;
+    for (const PlannedSlice& slice : plan_.slices) {
+      if (slice.samples) sampled.push_back(7);
+    }
+    scheduler_.step_done(sampled, kNow);
+  }
+  void step() {
+    plan();
+    step_done();
+  }
+  void end(SequenceId id) { scheduler_.end(id, FinishClass::kEnd, kNow); }
+  Scheduler& operator*() { return scheduler_; }
+  Scheduler* operator->() { return &scheduler_; }
+
+ private:
+  static SchedulerOptions without_cache(SchedulerOptions options) {
+    options.cache = CachePolicy::kOff;
+    return options;
+  }
+  Scheduler scheduler_;
+  StepPlan plan_;
+};
+
+NewSequence sequence(SequenceId id, size_t prompt, TokenCount output) {
+  return {.id = id,
+          .prompt = std::vector<int32_t>(prompt, static_cast<int32_t>(id)),
+          .max_tokens = output,
+          .allowed_tokens = output};
 }
 
 std::vector<SequenceId> ids(const StepPlan& plan) {
@@ -22,7 +54,7 @@ std::vector<SequenceId> ids(const StepPlan& plan) {
 using Ids = std::vector<SequenceId>;
 
 TEST(Scheduler, PutsADecodeBesideAnotherPromptsChunk) {
-  Scheduler scheduler = make({.block_count = 64, .prefill_chunk = 8});
+  Stage scheduler({.block_count = 64, .prefill_chunk = 8});
   ASSERT_TRUE(scheduler.submit(sequence(1, 8, 10)));
   EXPECT_TRUE(scheduler.plan().slices[0].samples);
   scheduler.step_done();
@@ -38,7 +70,7 @@ TEST(Scheduler, PutsADecodeBesideAnotherPromptsChunk) {
 }
 
 TEST(Scheduler, SharesOneStepsBudgetAmongPrompts) {
-  Scheduler scheduler = make({.block_count = 64, .prefill_chunk = 16});
+  Stage scheduler({.block_count = 64, .prefill_chunk = 16});
   for (SequenceId id = 1; id <= 4; ++id) ASSERT_TRUE(scheduler.submit(sequence(id, 6, 4)));
   const StepPlan& plan = scheduler.plan();
   ASSERT_EQ(ids(plan), (Ids{1, 2, 3}));
@@ -47,7 +79,7 @@ TEST(Scheduler, SharesOneStepsBudgetAmongPrompts) {
 }
 
 TEST(Scheduler, TakesAtMostSoManySequencesIntoAStep) {
-  Scheduler scheduler = make({.block_count = 64, .max_sequences = 2});
+  Stage scheduler({.block_count = 64, .max_sequences = 2});
   for (SequenceId id = 1; id <= 3; ++id) ASSERT_TRUE(scheduler.submit(sequence(id, 4, 2)));
   EXPECT_EQ(ids(scheduler.plan()), (Ids{1, 2}));
   scheduler.step_done();
@@ -56,20 +88,20 @@ TEST(Scheduler, TakesAtMostSoManySequencesIntoAStep) {
 }
 
 TEST(Scheduler, LetsNobodyOvertakeTheHeadOfTheQueue) {
-  Scheduler scheduler = make({.block_count = 4, .block_tokens = 4, .prefill_chunk = 64});
+  Stage scheduler({.block_count = 4, .block_tokens = 4, .prefill_chunk = 64});
   ASSERT_TRUE(scheduler.submit(sequence(1, 8, 4)));
   ASSERT_TRUE(
       scheduler.submit(sequence(2, 12, 4)));  // four blocks with its next token: none to spare beside 1
   ASSERT_TRUE(scheduler.submit(sequence(3, 1, 1)));
   EXPECT_EQ(ids(scheduler.plan()), (Ids{1}));
   scheduler.step_done();
-  EXPECT_EQ(scheduler.waiting(), 2);
+  EXPECT_EQ(scheduler->waiting(), 2);
   scheduler.end(1);
   EXPECT_EQ(ids(scheduler.plan()).front(), SequenceId{2});
 }
 
 TEST(Scheduler, RefusesWhatAllBlocksTogetherCouldNotHold) {
-  Scheduler scheduler = make({.block_count = 2, .block_tokens = 4});
+  Stage scheduler({.block_count = 2, .block_tokens = 4});
   EXPECT_TRUE(scheduler.submit(sequence(1, 5, 4)));  // the last token is sampled but needs no place
   const auto refused = scheduler.submit(sequence(2, 5, 5));
   ASSERT_FALSE(refused);
@@ -78,7 +110,7 @@ TEST(Scheduler, RefusesWhatAllBlocksTogetherCouldNotHold) {
 }
 
 TEST(Scheduler, BoundsItsQueue) {
-  Scheduler scheduler = make({.block_count = 8, .max_waiting = 2});
+  Stage scheduler({.block_count = 8, .max_waiting = 2});
   EXPECT_TRUE(scheduler.submit(sequence(1, 1, 1)));
   EXPECT_TRUE(scheduler.submit(sequence(2, 1, 1)));
   const auto refused = scheduler.submit(sequence(3, 1, 1));
@@ -89,32 +121,27 @@ TEST(Scheduler, BoundsItsQueue) {
   EXPECT_TRUE(scheduler.submit(sequence(3, 1, 1)));
 }
 
-void run_step(Scheduler& scheduler) {
-  scheduler.plan();
-  scheduler.step_done();
-}
-
 TEST(Scheduler, PreemptsTheCheapestToRedoOfThoseBehind) {
-  Scheduler scheduler = make({.block_count = 7, .block_tokens = 4, .prefill_chunk = 64});
+  Stage scheduler({.block_count = 7, .block_tokens = 4, .prefill_chunk = 64});
   ASSERT_TRUE(scheduler.submit(sequence(1, 3, 16)));
   ASSERT_TRUE(scheduler.submit(sequence(2, 11, 16)));
   ASSERT_TRUE(scheduler.submit(sequence(3, 3, 16)));
   ASSERT_TRUE(scheduler.submit(sequence(4, 7, 16)));
   EXPECT_EQ(ids(scheduler.plan()), (Ids{1, 2, 3, 4}));
   scheduler.step_done();
-  run_step(scheduler);  // now all blocks are full to the last token
+  scheduler.step();  // now all blocks are full to the last token
   const StepPlan& plan = scheduler.plan();
   EXPECT_EQ(plan.preempted, (Ids{3, 4})) << "4 tokens for the block 1 needs, 8 for that of 2";
   EXPECT_EQ(ids(plan), (Ids{1, 2}));
-  EXPECT_EQ(scheduler.preemptions(), 2u);
-  EXPECT_EQ(scheduler.waiting(), 0) << "a preempted sequence does not count for the bounded queue";
+  EXPECT_EQ(scheduler->preemptions(), 2u);
+  EXPECT_EQ(scheduler->waiting(), 0) << "a preempted sequence does not count for the bounded queue";
 }
 
 TEST(Scheduler, ComputesLostTokensAgainAndSaysSo) {
-  Scheduler scheduler = make({.block_count = 4, .block_tokens = 4, .prefill_chunk = 64});
+  Stage scheduler({.block_count = 4, .block_tokens = 4, .prefill_chunk = 64});
   ASSERT_TRUE(scheduler.submit(sequence(1, 4, 9)));
   ASSERT_TRUE(scheduler.submit(sequence(2, 4, 9)));
-  for (int step = 0; step < 5; ++step) run_step(scheduler);
+  for (int step = 0; step < 5; ++step) scheduler.step();
   EXPECT_EQ(scheduler.plan().preempted, (Ids{2}));
   scheduler.step_done();
   scheduler.end(1);
@@ -127,7 +154,7 @@ TEST(Scheduler, ComputesLostTokensAgainAndSaysSo) {
 }
 
 TEST(Scheduler, KeepsThePlaceAndTheBlocksOfASequenceAtItsAllowance) {
-  Scheduler scheduler = make({.block_count = 8, .block_tokens = 4});
+  Stage scheduler({.block_count = 8, .block_tokens = 4});
   NewSequence first = sequence(1, 4, 10);
   first.allowed_tokens = 1;
   ASSERT_TRUE(scheduler.submit(first));
@@ -136,7 +163,7 @@ TEST(Scheduler, KeepsThePlaceAndTheBlocksOfASequenceAtItsAllowance) {
   scheduler.step_done();
   EXPECT_EQ(ids(scheduler.plan()), (Ids{2}));
   scheduler.step_done();
-  scheduler.allow(1, 2);
+  scheduler->allow(1, 2);
   const StepPlan& plan = scheduler.plan();
   EXPECT_EQ(ids(plan), (Ids{1, 2}));
   EXPECT_EQ(plan.slices[0].recomputed, 0);
@@ -144,7 +171,7 @@ TEST(Scheduler, KeepsThePlaceAndTheBlocksOfASequenceAtItsAllowance) {
 }
 
 TEST(Scheduler, TakesBlocksOfASequenceAtItsAllowanceRatherThanStandStill) {
-  Scheduler scheduler = make({.block_count = 2, .block_tokens = 4});
+  Stage scheduler({.block_count = 2, .block_tokens = 4});
   NewSequence first = sequence(1, 4, 4);
   first.allowed_tokens = 1;
   ASSERT_TRUE(scheduler.submit(first));
@@ -157,7 +184,7 @@ TEST(Scheduler, TakesBlocksOfASequenceAtItsAllowanceRatherThanStandStill) {
   EXPECT_EQ(ids(plan), (Ids{2}));
   scheduler.step_done();
   scheduler.end(2);
-  scheduler.allow(1, 4);
+  scheduler->allow(1, 4);
   const StepPlan& redo = scheduler.plan();
   ASSERT_EQ(ids(redo), (Ids{1}));
   EXPECT_EQ(redo.slices[0].count, 5) << "prompt and the token it had";
@@ -166,7 +193,7 @@ TEST(Scheduler, TakesBlocksOfASequenceAtItsAllowanceRatherThanStandStill) {
 }
 
 TEST(Scheduler, StartsNothingForASequenceThatMayNotProduce) {
-  Scheduler scheduler = make({.block_count = 8});
+  Stage scheduler({.block_count = 8});
   NewSequence waiting = sequence(1, 4, 4);
   waiting.allowed_tokens = 0;
   ASSERT_TRUE(scheduler.submit(waiting));

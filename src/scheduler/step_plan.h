@@ -4,6 +4,8 @@
 #include <span>
 #include <vector>
 
+#include "scheduler/step_cost.h"
+
 namespace feilun::scheduler {
 
 /// A sequence's name, given by whoever submits it; unique among live sequences.
@@ -13,11 +15,17 @@ using SequenceId = uint64_t;
 /// token that was sampled last.
 struct PlannedSlice {
   SequenceId id = 0;
-  int64_t from = 0;      ///< position of the slice's first token in its sequence
-  int count = 0;         ///< tokens, at least one
-  int recomputed = 0;    ///< of these, how many were computed before and lost to a preemption: waste
+  int64_t from = 0;    ///< position of the slice's first token in its sequence
+  int count = 0;       ///< tokens, at least one
+  int recomputed = 0;  ///< of these, how many were computed before and lost to a preemption: waste
+  int cached = 0;  ///< prompt tokens before `from` that were found in the prefix cache since its last slice
+  bool decode = false;   ///< the one token sampled last; otherwise a chunk
   bool samples = false;  ///< the slice ends at the sequence's newest token, so its logits give the next one
   std::span<const int32_t> blocks;  ///< block table up to the slice's last token; valid until step_done()
+
+  StepWork work() const {
+    return decode ? StepWork::decode(from + 1) : StepWork::chunk(from, count, samples);
+  }
 };
 
 /// One forward pass.
