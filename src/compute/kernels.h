@@ -85,7 +85,7 @@ struct Kernels {
                      float* out);
   /// One row: scale = max|x| / 127, q = x / scale rounded to nearest even. `count` is a multiple of 32.
   void (*quantise_row)(const float* x, int64_t count, int8_t* q, float* scale, int32_t* sum);
-  /// out[i] = up[i]·gate[i] / (1 + e^−gate[i]). `count` is a multiple of 16.
+  /// out[i] = up[i]·gate[i] / (1 + e^−gate[i]). `count` is a multiple of 16; `out` may be `gate`.
   void (*swiglu)(const float* gate, const float* up, int64_t count, float* out);
   /// The same with the Gaussian error unit by its usual approximation:
   /// out[i] = up[i]·g/2·(1 + tanh(√(2/π)·(g + 0.044715·g³))), g = gate[i].

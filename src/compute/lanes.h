@@ -75,9 +75,10 @@ FEILUN_INLINE float largest_lane(F32x16 v) {
   return v[0] > v[1] ? v[0] : v[1];
 }
 FEILUN_INLINE int32_t sum_of_lanes(I32x16 v) {
-  int32_t sum = 0;
-  for (int i = 0; i < 16; ++i) sum += v[i];
-  return sum;
+  v += __builtin_shufflevector(v, v, 8, 9, 10, 11, 12, 13, 14, 15, 8, 9, 10, 11, 12, 13, 14, 15);
+  v += __builtin_shufflevector(v, v, 4, 5, 6, 7, 4, 5, 6, 7, 4, 5, 6, 7, 4, 5, 6, 7);
+  v += __builtin_shufflevector(v, v, 2, 3, 2, 3, 2, 3, 2, 3, 2, 3, 2, 3, 2, 3, 2, 3);
+  return v[0] + v[1];
 }
 
 /// 1.5·2²³: a float of this size has no bits after the point, so adding it rounds to nearest even, and the

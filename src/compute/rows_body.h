@@ -6,20 +6,31 @@
 namespace feilun::compute::FEILUN_ISA_NAMESPACE {
 namespace {
 
+/// Σ x², in four strands of sixteen lanes.
+FEILUN_INLINE float sum_of_squares(const float* x, int64_t count) {
+  F32x16 squares[4] = {};
+  int64_t i = 0;
+  for (; i + 64 <= count; i += 64) {
+    for (int strand = 0; strand < 4; ++strand) {
+      const F32x16 v = load<F32x16>(x + i + strand * 16);
+      squares[strand] += v * v;
+    }
+  }
+  for (int strand = 0; i < count; i += 16, ++strand) {
+    const F32x16 v = i + 16 <= count ? load<F32x16>(x + i) : load_part(x + i, count - i);
+    squares[strand] += v * v;
+  }
+  return sum_of_lanes((squares[0] + squares[1]) + (squares[2] + squares[3]));
+}
+
 void rms_norm(const float* x, const float* weight, float epsilon, int64_t count, float* out) {
-  F32x16 squares = {};
+  const float mean = sum_of_squares(x, count) / static_cast<float>(count);
+  const float factor = 1.0f / __builtin_sqrtf(mean + epsilon);
   int64_t i = 0;
   for (; i + 16 <= count; i += 16) {
-    const F32x16 v = load<F32x16>(x + i);
-    squares += v * v;
+    store(out + i, load<F32x16>(weight + i) * (load<F32x16>(x + i) * splat(factor)));
   }
-  if (i < count) {
-    const F32x16 v = load_part(x + i, count - i);
-    squares += v * v;
-  }
-  const float mean = sum_of_lanes(squares) / static_cast<float>(count);
-  const float factor = 1.0f / __builtin_sqrtf(mean + epsilon);
-  for (i = 0; i < count; ++i) out[i] = weight[i] * (x[i] * factor);
+  for (; i < count; ++i) out[i] = weight[i] * (x[i] * factor);
 }
 
 void layer_norm(const float* x, const float* weight, const float* bias, float epsilon, int64_t count,
@@ -102,17 +113,28 @@ void soft_cap(float* x, int64_t count, float cap) {
   std::memcpy(x + i, &capped, static_cast<size_t>(count - i) * sizeof(float));
 }
 
+/// The pair (a, b) turned by one angle.
+template <typename Number>
+FEILUN_INLINE void turn(Number& a, Number& b, Number cosine, Number sine, Number factor) {
+  const Number turned = (a * cosine - b * sine) * factor;
+  b = (a * sine + b * cosine) * factor;
+  a = turned;
+}
+
 void rotate(float* head, int64_t width, const float* cosine, const float* sine, int64_t pairs,
             bool neighbours, float factor) {
+  int64_t i = 0;
+  for (; !neighbours && i + 16 <= pairs; i += 16) {
+    auto a = load<F32x16>(head + i);
+    auto b = load<F32x16>(head + pairs + i);
+    turn(a, b, load<F32x16>(cosine + i), load<F32x16>(sine + i), splat(factor));
+    store(head + i, a);
+    store(head + pairs + i, b);
+  }
   const int64_t step = neighbours ? 2 : 1;
   const int64_t partner = neighbours ? 1 : pairs;
-  for (int64_t i = 0; i < pairs; ++i) {
-    const float a = head[i * step];
-    const float b = head[i * step + partner];
-    head[i * step] = (a * cosine[i] - b * sine[i]) * factor;
-    head[i * step + partner] = (a * sine[i] + b * cosine[i]) * factor;
-  }
-  for (int64_t i = 2 * pairs; i < width; ++i) head[i] *= factor;
+  for (; i < pairs; ++i) turn(head[i * step], head[i * step + partner], cosine[i], sine[i], factor);
+  for (i = 2 * pairs; i < width; ++i) head[i] *= factor;
 }
 
 }  // namespace

@@ -28,11 +28,16 @@ class Activations {
   int64_t stride() const { return stride_; }
   float* row(int64_t row) { return floats_.data() + row * stride_; }
   compute::QuantisedRows quantised() { return {q_.data(), scale_.data(), sum_.data()}; }
+  /// Sets `count` elements of a row from `first` on, in the forms that `reader` reads. Both are multiples of
+  /// 32 where it reads quantised ones.
+  void put(const compute::Kernels& kernels, const Linear& reader, int64_t at, int64_t first,
+           const float* from, int64_t count) {
+    if (reader.reads_floats) std::copy_n(from, count, row(at) + first);
+    if (reader.reads_quantised) quantise_from(kernels, from, at, first, count);
+  }
   /// Quantises `count` elements of a row from `first` on; both are multiples of 32, and so is the depth.
   void quantise(const compute::Kernels& kernels, int64_t at, int64_t first, int64_t count) {
-    const int64_t group = at * (depth_ / 32) + first / 32;
-    kernels.quantise_row(row(at) + first, count, q_.data() + at * depth_ + first, scale_.data() + group,
-                         sum_.data() + group);
+    quantise_from(kernels, row(at) + first, at, first, count);
   }
   void quantise(const compute::Kernels& kernels, int64_t at) { quantise(kernels, at, 0, depth_); }
   /// Copies row `from` of other activations of the same depth to row `to`.
@@ -45,6 +50,13 @@ class Activations {
   }
 
  private:
+  void quantise_from(const compute::Kernels& kernels, const float* from, int64_t at, int64_t first,
+                     int64_t count) {
+    const int64_t group = at * (depth_ / 32) + first / 32;
+    kernels.quantise_row(from, count, q_.data() + at * depth_ + first, scale_.data() + group,
+                         sum_.data() + group);
+  }
+
   int64_t depth_;
   int64_t stride_;
   compute::AlignedArray<float> floats_;

@@ -21,12 +21,10 @@ void gate_panel(const compute::Kernels& kernels, const DecoderDesign& design, co
       job.out_stride = kPanelColumns;
       kernels.matmul(job);
     }
+    activate(gate, up, count * kPanelColumns, gate);
     for (int64_t i = 0; i < count; ++i) {
-      activate(gate + i * kPanelColumns, up + i * kPanelColumns, kPanelColumns,
-               gated.row(first + i) + panel * kPanelColumns);
-      if (block.down.reads_quantised) {
-        gated.quantise(kernels, first + i, panel * kPanelColumns, kPanelColumns);
-      }
+      gated.put(kernels, block.down, first + i, panel * kPanelColumns, gate + i * kPanelColumns,
+                kPanelColumns);
     }
   }
 }
