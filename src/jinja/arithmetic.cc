@@ -85,7 +85,7 @@ Result<Value> calculate_floats(BinaryOperator op, double a, double b) {
 
 Result<Value> repeat(Heap& heap, const Value& sequence, Integer count) {
   const size_t unit =
-      sequence.is_text() ? sequence.as_text().size() : sequence.as_list().items.size() * sizeof(Value);
+      sequence.is_text() ? sequence.as_text().memory() : sequence.as_list().items.size() * sizeof(Value);
   const auto times = static_cast<uint64_t>(count < 0 ? 0 : std::min<Integer>(count, 1 << 30));
   // The budget bounds the product; asking first keeps the allocation from being made at all.
   TRY(heap.spend_memory(unit * times));
@@ -102,7 +102,7 @@ Result<Value> repeat(Heap& heap, const Value& sequence, Integer count) {
 }
 
 Result<Value> add_texts(Heap& heap, const Text& left, const Text& right) {
-  TRY(heap.spend_memory(left.size() + right.size()));
+  TRY(heap.spend_memory(left.memory() + right.memory()));
   Text sum = left;
   sum.append(right);
   return heap.text(std::move(sum));

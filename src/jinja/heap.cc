@@ -28,7 +28,7 @@ Result<void> Heap::spend_memory(uint64_t bytes) {
 }
 
 Result<Value> Heap::text(Text text) {
-  TRY(spend_memory(kObjectBytes + text.size() + text.runs().size_bytes()));
+  TRY(spend_memory(kObjectBytes + text.memory()));
   return Value(&texts_.emplace_back(std::move(text)));
 }
 

@@ -19,7 +19,7 @@ class Heap {
  public:
   struct Limits {
     uint64_t work = 10'000'000;
-    uint64_t memory_bytes = 48 << 20;
+    uint64_t memory_bytes = 24 << 20;
   };
   explicit Heap(Limits limits);
   ~Heap();

@@ -10,10 +10,16 @@
 namespace feilun::jinja {
 namespace {
 
-Result<Value> texts(Heap& heap, std::vector<Text> parts, List::Type type = List::Type::kList) {
+/// The list of what `cut` takes from a text.
+template <typename Cut>
+Result<Value> pieces(Heap& heap, bool from_right, const Cut& cut) {
   std::vector<Value> items;
-  for (Text& part : parts) items.push_back(TRY(heap.text(std::move(part))));
-  return heap.list(std::move(items), type);
+  TRY(cut([&](Text piece) -> Result<void> {
+    items.push_back(TRY(heap.text(std::move(piece))));
+    return {};
+  }));
+  if (from_right) std::ranges::reverse(items);
+  return heap.list(std::move(items));
 }
 
 size_t limit_of(int64_t count) {
@@ -32,12 +38,15 @@ template <bool from_right>
 Result<Value> split_method(Invocation& call) {
   const size_t limit = limit_of(TRY(call.integer(1, -1)));
   const Text& self = call.self.as_text();
-  // A piece costs far more than its bytes, so the budget is asked before they are cut.
-  TRY(call.heap().spend_memory(self.size()));
-  if (!call.has(0) || call.at(0).is_none()) return texts(call.heap(), split_words(self, limit, from_right));
-  const Text* separator = TRY(call.text(0));
-  if (separator->empty()) return fail(ErrorCode::kInvalidArgument, "the separator to split at is empty");
-  return texts(call.heap(), split(self, separator->bytes(), limit, from_right));
+  if (!call.has(0) || call.at(0).is_none()) {
+    TRY(call.heap().spend_memory(self.size()));  // the text without the whitespace before or after it
+    return pieces(call.heap(), from_right,
+                  [&](const TakePiece& take) { return split_words(self, limit, from_right, take); });
+  }
+  const std::string_view separator = TRY(call.text(0))->bytes();
+  if (separator.empty()) return fail(ErrorCode::kInvalidArgument, "the separator to split at is empty");
+  return pieces(call.heap(), from_right,
+                [&](const TakePiece& take) { return split(self, separator, limit, from_right, take); });
 }
 
 template <bool from_right>
@@ -47,14 +56,14 @@ Result<Value> partition(Invocation& call) {
   if (separator->empty()) return fail(ErrorCode::kInvalidArgument, "the separator to split at is empty");
   const size_t at =
       from_right ? self.bytes().rfind(separator->bytes()) : self.bytes().find(separator->bytes());
-  std::vector<Text> parts;
-  if (at == std::string_view::npos) {
-    parts = from_right ? std::vector<Text>{Text(), Text(), self} : std::vector<Text>{self, Text(), Text()};
-  } else {
-    const size_t after = at + separator->size();
-    parts = {self.slice(0, at), self.slice(at, after), self.slice(after, self.size())};
+  const bool found = at != std::string_view::npos;
+  const size_t begin = found ? at : from_right ? 0 : self.size();
+  const size_t end = found ? at + separator->size() : begin;
+  std::vector<Value> parts;
+  for (const auto& [from, to] : {std::pair{size_t{0}, begin}, {begin, end}, {end, self.size()}}) {
+    parts.push_back(TRY(call.heap().text(self.slice(from, to))));
   }
-  return texts(call.heap(), std::move(parts), List::Type::kTuple);
+  return call.heap().list(std::move(parts), List::Type::kTuple);
 }
 
 // The part of the text that start and end arguments (in characters) leave, and where it begins.
@@ -127,7 +136,7 @@ Result<Value> replace_method(Invocation& call) {
          at += old->size()) {
       ++found;
     }
-    TRY(call.heap().spend_memory(found * (replacement->size() + replacement->runs().size_bytes())));
+    TRY(call.heap().spend_memory(found * replacement->memory()));
   }
   return call.heap().text(replace(self, *old, *replacement, limit));
 }
@@ -282,8 +291,9 @@ const std::vector<Builtin>& text_methods() {
        {"keepends"},
        0,
        [](Invocation& c) -> Result<Value> {
-         TRY(c.heap().spend_memory(c.self.as_text().size()));
-         return texts(c.heap(), split_lines(c.self.as_text(), c.flag(0, false)));
+         return pieces(c.heap(), false, [&](const TakePiece& take) {
+           return split_lines(c.self.as_text(), c.flag(0, false), take);
+         });
        }},
       {"partition", {"sep"}, 1, partition<false>},
       {"rpartition", {"sep"}, 1, partition<true>},

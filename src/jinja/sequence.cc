@@ -18,8 +18,11 @@ Result<std::vector<Value>> characters(Heap& heap, const Text& text) {
   return items;
 }
 
-// The positions that a slice picks out of `length` elements.
-Result<std::vector<size_t>> picked(Heap& heap, size_t length, const SliceBounds& bounds) {
+struct Walk {
+  Integer start, stop, stride;
+};
+// The positions that a slice visits among `length` elements.
+Result<Walk> walk(size_t length, const SliceBounds& bounds) {
   const Integer step = bounds.step.value_or(1);
   if (step == 0) return fail(ErrorCode::kInvalidArgument, "the step of a slice cannot be zero");
   const auto size = static_cast<Integer>(length);
@@ -31,26 +34,32 @@ Result<std::vector<size_t>> picked(Heap& heap, size_t length, const SliceBounds&
   };
   const Integer start = resolve(bounds.start, step > 0 ? lowest : highest);
   const Integer stop = resolve(bounds.stop, step > 0 ? highest : lowest);
-  std::vector<size_t> positions;
   // A step beyond the length ends the walk at once; clamped, it cannot overflow.
-  const Integer stride = std::clamp<Integer>(step, -size - 1, size + 1);
-  TRY(heap.spend_work(length / 8));
-  for (Integer i = start; stride > 0 ? i < stop : i > stop; i += stride)
-    positions.push_back(static_cast<size_t>(i));
-  return positions;
+  return Walk{start, stop, std::clamp<Integer>(step, -size - 1, size + 1)};
+}
+
+void visit(const Walk& walk, auto&& take) {
+  for (Integer i = walk.start; walk.stride > 0 ? i < walk.stop : i > walk.stop; i += walk.stride) {
+    take(static_cast<size_t>(i));
+  }
 }
 
 Result<Value> slice_text(Heap& heap, const Text& text, const SliceBounds& bounds) {
-  std::vector<size_t> starts;
-  for (size_t at = 0; at < text.size(); at += code_point_at(text.bytes(), at).size) starts.push_back(at);
-  const std::vector<size_t> positions = TRY(picked(heap, starts.size(), bounds));
-  starts.push_back(text.size());
-  if (bounds.step.value_or(1) == 1) {
-    if (positions.empty()) return heap.text("", true);
-    return heap.text(text.slice(starts[positions.front()], starts[positions.back() + 1]));
+  const std::string_view bytes = text.bytes();
+  const size_t length = count_code_points(bytes);
+  const Walk places = TRY(walk(length, bounds));
+  if (places.stride == 1) {
+    const auto byte_of = [&](Integer i) { return byte_of_code_point(bytes, static_cast<size_t>(i)); };
+    if (places.start >= places.stop) return heap.text("", true);
+    return heap.text(text.slice(byte_of(places.start), byte_of(places.stop)));
   }
+  TRY(heap.spend_memory((length + 1) * sizeof(size_t) + text.size()));
+  std::vector<size_t> starts;
+  starts.reserve(length + 1);
+  for (size_t at = 0; at < text.size(); at += code_point_at(bytes, at).size) starts.push_back(at);
+  starts.push_back(text.size());
   Text part;
-  for (size_t position : positions) part.append(text, starts[position], starts[position + 1]);
+  visit(places, [&](size_t i) { part.append(text, starts[i], starts[i + 1]); });
   return heap.text(std::move(part));
 }
 
@@ -103,10 +112,10 @@ Result<Value> slice(Heap& heap, const Value& value, const SliceBounds& bounds) {
     return fail(ErrorCode::kInvalidArgument, "a {} cannot be sliced", type_name(value));
   }
   const auto& items = value.as_list().items;
-  const std::vector<size_t> positions = TRY(picked(heap, items.size(), bounds));
+  const Walk places = TRY(walk(items.size(), bounds));
+  TRY(heap.spend_work(items.size() / 8));
   std::vector<Value> part;
-  part.reserve(positions.size());
-  for (size_t position : positions) part.push_back(items[position]);
+  visit(places, [&](size_t i) { part.push_back(items[i]); });
   return heap.list(std::move(part), value.as_list().type);
 }
 

@@ -24,6 +24,8 @@ class Text {
 
   std::string_view bytes() const { return bytes_; }
   size_t size() const { return bytes_.size(); }
+  /// Bytes that it takes besides itself.
+  size_t memory() const { return bytes_.size() + runs_.size() * sizeof(Run); }
   bool empty() const { return bytes_.empty(); }
   std::span<const Run> runs() const { return runs_; }
   /// True when the template wrote all of it; so is the empty text.

@@ -71,17 +71,19 @@ Result<Value> indent(Invocation& call) {
   }
   const bool first = call.flag(1, false);
   const bool blank = call.flag(2, false);
+  TRY(call.heap().spend_memory(subject.size()));
   Text source = subject;
   source.append("\n", true);
-  const std::vector<Text> lines = split_lines(source, false);
   Text out;
-  for (size_t i = 0; i < lines.size(); ++i) {
-    if (i > 0) out.append("\n", true);
-    const bool indented = i == 0 ? first : blank || !lines[i].empty();
-    TRY(call.heap().spend_memory(margin.size() + lines[i].size()));
-    if (indented) out.append(margin);
-    out.append(lines[i]);
-  }
+  bool is_first = true;
+  TRY(split_lines(source, false, [&](const Text& line) -> Result<void> {
+    TRY(call.heap().spend_memory(1 + margin.size() + line.size()));
+    if (!is_first) out.append("\n", true);
+    if (is_first ? first : blank || !line.empty()) out.append(margin);
+    out.append(line);
+    is_first = false;
+    return {};
+  }));
   return call.heap().text(std::move(out));
 }
 

@@ -59,61 +59,46 @@ Text strip(const Text& text, Side side, std::optional<std::string_view> set) {
   return text.slice(begin, end);
 }
 
-std::vector<Text> split(const Text& text, std::string_view separator, size_t limit, bool from_right) {
+Result<void> split(const Text& text, std::string_view separator, size_t limit, bool from_right,
+                   const TakePiece& take) {
   const std::string_view bytes = text.bytes();
-  std::vector<Text> parts;
-  if (!from_right) {
-    size_t begin = 0;
-    while (parts.size() < limit) {
-      const size_t found = bytes.find(separator, begin);
-      if (found == bytes.npos) break;
-      parts.push_back(text.slice(begin, found));
-      begin = found + separator.size();
-    }
-    parts.push_back(text.slice(begin, bytes.size()));
-    return parts;
-  }
+  size_t begin = 0;
   size_t end = bytes.size();
-  while (parts.size() < limit && end >= separator.size()) {
-    const size_t found = bytes.rfind(separator, end - separator.size());
+  for (size_t count = 0; count < limit && end - begin >= separator.size(); ++count) {
+    const size_t found =
+        from_right ? bytes.rfind(separator, end - separator.size()) : bytes.find(separator, begin);
     if (found == bytes.npos) break;
-    parts.push_back(text.slice(found + separator.size(), end));
-    end = found;
+    const size_t after = found + separator.size();
+    TRY(take(from_right ? text.slice(after, end) : text.slice(begin, found)));
+    (from_right ? end : begin) = from_right ? found : after;
   }
-  parts.push_back(text.slice(0, end));
-  std::ranges::reverse(parts);
-  return parts;
+  return take(text.slice(begin, end));
 }
 
-std::vector<Text> split_words(const Text& text, size_t limit, bool from_right) {
-  std::vector<Text> parts;
+Result<void> split_words(const Text& text, size_t limit, bool from_right, const TakePiece& take) {
   const Side near = from_right ? Side::kRight : Side::kLeft;
   Text rest = strip(text, near);
   // Word borders are found once; the unsplit rest is what lies beyond the last of them.
   const std::string_view view = rest.bytes();
   size_t begin = 0;
   size_t end = view.size();
-  while (begin < end && parts.size() < limit) {
+  for (size_t count = 0; begin < end && count < limit; ++count) {
     size_t at = from_right ? end : begin;
     const auto next = [&] { return from_right ? code_point_before(view, at) : code_point_at(view, at); };
     const auto inside = [&] { return from_right ? at > begin : at < end; };
     const auto step = [&](size_t size) { at = from_right ? at - size : at + size; };
     while (inside() && !is_space(next().value)) step(next().size);
-    parts.push_back(from_right ? rest.slice(at, end) : rest.slice(begin, at));
+    TRY(take(from_right ? rest.slice(at, end) : rest.slice(begin, at)));
     while (inside() && is_space(next().value)) step(next().size);
     (from_right ? end : begin) = at;
   }
-  if (begin < end) {
-    const Text last = rest.slice(begin, end);
-    parts.push_back(from_right ? strip(last, Side::kRight) : last);
-  }
-  if (from_right) std::ranges::reverse(parts);
-  return parts;
+  if (begin == end) return {};
+  const Text last = rest.slice(begin, end);
+  return take(from_right ? strip(last, Side::kRight) : last);
 }
 
-std::vector<Text> split_lines(const Text& text, bool keep_ends) {
+Result<void> split_lines(const Text& text, bool keep_ends, const TakePiece& take) {
   const std::string_view bytes = text.bytes();
-  std::vector<Text> lines;
   size_t begin = 0;
   for (size_t at = 0; at < bytes.size();) {
     const CodePoint c = code_point_at(bytes, at);
@@ -123,11 +108,10 @@ std::vector<Text> split_lines(const Text& text, bool keep_ends) {
                         c.value == 0x85 || c.value == 0x2028 || c.value == 0x2029;
     if (!breaks) continue;
     if (c.value == '\r' && starts_with_at(bytes, at, "\n")) ++at;
-    lines.push_back(text.slice(begin, keep_ends ? at : line_end));
+    TRY(take(text.slice(begin, keep_ends ? at : line_end)));
     begin = at;
   }
-  if (begin < bytes.size()) lines.push_back(text.slice(begin, bytes.size()));
-  return lines;
+  return begin < bytes.size() ? take(text.slice(begin, bytes.size())) : Result<void>();
 }
 
 Text replace(const Text& text, const Text& old, const Text& replacement, size_t limit) {

@@ -1,10 +1,11 @@
 #pragma once
 
+#include <functional>
 #include <limits>
 #include <optional>
 #include <string_view>
-#include <vector>
 
+#include "base/result.h"
 #include "jinja/text.h"
 
 namespace feilun::jinja {
@@ -16,11 +17,16 @@ enum class Side : uint8_t { kBoth, kLeft, kRight };
 Text strip(const Text& text, Side side, std::optional<std::string_view> set = std::nullopt);
 
 inline constexpr size_t kUnlimited = std::numeric_limits<size_t>::max();
-/// Splits at a separator that is not empty, at most `limit` times, from the left or from the right.
-std::vector<Text> split(const Text& text, std::string_view separator, size_t limit, bool from_right);
+/// Takes the pieces of a text one by one: they may need far more memory than the text, and an error ends the
+/// cutting before they do.
+using TakePiece = std::function<Result<void>(Text piece)>;
+/// Splits at a separator that is not empty, at most `limit` times; from the right, the last piece comes
+/// first.
+Result<void> split(const Text& text, std::string_view separator, size_t limit, bool from_right,
+                   const TakePiece& take);
 /// Splits at runs of whitespace; no piece is empty.
-std::vector<Text> split_words(const Text& text, size_t limit, bool from_right);
-std::vector<Text> split_lines(const Text& text, bool keep_ends);
+Result<void> split_words(const Text& text, size_t limit, bool from_right, const TakePiece& take);
+Result<void> split_lines(const Text& text, bool keep_ends, const TakePiece& take);
 Text replace(const Text& text, const Text& old, const Text& replacement, size_t limit);
 
 Text upper(const Text& text);
