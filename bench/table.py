@@ -28,3 +28,30 @@ def report(rows, json_path=None):
     if json_path:
         with open(json_path, "w") as file:
             json.dump(rows, file, indent=1)
+
+
+def medians(figures):
+    """figure → contestant → median over the rounds so far."""
+    return {figure: {name: statistics.median(values) for name, values in by_contestant.items()}
+            for figure, by_contestant in figures.values.items()}
+
+
+def print_all(figures):
+    """All contestants side by side: feilun first, each peer followed by feilun's ratio to it."""
+    rows = medians(figures)
+    peers = list(dict.fromkeys(name for row in rows.values() for name in row if name != "feilun"))
+    print("| figure | feilun | " + " | ".join(f"{peer} | ×" for peer in peers) + " |")
+    print("|---|---|" + "---|---|" * len(peers))
+    for figure, row in rows.items():
+        cells = [figure, f"{row['feilun']:.1f}"]
+        for peer in peers:
+            cells += [f"{row[peer]:.1f}", f"{row['feilun'] / row[peer]:.2f}"] if row.get(peer) else ["", ""]
+        print("| " + " | ".join(cells) + " |")
+
+
+def write_all(figures, path, **facts):
+    """Everything measured so far, so that a run that is cut keeps its rows."""
+    if path:
+        with open(path, "w") as file:
+            json.dump({**facts, "medians": medians(figures), "rounds": figures.values}, file, indent=1,
+                      ensure_ascii=False)

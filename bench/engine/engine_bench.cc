@@ -1,106 +1,143 @@
-// Tokens per second of feilun's engine on one GGUF: prefill of one prompt, then decode of 1…N sequences side
-// by side, through the public Engine (scheduler, sampling and text included). Prints a JSON object a line.
+// Tokens per second of feilun's engine on one GGUF through its public interface: scheduler, greedy sampling
+// and text are in the time. The rows are those of row.h.
 //
-//   engine_bench MODEL.gguf THREADS PREFILL_TOKENS DECODE_TOKENS SEQUENCES…
+//   engine_bench MODEL THREADS STEPS [ROW…]      STEPS: tokens a sequence in the rows stream and decode
+//
+// A decode row begins when every sequence has had its first token and ends when STEPS tokens a sequence have
+// come since; then all are cancelled, so that the batch is full in the whole of the measured time.
 #include <fmt/format.h>
 
+#include <chrono>
 #include <condition_variable>
 #include <cstdlib>
 #include <mutex>
-#include <string>
-#include <vector>
 
+#include "compute/isa.h"
 #include "engine/engine.h"
+#include "row.h"
 
 using namespace feilun;
 
 namespace {
 
-using Seconds = std::chrono::duration<double>;
+using Clock = std::chrono::steady_clock;
+constexpr int kContext = 4096;
+constexpr int kPrefillChunk = 512;
+constexpr int kSequencesMax = 64;
 
-/// Waits until a number of generations have ended; remembers when the last first token came.
-class Finish {
+/// Follows some generations from submission to their end. Events come on the engine's thread.
+class Progress {
  public:
-  explicit Finish(int count) : running_(count), waiting_for_first_(count) {}
+  Progress(int sequences, int steps) : live_(sequences), unstarted_(sequences), wanted_(sequences * steps) {}
+
   void take(const engine::GenerationEvent& event) {
     const std::lock_guard lock(mutex_);
-    if (event.usage.output == 1 && !event.tokens.empty() && --waiting_for_first_ == 0) {
-      all_started_ = std::chrono::steady_clock::now();
+    const auto now = Clock::now();
+    const int tokens = static_cast<int>(event.tokens.size());
+    if (unstarted_ == 0 && wanted_ > 0 && (wanted_ -= tokens) <= 0) {
+      extra_ = -wanted_;
+      reached_ = now;
     }
-    if (event.finish && --running_ == 0) done_.notify_all();
+    if (tokens > 0 && event.usage.output == tokens && --unstarted_ == 0) started_ = now;
+    if (event.finish && --live_ == 0) ended_ = true;
+    if (event.finish == engine::FinishReason::kFailed) error_ = event.error.message;
+    changed_.notify_all();
   }
-  std::chrono::steady_clock::time_point wait() {
+
+  /// When every sequence had its first token.
+  Clock::time_point wait_for_start() {
     std::unique_lock lock(mutex_);
-    done_.wait(lock, [this] { return running_ == 0; });
-    return all_started_;
+    changed_.wait(lock, [this] { return unstarted_ == 0 || ended_; });
+    return started_;
   }
+  /// When the wanted tokens had come; with how many more than wanted.
+  std::pair<Clock::time_point, int> wait_for_tokens() {
+    std::unique_lock lock(mutex_);
+    changed_.wait(lock, [this] { return wanted_ <= 0 || ended_; });
+    return {reached_, extra_};
+  }
+  void wait_for_end() {
+    std::unique_lock lock(mutex_);
+    changed_.wait(lock, [this] { return ended_; });
+  }
+  const std::string& error() const { return error_; }
 
  private:
   std::mutex mutex_;
-  std::condition_variable done_;
-  int running_;
-  int waiting_for_first_;
-  std::chrono::steady_clock::time_point all_started_;
+  std::condition_variable changed_;
+  int live_;
+  int unstarted_;
+  int wanted_;
+  int extra_ = 0;
+  bool ended_ = false;
+  Clock::time_point started_;
+  Clock::time_point reached_;
+  std::string error_;
 };
 
-engine::Generation generation(int index, int prompt_tokens, int output_tokens) {
+engine::Generation generation(const bench::Row& row, int turn, int sequence) {
   engine::Generation generation;
-  generation.id = fmt::format("bench-{}", index);
-  for (int i = 0; i < prompt_tokens; ++i) generation.prompt.push_back(1000 + (i * 7 + index * 31) % 5000);
-  generation.max_tokens = generation.allowed_tokens = output_tokens;
+  generation.id = fmt::format("bench-{}-{}", turn, sequence);
+  generation.prompt = bench::prompt(turn, sequence, row.prompt_tokens());
+  generation.max_tokens = generation.allowed_tokens = row.decodes() ? kContext - row.prompt_tokens() : 1;
   generation.sampling.temperature = 0;
   generation.sampling.ignore_eos = true;
   return generation;
 }
 
-struct Times {
-  double prefill_seconds = 0;
-  double decode_seconds = 0;
-};
+[[noreturn]] void stop(const std::string& why) {
+  fmt::print(stderr, "{}\n", why);
+  std::exit(1);
+}
 
-Times run(engine::Engine& engine, int sequences, int prompt_tokens, int output_tokens) {
-  Finish finish(sequences);
-  const auto start = std::chrono::steady_clock::now();
+double seconds_between(Clock::time_point start, Clock::time_point end) {
+  return std::chrono::duration<double>(end - start).count();
+}
+
+double measure(engine::Engine& engine, const bench::Row& row, int turn, int steps) {
+  const int sequences = row.sequences();
+  Progress progress(sequences, row.decodes() ? steps : 0);
+  const auto submitted = Clock::now();
+  std::vector<std::string> ids;
   for (int i = 0; i < sequences; ++i) {
-    auto submitted = engine.submit(generation(i, prompt_tokens, output_tokens),
-                                   [&finish](const engine::GenerationEvent& event) { finish.take(event); });
-    if (!submitted) {
-      fmt::print(stderr, "{}\n", submitted.error().message);
-      std::exit(1);
-    }
+    auto next = generation(row, turn, i);
+    ids.push_back(next.id);
+    const auto taken = engine.submit(
+        std::move(next), [&progress](const engine::GenerationEvent& event) { progress.take(event); });
+    if (!taken) stop(taken.error().message);
   }
-  const auto first = finish.wait();
-  const auto end = std::chrono::steady_clock::now();
-  return {Seconds(first - start).count(), Seconds(end - first).count()};
+  const auto started = progress.wait_for_start();
+  double rate = row.prompt_tokens() / seconds_between(submitted, started);
+  if (row.decodes()) {
+    const auto [reached, extra] = progress.wait_for_tokens();
+    rate = (sequences * steps + extra) / seconds_between(started, reached);
+    for (const std::string& id : ids) engine.cancel(id);
+  }
+  progress.wait_for_end();
+  if (!progress.error().empty()) stop(progress.error());
+  return rate;
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
-  if (argc < 6) {
-    fmt::print(stderr, "usage: engine_bench MODEL.gguf THREADS PREFILL_TOKENS DECODE_TOKENS SEQUENCES...\n");
-    return 2;
-  }
-  const int threads = std::atoi(argv[2]), prefill = std::atoi(argv[3]), decode = std::atoi(argv[4]);
+  if (argc < 4) stop("usage: engine_bench MODEL THREADS STEPS [ROW...]");
+  const int steps = std::atoi(argv[3]);
   engine::EngineOptions options;
-  options.threads = threads;
-  options.context = prefill + 256;
-  options.prefill_chunk = 512;
-  options.kv_memory_bytes = 4LL << 30;
+  options.threads = std::atoi(argv[2]);
+  options.context = kContext;
+  options.prefill_chunk = kPrefillChunk;
+  options.max_sequences = kSequencesMax;
+  options.kv_memory_bytes = 2LL << 30;
+  const auto isa = compute::choose_isa();
+  if (!isa) stop(isa.error().message);
   auto file = model::open_model(argv[1]);
   auto engine = file ? engine::Engine::start(std::move(*file), options) : std::unexpected(file.error());
-  if (!engine) {
-    fmt::print(stderr, "{}\n", engine.error().message);
-    return 1;
-  }
-  run(**engine, 1, 64, 4);  // touches every page once
-  fmt::print("{{\"figure\":\"prefill {}\",\"tokens_per_second\":{:.2f}}}\n", prefill,
-             prefill / run(**engine, 1, prefill, 1).prefill_seconds);
-  for (int i = 5; i < argc; ++i) {
-    const int sequences = std::atoi(argv[i]);
-    const Times times = run(**engine, sequences, 64, decode);
-    fmt::print("{{\"figure\":\"decode {}\",\"tokens_per_second\":{:.2f}}}\n", sequences,
-               sequences * (decode - 1) / times.decode_seconds);
-  }
-  return 0;
+  if (!engine) stop(engine.error().message);
+  measure(**engine, {bench::Row::Kind::kDecode, 2}, 0, 4);  // touches every page once
+  const std::string about = fmt::format("feilun, {} kernels, {} threads, chunks of {}, KV cache bf16",
+                                        compute::isa_name(*isa), options.threads, options.prefill_chunk);
+  return bench::answer_rows(argc, argv, 4, about, [&](const bench::Row& row, int turn) {
+    return measure(**engine, row, turn, steps);
+  });
 }

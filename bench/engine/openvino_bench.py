@@ -1,0 +1,104 @@
+"""Tokens per second of OpenVINO GenAI's continuous batching on a model directory. The rows are row.h's.
+
+    openvino_bench.py MODEL_DIRECTORY THREADS STEPS [ROW…]
+
+A Python loop calls step(), in which the plan, the forward pass and greedy sampling of all sequences run in C++.
+Its best setting here: one stream of THREADS threads with the latency hint, KV cache in u8, prompts of up to 512
+tokens a step. $OPENVINO_BENCH may try others, as in '{"KV_CACHE_PRECISION": "bf16"}'.
+"""
+import json
+import os
+import sys
+import time
+
+import numpy
+import openvino
+import openvino_genai
+
+PROPERTIES = {"PERFORMANCE_HINT": "LATENCY", "NUM_STREAMS": 1, "ENABLE_HYPER_THREADING": False}
+CONTEXT = 4096
+
+
+def prompt(turn, sequence, tokens):
+    """The prompts of row.h."""
+    state, mask, ids = turn * 1_000_003 + sequence * 7919 + 1, (1 << 64) - 1, []
+    for _ in range(tokens):
+        state = (state * 6364136223846793005 + 1442695040888963407) & mask
+        ids.append(1000 + (state >> 33) % 90_000)
+    return openvino.Tensor(numpy.array([ids], dtype=numpy.int64))
+
+
+def tokens_waiting(handle):
+    made = 0
+    while handle.can_read():
+        made += sum(len(output.generated_ids) for output in handle.read().values())
+    return made
+
+
+class Contest:
+    def __init__(self, path, threads):
+        scheduler = openvino_genai.SchedulerConfig()
+        scheduler.cache_size = 2
+        scheduler.max_num_batched_tokens = 512
+        scheduler.max_num_seqs = 64
+        scheduler.dynamic_split_fuse = True
+        scheduler.enable_prefix_caching = False
+        properties = {**PROPERTIES, **json.loads(os.environ.get("OPENVINO_BENCH", "{}"))}
+        self.about = (f"OpenVINO GenAI {openvino_genai.__version__}, {threads} threads, {properties}, continuous "
+                      "batching, 512 tokens a step, ISA by oneDNN at run time")
+        self.pipeline = openvino_genai.ContinuousBatchingPipeline(
+            path, scheduler, "CPU", {**properties, "INFERENCE_NUM_THREADS": threads})
+        self.requests = 0
+
+    def submit(self, ids, tokens):
+        config = openvino_genai.GenerationConfig()
+        config.max_new_tokens = config.min_new_tokens = tokens
+        config.ignore_eos = True
+        config.do_sample = False
+        self.requests += 1
+        return self.pipeline.add_request(self.requests, ids, config)
+
+    def finish(self, handles):
+        for handle in handles:
+            handle.cancel()
+        while self.pipeline.has_non_finished_requests():
+            self.pipeline.step()
+
+    def measure(self, kind, count, turn, steps):
+        sequences = count if kind == "decode" else 1
+        length = 64 if kind == "decode" else count
+        prompts = [prompt(turn, i, length) for i in range(sequences)]
+        start = time.perf_counter()
+        handles = [self.submit(ids, 1 if kind == "prefill" else CONTEXT - length) for ids in prompts]
+        while not all(handle.can_read() for handle in handles):
+            self.pipeline.step()
+        started = time.perf_counter()
+        if kind == "prefill":
+            self.finish(handles)
+            return length / (started - start)
+        # From here on every sequence has its first token, and each step gives each sequence one more.
+        for _ in range(steps):
+            self.pipeline.step()
+        seconds = time.perf_counter() - started
+        made = min(map(tokens_waiting, handles))
+        if made <= steps:
+            sys.exit(f"{steps} steps gave a sequence {made} tokens")
+        self.finish(handles)
+        return sequences * steps / seconds
+
+
+def main():
+    path, threads, steps, rows = sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), sys.argv[4:]
+    contest = Contest(path, threads)
+    contest.measure("decode", 2, 0, 4)
+    print(json.dumps({"ready": contest.about}), flush=True)
+    for turn, row in enumerate(rows or (line.strip() for line in sys.stdin), 1):
+        kind, count = row.split(":")
+        rate = contest.measure(kind, int(count), turn, steps)
+        print(json.dumps({"row": row, "tokens_per_second": round(rate, 2)}), flush=True)
+    del contest
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    main()
