@@ -64,7 +64,8 @@ class BatchedEmbeddings final : public EmbeddingEngine {
   std::vector<Place> plan();
   void pass(const std::vector<Place>& places);
   void store(const std::vector<Place>& places, std::span<const float> vectors);
-  void attribute(const std::vector<Place>& places, std::chrono::nanoseconds measured);
+  void attribute(const std::vector<Place>& places, const model::EncodedPass& made,
+                 std::chrono::nanoseconds measured);
   Jobs take_ended();
   void deliver(Jobs ended);
 
@@ -131,14 +132,24 @@ std::vector<Place> BatchedEmbeddings::plan() {
   return places;
 }
 
-/// Without memory for it, the jobs of the pass fail and the engine goes on.
+/// Ends early when all jobs of the pass are cancelled. Without memory for it they fail, and the engine goes
+/// on.
 void BatchedEmbeddings::pass(const std::vector<Place>& places) {
   try {
     std::vector<std::span<const TokenId>> inputs;
-    for (const Place& place : places) inputs.push_back(place.tokens());
+    std::vector<LiveJob*> jobs;
+    for (const Place& place : places) {
+      inputs.push_back(place.tokens());
+      jobs.push_back(place.job);
+    }
     const auto begin = std::chrono::steady_clock::now();
-    store(places, encoder_->vectors(inputs));
-    attribute(places, std::chrono::steady_clock::now() - begin);
+    const model::EncodedPass made = encoder_->run(inputs, [&] { return queue_.wants_any(jobs); });
+    if (made.vectors.empty()) {
+      for (LiveJob* job : jobs) job->result.finish = FinishReason::kCancelled;
+    } else {
+      store(places, made.vectors);
+    }
+    attribute(places, made, std::chrono::steady_clock::now() - begin);
   } catch (const std::bad_alloc&) {
     for (const Place& place : places) {
       EmbeddingResult& result = place.job->result;
@@ -166,11 +177,13 @@ void BatchedEmbeddings::store(const std::vector<Place>& places, std::span<const 
   }
 }
 
-void BatchedEmbeddings::attribute(const std::vector<Place>& places, std::chrono::nanoseconds measured) {
+void BatchedEmbeddings::attribute(const std::vector<Place>& places, const model::EncodedPass& made,
+                                  std::chrono::nanoseconds measured) {
   std::vector<LiveJob*> jobs;
   std::vector<StepLoad> loads;
   std::vector<int> tokens;
   scheduler::StepWork all;
+  int64_t left = made.tokens;
   for (const Place& place : places) {
     const auto known = std::ranges::find(jobs, place.job) - jobs.begin();
     if (known == static_cast<ptrdiff_t>(jobs.size())) {
@@ -178,14 +191,15 @@ void BatchedEmbeddings::attribute(const std::vector<Place>& places, std::chrono:
       loads.emplace_back();
       tokens.emplace_back();
     }
-    const auto count = static_cast<int>(place.tokens().size());
+    const auto count = static_cast<int>(std::min<int64_t>(left, std::ssize(place.tokens())));
+    left -= count;
     const auto work = scheduler::StepWork::chunk(0, count, true);
     loads[static_cast<size_t>(known)].useful += work;
     tokens[static_cast<size_t>(known)] += count;
     all += work;
   }
   const StepShares shares = share_step(measured, loads, step_cost_.cost());
-  step_cost_.observe(all, measured);
+  if (!made.vectors.empty()) step_cost_.observe(all, measured);
   StepTrace trace{.step = ++stats_.steps, .duration = measured};
   for (size_t i = 0; i < jobs.size(); ++i) {
     jobs[i]->result.usage.prompt_computed += tokens[i];
@@ -198,11 +212,11 @@ void BatchedEmbeddings::attribute(const std::vector<Place>& places, std::chrono:
   if (options_.on_step) options_.on_step(trace);
 }
 
-/// Jobs of which no input is left, or whose vectors would be worth nothing.
+/// Jobs of which no input is left, or whose vectors nobody will get.
 Jobs BatchedEmbeddings::take_ended() {
   Jobs ended;
   for (auto& job : jobs_) {
-    if (job->taken_whole() || job->result.finish == FinishReason::kFailed) ended.push_back(std::move(job));
+    if (job->taken_whole() || job->result.finish != FinishReason::kStop) ended.push_back(std::move(job));
   }
   std::erase(jobs_, nullptr);
   return ended;

@@ -48,12 +48,13 @@ class EmbeddingEngine {
   /// bounds the live jobs. A window of more than the model's own is the model's own; one that was not asked
   /// for is as long as `kv_memory_bytes` allows.
   static Result<std::unique_ptr<EmbeddingEngine>> start(model::ModelFile file, EngineOptions options);
-  virtual ~EmbeddingEngine() = default;  ///< cancels what waits and joins the thread
+  virtual ~EmbeddingEngine() = default;  ///< cancels all jobs and joins the thread
 
   /// kInvalidArgument, kContextLengthExceeded (message with both numbers), kOverloaded or kConflict (the id
   /// is live); then the sink hears nothing.
   virtual Result<> submit(EmbeddingJob job, EmbeddingSink sink) = 0;
-  /// Takes effect after the running pass, whose inputs count as computed. Unknown ids are ignored.
+  /// Takes effect after the running pass, or, when no other job waits for that, at its next chunk of tokens
+  /// or layer; what went through the whole model counts as computed. Unknown ids are ignored.
   virtual void cancel(std::string_view id) = 0;
 
   /// The tokens of a text as the model wants it framed.

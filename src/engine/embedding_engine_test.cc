@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <cmath>
 #include <future>
 #include <latch>
@@ -25,26 +26,36 @@ model::ModelFile tiny_bert() {
 }
 
 /// An encoder whose passes run when the test lets them. The vector of an input is (its first token, 1) and
-/// zeros; token 13 breaks it, token 14 finds no memory.
+/// zeros; token 13 breaks it, token 14 finds no memory, token 15 takes a thousand million chunks of which the
+/// first has one token.
 class GatedEncoder final : public model::Encoder {
  public:
-  GatedEncoder(std::counting_semaphore<>& gate, int width) : gate_(gate), width_(width) {}
+  GatedEncoder(std::counting_semaphore<>& gate, std::atomic<int>& chunks, int width)
+      : gate_(gate), chunks_(chunks), width_(width) {}
   int width() const override { return width_; }
-  std::span<const float> vectors(std::span<const std::span<const TokenId>> inputs) override {
+  model::EncodedPass run(std::span<const std::span<const TokenId>> inputs,
+                         const model::GoOn& go_on) override {
     gate_.acquire();
     vectors_.clear();
+    int64_t tokens = 0;
     for (const auto& input : inputs) {
       if (input.front() == 14) throw std::bad_alloc();
+      for (int i = 0; input.front() == 15 && i < 1'000'000'000; ++i) {
+        if (!go_on()) return {.tokens = tokens + 1};
+        ++chunks_;
+      }
+      tokens += static_cast<int64_t>(input.size());
       const auto first = static_cast<float>(input.front());
       vectors_.push_back(input.front() == 13 ? std::numeric_limits<float>::quiet_NaN() : first);
       vectors_.push_back(1);
       vectors_.resize(vectors_.size() + static_cast<size_t>(width_ - 2));
     }
-    return vectors_;
+    return {.vectors = vectors_, .tokens = tokens};
   }
 
  private:
   std::counting_semaphore<>& gate_;
+  std::atomic<int>& chunks_;
   const int width_;
   std::vector<float> vectors_;
 };
@@ -58,8 +69,8 @@ class EmbeddingEngineTest : public ::testing::Test {
       for (const auto& row : trace.rows) text += fmt::format("{}:{} ", row.id, row.prompt_tokens);
       passes_.push_back(text);
     };
-    engine_ =
-        make_embedding_engine(tiny_bert(), std::make_unique<GatedEncoder>(gate_, width), std::move(options));
+    engine_ = make_embedding_engine(tiny_bert(), std::make_unique<GatedEncoder>(gate_, chunks_, width),
+                                    std::move(options));
   }
   ~EmbeddingEngineTest() override { gate_.release(1000); }
 
@@ -83,7 +94,12 @@ class EmbeddingEngineTest : public ::testing::Test {
     return passes_;
   }
 
+  void wait_for_chunks(int more) {
+    for (const int until = chunks_ + more; chunks_ < until;) std::this_thread::yield();
+  }
+
   std::counting_semaphore<> gate_{0};
+  std::atomic<int> chunks_ = 0;
   std::mutex mutex_;
   std::vector<std::string> passes_;
   std::unique_ptr<EmbeddingEngine> engine_;
@@ -147,6 +163,44 @@ TEST_F(EmbeddingEngineTest, CancelledOnTheWayCostsWhatWasComputed) {
   EXPECT_GE(result.usage.prompt_computed, 6);
   EXPECT_LE(result.usage.prompt_computed, 8);
   EXPECT_EQ(engine_->stats().prompt_tokens, result.usage.prompt_computed);
+}
+
+TEST_F(EmbeddingEngineTest, APassThatNobodyWaitsForEndsOnItsWay) {
+  start({});
+  auto long_job = submit("long", {{15, 15, 15}});
+  open(1);
+  wait_for_chunks(1);
+  engine_->cancel("long");
+  const EmbeddingResult result = long_job.get();
+  EXPECT_EQ(result.finish, FinishReason::kCancelled);
+  EXPECT_EQ(result.usage.prompt_computed, 1) << "what went through the model is counted, and no more";
+  EXPECT_EQ(engine_->stats().prompt_tokens, 1);
+  open(1);
+  EXPECT_EQ(submit("next", {{5}}).get().finish, FinishReason::kStop);
+}
+
+TEST_F(EmbeddingEngineTest, APassGoesOnForTheOneWhoWaits) {
+  start({});
+  auto held = occupy();
+  auto a = submit("a", {{5, 5}});
+  auto b = submit("b", {{15, 15, 15}});
+  open(2);
+  wait_for_chunks(1);
+  engine_->cancel("a");
+  wait_for_chunks(1000);
+  engine_->cancel("b");
+  EXPECT_EQ(a.get().usage.prompt_computed, 2);
+  EXPECT_EQ(b.get().usage.prompt_computed, 1);
+  EXPECT_THAT(passes(), ElementsAre("held:1 ", "a:2 b:1 "));
+}
+
+TEST_F(EmbeddingEngineTest, StoppingEndsTheRunningPass) {
+  start({});
+  auto long_job = submit("long", {{15}});
+  open(1);
+  wait_for_chunks(1);
+  engine_.reset();
+  EXPECT_EQ(long_job.get().finish, FinishReason::kCancelled);
 }
 
 TEST_F(EmbeddingEngineTest, TheQueueIsBoundedInJobsAndInTokens) {

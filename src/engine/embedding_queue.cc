@@ -80,4 +80,9 @@ void EmbeddingQueue::forget(const std::vector<std::unique_ptr<LiveJob>>& ended, 
   }
 }
 
+bool EmbeddingQueue::wants_any(std::span<LiveJob* const> jobs) const {
+  const std::lock_guard lock(mutex_);
+  return !closed_ && !std::ranges::all_of(jobs, &LiveJob::cancelled);
+}
+
 }  // namespace feilun::engine

@@ -4,6 +4,7 @@
 #include <deque>
 #include <memory>
 #include <mutex>
+#include <span>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -54,6 +55,8 @@ class EmbeddingQueue {
   bool refresh(std::deque<std::unique_ptr<LiveJob>>& jobs, std::vector<std::unique_ptr<LiveJob>>& cancelled);
   /// Jobs that have ended: their ids may be used again. Called before their sinks.
   void forget(const std::vector<std::unique_ptr<LiveJob>>& ended, const EngineStats& stats);
+  /// False once all of these jobs are cancelled, or the queue is closed.
+  bool wants_any(std::span<LiveJob* const> jobs) const;
 
  private:
   const EmbeddingBounds most_;

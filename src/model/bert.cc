@@ -62,15 +62,16 @@ Result<> BertEncoder::reserve(const EncoderOptions& options) {
   return widened_.reserve(rows);
 }
 
-std::span<const float> BertEncoder::vectors(std::span<const std::span<const TokenId>> inputs) {
+EncodedPass BertEncoder::run(std::span<const std::span<const TokenId>> inputs, const GoOn& go_on) {
   arrange(inputs);
   embed();
   for (size_t i = 0; i < weights_.layers.size(); ++i) {
+    if (!go_on()) return {};
     const bool last = i + 1 == weights_.layers.size();
     attention(weights_.layers[i]);
     feed_forward(weights_.layers[i], last ? nullptr : &weights_.layers[i + 1]);
   }
-  return pooled();
+  return {.vectors = pooled(), .tokens = row_count()};
 }
 
 void BertEncoder::arrange(std::span<const std::span<const TokenId>> inputs) {

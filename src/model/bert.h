@@ -30,7 +30,7 @@ class BertEncoder final : public Encoder {
   static compute::KvShape kv_shape(const Hyperparameters& shape);
 
   int width() const override { return shape_.hidden; }
-  std::span<const float> vectors(std::span<const std::span<const TokenId>> inputs) override;
+  EncodedPass run(std::span<const std::span<const TokenId>> inputs, const GoOn& go_on) override;
 
  private:
   /// One text among the rows of a pass.

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <span>
 
@@ -20,6 +21,17 @@ struct EncoderOptions {
   int64_t pass_inputs = 64;
 };
 
+/// Asked on the way through a pass, between layers or chunks of tokens: false ends it there.
+using GoOn = std::function<bool()>;
+
+/// What a pass has made.
+struct EncodedPass {
+  /// width() floats for each input, in order, valid until the next pass; none when the pass was ended. Of
+  /// length one, except where the model itself gives no direction: numbers that are not finite, or zeros.
+  std::span<const float> vectors;
+  int64_t tokens = 0;  ///< that went through the whole model, counted from the first input's first
+};
+
 /// A model that turns texts into vectors. One thread at a time.
 ///
 /// An input's vector depends on its own tokens alone, bit for bit, not on the other inputs of a pass.
@@ -28,10 +40,12 @@ class Encoder {
   virtual ~Encoder() = default;
   /// Of a vector.
   virtual int width() const = 0;
-  /// Runs all inputs in one pass; each has at least one token, all of the vocabulary. Their vectors, width()
-  /// floats each, in order, valid until the next call; of length one, except where the model itself gives no
-  /// direction: numbers that are not finite, or zeros.
-  virtual std::span<const float> vectors(std::span<const std::span<const TokenId>> inputs) = 0;
+  /// Runs all inputs in one pass; each has at least one token, all of the vocabulary.
+  virtual EncodedPass run(std::span<const std::span<const TokenId>> inputs, const GoOn& go_on) = 0;
+  /// The vectors of a pass that nothing ends.
+  std::span<const float> vectors(std::span<const std::span<const TokenId>> inputs) {
+    return run(inputs, [] { return true; }).vectors;
+  }
 };
 
 /// Loads the weights of a file that embeds, and reserves what its passes need. kUnsupported for a shape

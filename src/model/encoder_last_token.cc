@@ -40,17 +40,20 @@ LastTokenEncoder::LastTokenEncoder(const ModelFile& file, const EncoderOptions& 
   for (int32_t block = 0; block < cache_.blocks(); ++block) block_numbers_.push_back(block);
 }
 
-std::span<const float> LastTokenEncoder::vectors(std::span<const std::span<const TokenId>> inputs) {
+EncodedPass LastTokenEncoder::run(std::span<const std::span<const TokenId>> inputs, const GoOn& go_on) {
   input_ = read_ = block_ = 0;
   vectors_.clear();
+  int64_t tokens = 0;
   while (input_ < inputs.size()) {
+    if (!go_on()) return {.tokens = tokens};
     const std::vector<DecoderSlice> slices = next_slices(inputs);
     const std::span<const float> states = decoder_->states(slices, cache_);
     vectors_.insert(vectors_.end(), states.begin(), states.end());
+    for (const DecoderSlice& slice : slices) tokens += static_cast<int64_t>(slice.tokens.size());
   }
   const auto width = static_cast<size_t>(hidden_);
   for (size_t i = 0; i < inputs.size(); ++i) scale_to_unit_length({vectors_.data() + i * width, width});
-  return vectors_;
+  return {.vectors = vectors_, .tokens = tokens};
 }
 
 std::vector<DecoderSlice> LastTokenEncoder::next_slices(std::span<const std::span<const TokenId>> inputs) {

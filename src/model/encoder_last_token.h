@@ -19,7 +19,7 @@ class LastTokenEncoder final : public Encoder {
   static int64_t pass_bytes(const Hyperparameters& shape, const EncoderOptions& options);
 
   int width() const override { return hidden_; }
-  std::span<const float> vectors(std::span<const std::span<const TokenId>> inputs) override;
+  EncodedPass run(std::span<const std::span<const TokenId>> inputs, const GoOn& go_on) override;
 
  private:
   LastTokenEncoder(const ModelFile& file, const EncoderOptions& options, compute::PagedKv cache);

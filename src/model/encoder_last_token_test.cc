@@ -40,6 +40,23 @@ TEST(LastToken, ALongTextIsTheSameHoweverItIsCut) {
   EXPECT_NE(behind[0], alone[0]);
 }
 
+TEST(LastToken, APassEndsBetweenChunksAndCountsThoseBefore) {
+  const ModelFile file = tiny();
+  const std::vector<TokenId> text(500, 5);
+  const auto encoder = load_encoder(file, {.threads = 1, .window = 512, .pass_tokens = 1024}).value();
+  const std::vector<std::span<const TokenId>> inputs = {text, text};
+  const std::span<const float> made = encoder->vectors(inputs);
+  const std::vector<float> whole(made.begin(), made.end());
+  for (int chunks = 0; chunks < 4; ++chunks) {
+    const EncodedPass ended = encoder->run(inputs, go_on_for(chunks));
+    EXPECT_TRUE(ended.vectors.empty());
+    EXPECT_EQ(ended.tokens, chunks * 256);
+  }
+  const EncodedPass pass = encoder->run(inputs, go_on_for(4));
+  EXPECT_TRUE(std::ranges::equal(pass.vectors, whole));
+  EXPECT_EQ(pass.tokens, 1000);
+}
+
 TEST(LastToken, OtherPoolingIsRefused) {
   ModelFile file = tiny();
   file.pooling = Pooling::kMean;

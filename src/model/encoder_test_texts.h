@@ -66,6 +66,11 @@ inline Vectors vectors_of(Encoder& encoder, std::span<const std::vector<TokenId>
   return out;
 }
 
+/// Says so many times that a pass may go on.
+inline GoOn go_on_for(int times) {
+  return [times]() mutable { return times-- > 0; };
+}
+
 inline std::vector<std::vector<TokenId>> golden_ids(std::string_view model) {
   std::vector<std::vector<TokenId>> ids;
   for (const GoldenText& text : golden_texts(model)) ids.push_back(text.ids);
