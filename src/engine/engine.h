@@ -109,7 +109,7 @@ struct EngineOptions {
   int max_sequences = 64;       ///< sequences in one step at most
   int max_waiting = 1024;       ///< queued beyond that are refused with kOverloaded
   /// Beside streams of the tiers priority and default, prompts may make a step this many times as long.
-  double prefill_stretch = 1.8;
+  double prefill_stretch = 1.75;
   /// As Generation::first_token_within, for requests of the tiers priority and default that do not say; 0:
   /// none.
   std::chrono::nanoseconds first_token_within{0};

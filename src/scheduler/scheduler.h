@@ -27,7 +27,7 @@ struct SchedulerOptions {
   int max_sequences = 64;   ///< slices a step at most
   int max_waiting = 1024;   ///< sequences that have not started, at most
   /// Beside decodes of the tiers priority and default, prompts may make a step this many times as long.
-  double prefill_stretch = 1.8;
+  double prefill_stretch = 1.75;
   /// A sequence counts as one tier more urgent for each such time since it arrived.
   std::chrono::nanoseconds patience = std::chrono::minutes(2);
   CachePolicy cache = CachePolicy::kLru;
@@ -127,7 +127,6 @@ class Scheduler {
     TokenCount computed = 0;    ///< tokens whose K/V lie in `table`
     TokenCount high_water = 0;  ///< the most `computed` ever was: below it, computing is redoing
     TokenCount found = 0;       ///< prompt tokens found in the cache
-    TokenCount reported = 0;    ///< of these, the ones that a plan has told
     bool started = false;
     bool running = false;
     BlockTable table;

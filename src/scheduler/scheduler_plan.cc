@@ -132,12 +132,7 @@ TokenCount Scheduler::largest_chunk(const Sequence& sequence) const {
 
 /// A neighbour that begins alike may have got ahead: what it has published need not be computed.
 void Scheduler::find_in_cache(Sequence& sequence) {
-  const TokenCount found = cache_.match(sequence.table, sequence.tokens, draft_.now);
-  if (found <= sequence.computed) return;
-  sequence.computed = found;
-  const TokenCount fresh = std::min(found, sequence.prompt) - std::min(sequence.high_water, sequence.prompt);
-  sequence.found += std::max<TokenCount>(0, fresh);
-  sequence.high_water = std::max(sequence.high_water, found);
+  sequence.computed = std::max(sequence.computed, cache_.match(sequence.table, sequence.tokens, draft_.now));
 }
 
 Scheduler::Sequence* Scheduler::next_waiting() const {
@@ -204,16 +199,20 @@ void Scheduler::write_plan() {
     const TokenCount length = draft_.lengths[i];
     const TokenCount count = length - sequence.computed;
     const TokenCount redone = std::clamp<TokenCount>(sequence.high_water - sequence.computed, 0, count);
+    // What lies before the slice and was never computed by it was found.
+    const TokenCount found =
+        std::max<TokenCount>(0, std::min(sequence.computed, sequence.prompt) - sequence.high_water);
+    sequence.found += found;
+    sequence.high_water = std::max(sequence.high_water, sequence.computed);
     const auto blocks = static_cast<size_t>(blocks_for(length));
     plan_.slices.push_back({.id = sequence.id,
                             .from = sequence.computed,
                             .count = static_cast<int>(count),
                             .recomputed = static_cast<int>(redone),
-                            .cached = static_cast<int>(sequence.found - sequence.reported),
+                            .cached = static_cast<int>(found),
                             .decode = sequence.decoding(),
                             .samples = length == sequence.known(),
                             .blocks = std::span(sequence.table.blocks).first(blocks)});
-    sequence.reported = sequence.found;
   }
 }
 
