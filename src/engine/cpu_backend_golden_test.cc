@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "base/json.h"
+#include "base/temporary_directory.h"
 #include "base/testdata.h"
 #include "engine/backend.h"
 #include "model/convert.h"
@@ -112,7 +113,8 @@ TEST(GoldenLogits, Qwen3EqualsTransformers) {
 TEST(GoldenText, Stories260KIsGreedyToTheByte) {
   const auto folder = testdata_path("models/stories260K");
   SKIP_WITHOUT(folder);
-  const auto gguf = std::filesystem::path(testing::TempDir()) / "cpu_backend_stories260K.gguf";
+  const TemporaryDirectory scratch;
+  const auto gguf = scratch / "stories260K.gguf";
   const auto converted = model::convert_llama2c(folder / "stories260K.bin", folder / "tok512.bin", gguf);
   ASSERT_TRUE(converted.has_value()) << converted.error().message;
   const auto file = model::open_model(gguf);
@@ -123,7 +125,6 @@ TEST(GoldenText, Stories260KIsGreedyToTheByte) {
   for (const TokenId token : greedy(*file, prompt, 200)) text += file->tokenizer->bytes(token);
   if (text.starts_with(' ') && file->tokenizer->strips_leading_space()) text.erase(0, 1);
   EXPECT_EQ(text, expected);
-  std::filesystem::remove(gguf);
 }
 
 TEST(GoldenText, TinyStoriesEqualsTransformers) {

@@ -1,5 +1,6 @@
 #include <gtest/gtest.h>
 
+#include "base/temporary_directory.h"
 #include "engine/decoder_golden.h"
 #include "model/convert.h"
 
@@ -25,7 +26,9 @@ TEST_P(FamilyGolden, LogitsEqualTransformers) {
 }
 
 TEST(FamilyConversion, KeepsTheLogits) {
-  const std::filesystem::path gguf = std::filesystem::path(testing::TempDir()) / "decoder_family.gguf";
+  const TemporaryDirectory folder;
+  const auto gguf = folder / "first.gguf";
+  const auto gguf_again = folder / "second.gguf";
   for (const char* name :
        {"llama", "llama_biased", "mistral", "qwen3", "qwen3moe", "glm4", "gemma2", "phi3"}) {
     const auto converted = model::convert_model(golden_model(name), {}, gguf);
@@ -34,18 +37,17 @@ TEST(FamilyConversion, KeepsTheLogits) {
     ASSERT_TRUE(file.has_value()) << file.error().message;
     EXPECT_LT(GoldenSubject(std::move(*file)).divergence(golden_prompts(name)), 1e-5) << name;
     // Once more, from the file that was just written.
-    const auto again = model::convert_model(gguf, compute::DType::kF32, gguf.string() + "2");
+    const auto again = model::convert_model(gguf, compute::DType::kF32, gguf_again);
     ASSERT_TRUE(again.has_value()) << name << ": " << again.error().message;
-    file = model::open_model(gguf.string() + "2");
+    file = model::open_model(gguf_again);
     ASSERT_TRUE(file.has_value()) << file.error().message;
     EXPECT_LT(GoldenSubject(std::move(*file)).divergence(golden_prompts(name)), 1e-5) << name;
   }
-  std::filesystem::remove(gguf);
-  std::filesystem::remove(gguf.string() + "2");
 }
 
 TEST(FamilyConversion, RefusesWindowsThatGgufCannotTell) {
-  const auto gguf = std::filesystem::path(testing::TempDir()) / "decoder_family_qwen2.gguf";
+  const TemporaryDirectory folder;
+  const auto gguf = folder / "qwen2.gguf";
   const auto converted = model::convert_model(golden_model("qwen2"), {}, gguf);
   ASSERT_FALSE(converted.has_value());
   EXPECT_EQ(converted.error().code, ErrorCode::kUnsupported);

@@ -5,8 +5,8 @@
 #include <fstream>
 #include <iterator>
 
-#include "base/ids.h"
 #include "base/json.h"
+#include "base/temporary_directory.h"
 #include "base/testdata.h"
 #include "engine/backend.h"
 #include "engine/engine.h"
@@ -27,13 +27,13 @@ std::string read_file(const std::filesystem::path& path) {
 
 /// stories260K as a GGUF, converted anew.
 model::ModelFile open_stories() {
-  const auto path = std::filesystem::path(::testing::TempDir()) / (new_id("stories") + ".gguf");
+  const TemporaryDirectory folder;  // gone on return: what is open stays mapped
+  const auto path = folder / "stories.gguf";
   const auto from = testdata_path("models/stories260K");
   const auto converted = model::convert_llama2c(from / "stories260K.bin", from / "tok512.bin", path);
   EXPECT_TRUE(converted) << converted.error().message;
   auto file = model::open_model(path);
   EXPECT_TRUE(file) << file.error().message;
-  std::filesystem::remove(path);  // it stays mapped
   return std::move(file).value();
 }
 

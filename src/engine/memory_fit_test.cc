@@ -5,6 +5,7 @@
 
 #include <fstream>
 
+#include "base/temporary_directory.h"
 #include "engine/available_memory.h"
 
 namespace feilun::engine {
@@ -62,21 +63,15 @@ TEST(MemoryFit, RefusesAWindowThatCannotBeHad) {
 /// A directory tree that looks like / to available_memory().
 class FakeRoot {
  public:
-  FakeRoot()
-      : path_(std::filesystem::path(::testing::TempDir()) /
-              ::testing::UnitTest::GetInstance()->current_test_info()->name()) {
-    std::filesystem::remove_all(path_);
-  }
-  ~FakeRoot() { std::filesystem::remove_all(path_); }
   FakeRoot& file(const std::string& name, const std::string& text) {
-    std::filesystem::create_directories((path_ / name).parent_path());
-    std::ofstream(path_ / name) << text;
+    std::filesystem::create_directories((root_ / name).parent_path());
+    std::ofstream(root_ / name) << text;
     return *this;
   }
-  const std::filesystem::path& path() const { return path_; }
+  const std::filesystem::path& path() const { return root_.path(); }
 
  private:
-  std::filesystem::path path_;
+  TemporaryDirectory root_;
 };
 
 TEST(AvailableMemory, ReadsTheMachinesOwnWord) {
