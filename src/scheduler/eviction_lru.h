@@ -12,6 +12,7 @@ class LruEviction final : public EvictionPolicy {
  public:
   explicit LruEviction(int block_count) : released_(static_cast<size_t>(block_count)) {}
 
+  void arrived(const ArrivedBlocks&) override {}
   void used(int32_t, MonoTime) override {}
   bool inserted(int32_t, uint64_t, MonoTime) override { return false; }
   void released(const ReleasedBlocks& sequence, MonoTime) override {

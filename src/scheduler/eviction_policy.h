@@ -17,6 +17,13 @@ enum class CachePolicy {
 enum class FinishClass : uint8_t { kOther, kEnd, kToolCall, kPreempted };
 inline constexpr int kFinishClasses = 4;
 
+/// What a policy learns of a sequence that looks for its beginning in the cache.
+struct ArrivedBlocks {
+  std::span<const uint64_t> chain;  ///< hashes of the blocks that could have been found, from the root on
+  int found = 0;
+  int room = 0;  ///< blocks that are free or in the tree: what another policy would have had to work with
+};
+
 /// What a policy learns of a sequence that lets go of its blocks.
 struct ReleasedBlocks {
   std::span<const int32_t> blocks;  ///< from the root on
@@ -29,6 +36,7 @@ class EvictionPolicy {
  public:
   virtual ~EvictionPolicy() = default;
 
+  virtual void arrived(const ArrivedBlocks& sequence) = 0;
   /// A sequence begins to hold a resident block.
   virtual void used(int32_t block, MonoTime now) = 0;
   /// A block enters the tree, held by its sequence. Returns whether the policy remembers an earlier block of

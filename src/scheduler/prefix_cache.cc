@@ -3,14 +3,19 @@
 #include <algorithm>
 
 #include "base/check.h"
+#include "scheduler/eviction_gittins.h"
 #include "scheduler/eviction_lru.h"
 
 namespace feilun::scheduler {
 namespace {
 
 constexpr int32_t kNone = -1;
+constexpr uint64_t kOdd = 0xa0761d6478bd642f;
 
 std::unique_ptr<EvictionPolicy> make_policy(const PrefixCacheOptions& options) {
+  if (options.policy == CachePolicy::kGittins) {
+    return std::make_unique<GittinsEviction>(options.block_count, options.block_tokens);
+  }
   return std::make_unique<LruEviction>(options.block_count);
 }
 
@@ -36,30 +41,30 @@ PrefixCache::PrefixCache(const PrefixCacheOptions& options)
 PrefixCache::~PrefixCache() = default;
 
 TokenCount PrefixCache::match(BlockTable& table, std::span<const int32_t> tokens, MonoTime now) {
-  if (!tokens.empty() && options_.policy != CachePolicy::kOff) {
-    const int most = static_cast<int>((tokens.size() - 1) / static_cast<size_t>(options_.block_tokens));
-    const CacheSalt root = root_of(table.salt);
-    while (table.published < most) {
-      const int32_t parent =
-          table.published == 0 ? kNone : table.blocks[static_cast<size_t>(table.published) - 1];
-      const auto piece = slice(tokens, table.published);
-      const int32_t found = find(chain_hash(parent, root, piece), parent, root, piece);
-      if (found == kNone) break;
-      hold(found, now);
-      adopt(table, found);
-    }
+  const bool arrives = table.published == 0;
+  const CacheSalt root = root_of(table.salt);
+  chain_.clear();
+  hash_chain(table, tokens, chain_);
+  for (const uint64_t hash : chain_) {
+    const int32_t parent = last_published(table);
+    const int32_t found = find(hash, parent, root, slice(tokens, table.published));
+    if (found == kNone) break;
+    hold(found, now);
+    adopt(table, found);
   }
+  if (arrives) policy_->arrived({.chain = chain_, .found = table.published, .room = free() + in_tree()});
   return TokenCount{table.published} * options_.block_tokens;
 }
 
 PrefixMatch PrefixCache::peek(CacheSalt salt, std::span<const int32_t> tokens) const {
   PrefixMatch match;
-  if (tokens.empty() || options_.policy == CachePolicy::kOff) return match;
-  const int most = static_cast<int>((tokens.size() - 1) / static_cast<size_t>(options_.block_tokens));
   const CacheSalt root = root_of(salt);
+  const int most = most_found(tokens);
+  uint64_t hash = root_hash(root);
   for (int32_t parent = kNone; match.blocks < most; ++match.blocks) {
     const auto piece = slice(tokens, match.blocks);
-    parent = find(chain_hash(parent, root, piece), parent, root, piece);
+    hash = chain_hash(hash, piece);
+    parent = find(hash, parent, root, piece);
     if (parent == kNone) break;
     if (at(parent).uses == 0) ++match.idle;
   }
@@ -83,17 +88,16 @@ void PrefixCache::publish(BlockTable& table, std::span<const int32_t> computed, 
   CHECK(static_cast<size_t>(full) <= table.blocks.size());
   const CacheSalt root = root_of(table.salt);
   while (table.published < full) {
-    const auto place = static_cast<size_t>(table.published);
-    const int32_t parent = place == 0 ? kNone : table.blocks[place - 1];
     const auto piece = slice(computed, table.published);
-    const uint64_t hash = chain_hash(parent, root, piece);
+    const int32_t parent = last_published(table);
+    const uint64_t hash = chain_hash(parent == kNone ? root_hash(root) : at(parent).hash, piece);
     if (const int32_t twin = find(hash, parent, root, piece); twin != kNone) {
       hold(twin, now);
       adopt(table, twin);
       continue;
     }
     if (by_hash_.contains(hash)) return;  // a stranger of the same hash: from here on the blocks stay private
-    const int32_t block = table.blocks[place];
+    const int32_t block = table.blocks[static_cast<size_t>(table.published)];
     insert(block, hash, parent, root, piece);
     if (!policy_->inserted(block, hash, now)) ++table.unseen;
     ++table.published;
@@ -130,14 +134,35 @@ std::span<const int32_t> PrefixCache::slice(std::span<const int32_t> tokens, int
   return tokens.subspan(static_cast<size_t>(index) * width, width);
 }
 
-uint64_t PrefixCache::chain_hash(int32_t parent, CacheSalt root, std::span<const int32_t> tokens) const {
-  constexpr uint64_t kOdd = 0xa0761d6478bd642f;
-  uint64_t hash = fold((parent == kNone ? root : at(parent).hash) ^ options_.hash_key,
-                       kOdd ^ static_cast<uint64_t>(parent == kNone));
+int PrefixCache::most_found(std::span<const int32_t> tokens) const {
+  if (tokens.empty() || options_.policy == CachePolicy::kOff) return 0;
+  return static_cast<int>((tokens.size() - 1) / static_cast<size_t>(options_.block_tokens));
+}
+
+int32_t PrefixCache::last_published(const BlockTable& table) {
+  return table.published == 0 ? kNone : table.blocks[static_cast<size_t>(table.published) - 1];
+}
+
+uint64_t PrefixCache::root_hash(CacheSalt root) const {
+  return fold(root ^ options_.hash_key, kOdd);
+}
+
+uint64_t PrefixCache::chain_hash(uint64_t parent, std::span<const int32_t> tokens) const {
+  uint64_t hash = parent;
   for (const int32_t token : tokens) {
     hash = fold(hash ^ options_.hash_key, static_cast<uint32_t>(token) ^ kOdd);
   }
   return hash >> (64 - options_.hash_bits);
+}
+
+void PrefixCache::hash_chain(const BlockTable& table, std::span<const int32_t> tokens,
+                             std::vector<uint64_t>& chain) const {
+  const int32_t last = last_published(table);
+  uint64_t hash = last == kNone ? root_hash(root_of(table.salt)) : at(last).hash;
+  for (int index = table.published; index < most_found(tokens); ++index) {
+    hash = chain_hash(hash, slice(tokens, index));
+    chain.push_back(hash);
+  }
 }
 
 int32_t PrefixCache::find(uint64_t hash, int32_t parent, CacheSalt root,

@@ -116,12 +116,20 @@ class PrefixCache {
     bool published = false;
   };
 
+  int in_tree() const { return static_cast<int>(by_hash_.size()); }
   Block& at(int32_t block) { return blocks_[static_cast<size_t>(block)]; }
   const Block& at(int32_t block) const { return blocks_[static_cast<size_t>(block)]; }
   std::span<int32_t> tokens_of(int32_t block);
   std::span<const int32_t> tokens_of(int32_t block) const;
   CacheSalt root_of(CacheSalt salt) const { return options_.share_across_tenants ? 0 : salt; }
-  uint64_t chain_hash(int32_t parent, CacheSalt root, std::span<const int32_t> tokens) const;
+  /// The most blocks that may be found of these tokens.
+  int most_found(std::span<const int32_t> tokens) const;
+  static int32_t last_published(const BlockTable& table);
+  uint64_t root_hash(CacheSalt root) const;
+  uint64_t chain_hash(uint64_t parent, std::span<const int32_t> tokens) const;
+  /// Of the blocks behind the published ones, as many as may be found.
+  void hash_chain(const BlockTable& table, std::span<const int32_t> tokens,
+                  std::vector<uint64_t>& chain) const;
   /// The published block of this identity, or -1.
   int32_t find(uint64_t hash, int32_t parent, CacheSalt root, std::span<const int32_t> tokens) const;
   std::span<const int32_t> slice(std::span<const int32_t> tokens, int index) const;
@@ -141,6 +149,7 @@ class PrefixCache {
   std::unique_ptr<EvictionPolicy> policy_;
   LeafHeap leaves_;  ///< cached blocks without children, the next victim on top
   uint64_t scored_ = 0;
+  std::vector<uint64_t> chain_;  ///< scratch of match()
   int cached_ = 0;
   uint64_t evictions_ = 0;
 };

@@ -1,0 +1,91 @@
+#include "scheduler/reuse_model.h"
+
+#include <gtest/gtest.h>
+
+namespace feilun::scheduler {
+namespace {
+
+MonoTime at(double seconds) {
+  return MonoTime(std::chrono::nanoseconds(static_cast<int64_t>(seconds * 1e9)));
+}
+
+/// Every second a cohort of ten thousand tokens is let go; those of `reused` traits come back after `gap`.
+void teach(ReuseModel& model, const ReuseTraits& reused, const ReuseTraits& idle, int gap_s, int seconds) {
+  std::vector<ReuseModel::Cohort*> waiting;
+  for (int second = 0; second < seconds; ++second) {
+    if (second >= gap_s) model.reuse(*waiting[static_cast<size_t>(second - gap_s)], 10'000, at(second));
+    waiting.push_back(model.begin(reused, at(second)));
+    model.join(*waiting.back(), 10'000);
+    model.join(*model.begin(idle, at(second)), 10'000);
+  }
+  model.rebuild();
+}
+
+const ReuseTraits kTool{.finish = FinishClass::kToolCall};
+const ReuseTraits kEnd{.finish = FinishClass::kEnd};
+
+double index_of(ReuseModel& model, const ReuseTraits& traits, double since_s, double age_s) {
+  ReuseModel::Cohort* cohort = model.begin(traits, at(since_s));
+  model.join(*cohort, 1);
+  return model.index(*cohort, at(since_s + age_s));
+}
+
+TEST(ReuseModel, KnowsNothingAtFirstAndRatesTheYoungHigher) {
+  ReuseModel model;
+  EXPECT_EQ(index_of(model, kTool, 0, 1), index_of(model, kEnd, 0, 1));
+  EXPECT_GT(index_of(model, kTool, 0, 1), index_of(model, kTool, 0, 100));
+}
+
+TEST(ReuseModel, LearnsWhichClassComesBack) {
+  ReuseModel model;
+  teach(model, kTool, kEnd, 5, 600);
+  EXPECT_GT(index_of(model, kTool, 600, 1), 5 * index_of(model, kEnd, 600, 1));
+}
+
+TEST(ReuseModel, GivesUpOnABlockThatIsPastItsTime) {
+  ReuseModel model;
+  teach(model, kTool, kEnd, 5, 600);
+  EXPECT_GT(index_of(model, kTool, 600, 4), index_of(model, kTool, 600, 1))
+      << "the time of reuse comes nearer";
+  EXPECT_LT(index_of(model, kTool, 600, 30), index_of(model, kTool, 600, 1) / 2);
+}
+
+TEST(ReuseModel, JudgesAnUnseenClassByWhatItIsNestedIn) {
+  ReuseModel model;
+  teach(model, kTool, kEnd, 5, 600);
+  ReuseTraits tool = kTool, end = kEnd;
+  tool.unseen_tokens = end.unseen_tokens = 100'000;
+  EXPECT_GT(index_of(model, tool, 600, 1), 3 * index_of(model, end, 600, 1));
+}
+
+TEST(ReuseModel, LearnsTheSameFromBlocksOfAnySize) {
+  ReuseModel small, large;
+  for (int second = 0; second < 100; ++second) {
+    ReuseModel::Cohort* cohort = small.begin(kTool, at(second));
+    for (int block = 0; block < 32; ++block) small.join(*cohort, 16);
+    for (int block = 0; block < 32; ++block) small.reuse(*cohort, 16, at(second + 0.7));
+    cohort = large.begin(kTool, at(second));
+    large.join(*cohort, 512);
+    large.reuse(*cohort, 512, at(second + 0.7));
+  }
+  small.rebuild();
+  large.rebuild();
+  EXPECT_EQ(index_of(small, kTool, 100, 0.1), index_of(large, kTool, 100, 0.1));
+}
+
+TEST(ReuseModel, LooksNoFurtherThanAtWhatIsWatched) {
+  ReuseModel left, stayed;
+  for (int second = 0; second < 200; ++second) {
+    ReuseModel::Cohort* cohort = left.begin(kTool, at(second));
+    left.join(*cohort, 10'000);
+    left.leave(*cohort, 10'000);
+    stayed.join(*stayed.begin(kTool, at(second)), 10'000);
+  }
+  left.rebuild();
+  stayed.rebuild();
+  EXPECT_GT(index_of(left, kTool, 200, 30), index_of(stayed, kTool, 200, 30))
+      << "only what stayed in sight shows that blocks of this age do not come back";
+}
+
+}  // namespace
+}  // namespace feilun::scheduler
