@@ -36,12 +36,18 @@ bool machine_has(Isa isa) {
   return isa == Isa::kScalar;
 }
 
+Isa best_isa() {
+  for (const Isa isa : kBestFirst) {
+    if (machine_has(isa)) return isa;
+  }
+  return Isa::kScalar;
+}
+
 Result<Isa> choose_isa() {
   const char* wanted = std::getenv("FEILUN_ISA");
+  if (wanted == nullptr || *wanted == '\0') return best_isa();
   for (const Isa isa : kBestFirst) {
-    if (wanted == nullptr || *wanted == '\0') {
-      if (machine_has(isa)) return isa;
-    } else if (isa_name(isa) == wanted) {
+    if (isa_name(isa) == wanted) {
       if (machine_has(isa)) return isa;
       return fail(ErrorCode::kUnsupported, "FEILUN_ISA={}: this machine does not have these instructions",
                   wanted);

@@ -15,6 +15,7 @@ enum class Isa {
 
 std::string_view isa_name(Isa isa);
 bool machine_has(Isa isa);
+Isa best_isa();
 /// The best one the machine has, or the one that $FEILUN_ISA names: scalar, avx2 or avx512. kInvalidArgument
 /// for another name, kUnsupported when the machine lacks it.
 Result<Isa> choose_isa();

@@ -18,4 +18,8 @@ const Kernels& kernels_for(Isa isa) {
   return kernels_scalar();
 }
 
+const Kernels& machine_kernels() {
+  return kernels_for(choose_isa().value_or(best_isa()));
+}
+
 }  // namespace feilun::compute

@@ -74,6 +74,9 @@ struct AttentionJob {
   float score_cap = 0.0f;  ///< c: a score s becomes c·tanh(s / c); 0: it stays
 };
 
+/// Numbers that share an entry of what block_maxima and block_weights write.
+inline constexpr int kNumberBlock = 64;
+
 /// The kernels of one instruction set.
 struct Kernels {
   void (*matmul)(const MatmulJob& job);
@@ -100,6 +103,14 @@ struct Kernels {
   /// (model_file.h).
   void (*rotate)(float* head, int64_t width, const float* cosine, const float* sine, int64_t pairs,
                  bool neighbours, float factor);
+  /// out[b] = the largest of each 64 numbers, −∞ where none is a number; the last block may be shorter.
+  void (*block_maxima)(const float* x, int64_t count, float* out);
+  /// out[i] = e^((x[i] − peak)·scale) for x ≤ peak; below e⁻⁸⁷, and of what is no number, 0.
+  void (*weights)(const float* x, int64_t count, float peak, float scale, float* out);
+  /// The sum of these of each 64 numbers.
+  void (*block_weights)(const float* x, int64_t count, float peak, float scale, float* out);
+  /// Σ a[i]·b[i].
+  float (*dot)(const float* a, const float* b, int64_t count);
 };
 
 const Kernels& kernels_scalar();
@@ -107,5 +118,7 @@ const Kernels& kernels_avx2();
 const Kernels& kernels_avx512();
 /// The machine must have `isa`.
 const Kernels& kernels_for(Isa isa);
+/// Those of choose_isa() (isa.h), or of the best set where $FEILUN_ISA names none that there is.
+const Kernels& machine_kernels();
 
 }  // namespace feilun::compute

@@ -5,6 +5,7 @@
 
 #include "compute/attention_body.h"
 #include "compute/matmul_body.h"
+#include "compute/number_blocks_body.h"
 #include "compute/rows_body.h"
 
 namespace feilun::compute::FEILUN_ISA_NAMESPACE {
@@ -21,6 +22,10 @@ constexpr Kernels kKernels = {
     .gelu = gelu,
     .soft_cap = soft_cap,
     .rotate = rotate,
+    .block_maxima = block_maxima,
+    .weights = weights,
+    .block_weights = block_weights,
+    .dot = dot,
 };
 
 }  // namespace

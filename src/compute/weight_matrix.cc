@@ -116,13 +116,21 @@ uint16_t sixteen_bits(const std::byte* from) {
   return bits;
 }
 
-/// The number that stands for element i of a group in a lane of a quantised panel, as the scale multiplies
-/// it.
-int group_number(DType type, const std::byte* group, int64_t lane, int64_t i) {
-  const std::byte* bytes = group + codes_at(type) + lane * 4 + i % 4;
-  const auto code_at = [&](int64_t step) { return static_cast<int>(bytes[step * kPanelColumns * 4]); };
-  const int code = has_nibbles(type) ? code_at(i / 8) >> (i % 8 < 4 ? 0 : 4) & 15 : code_at(i / 4);
-  return has_minima(type) ? code : code - (has_nibbles(type) ? 8 : 128);
+/// The codes of one lane of a group of a quantised panel.
+Codes lane_codes(DType type, const std::byte* group, int64_t lane) {
+  Codes codes;
+  const std::byte* from = group + codes_at(type) + lane * 4;
+  const size_t step = has_nibbles(type) ? 8 : 4;
+  for (size_t i = 0; i < codes.size(); i += step, from += kPanelColumns * 4) {
+    uint32_t four;
+    std::memcpy(&four, from, 4);
+    const uint32_t low = has_nibbles(type) ? four & 0x0f0f0f0f : four;
+    std::memcpy(&codes[i], &low, 4);
+    if (!has_nibbles(type)) continue;
+    const uint32_t high = four >> 4 & 0x0f0f0f0f;
+    std::memcpy(&codes[i + 4], &high, 4);
+  }
+  return codes;
 }
 
 }  // namespace
@@ -203,8 +211,10 @@ void WeightMatrix::read_column(int64_t column, float* out) const {
     const float scale = f16_to_f32(sixteen_bits(p + lane * 2));
     const float minimum =
         has_minima(type_) ? f16_to_f32(sixteen_bits(p + kPanelColumns * 2 + lane * 2)) : 0.0f;
-    for (int64_t i = 0; i < kGroup; ++i) {
-      out[k + i] = scale * static_cast<float>(group_number(type_, p, lane, i)) + minimum;
+    const int offset = has_minima(type_) ? 0 : has_nibbles(type_) ? 8 : 128;
+    const Codes codes = lane_codes(type_, p, lane);
+    for (size_t i = 0; i < codes.size(); ++i) {
+      out[k + static_cast<int64_t>(i)] = scale * static_cast<float>(codes[i] - offset) + minimum;
     }
   }
 }

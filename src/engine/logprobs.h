@@ -11,7 +11,7 @@ inline constexpr int kTopLogprobsMax = 20;
 inline constexpr float kLogprobMin = -9999.0f;
 
 /// log_softmax of the raw logits at `chosen`, and the `top` best tokens, best first, of equals the lower id.
-/// log Σ e^x is summed in double, in the order of the ids, so the same logits give the same bits.
+/// The same logits give the same bits. Tokens that are impossible are not among the best.
 GeneratedToken with_logprobs(std::span<const float> logits, TokenId chosen, int top);
 
 }  // namespace feilun::engine

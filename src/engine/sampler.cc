@@ -35,6 +35,11 @@ float penalised(float logit, const Sampling& sampling, TokenHistory::Count count
   return finite_or_impossible(logit);
 }
 
+/// What NumberBlocks multiplies by: finite however small the temperature.
+float scale_of(double temperature) {
+  return static_cast<float>(std::min<double>(1 / temperature, std::numeric_limits<float>::max()));
+}
+
 }  // namespace
 
 TokenHistory::TokenHistory(const Generation& generation) : wanted_(penalises_output(generation.sampling)) {
@@ -46,102 +51,109 @@ void TokenHistory::add_output(TokenId id) {
   if (wanted_) ++counts_[id].output;
 }
 
-Sampler::Sampler(int vocabulary_size) : logits_(static_cast<size_t>(vocabulary_size)) {
+Sampler::Sampler(int vocabulary_size)
+    : blocks_(compute::machine_kernels()), vocabulary_size_(vocabulary_size) {
   CHECK(vocabulary_size > 0);
-  kept_.reserve(logits_.size());
-  ranked_.reserve(logits_.size());
 }
 
 Result<GeneratedToken> Sampler::sample(std::span<const float> logits, const Sampling& sampling,
                                        const TokenHistory& history, SamplePoint point) {
-  CHECK(logits.size() == logits_.size());
-  adjust(logits, sampling, history);
-  TokenId chosen = best();
-  const float best_logit = logits_[static_cast<size_t>(chosen)];
-  if (best_logit == kImpossible) return fail(ErrorCode::kInternal, "the model computed no finite logit");
+  CHECK(logits.size() == static_cast<size_t>(vocabulary_size_));
+  look_at(logits, sampling, history);
+  auto chosen = static_cast<TokenId>(blocks_.largest_at());
+  if (chosen < 0) return fail(ErrorCode::kInternal, "the model computed no finite logit");
   if (sampling.temperature > 0) {
     const double uniform =
         noise(sampling.seed, static_cast<uint64_t>(point.choice), static_cast<uint64_t>(point.position));
-    chosen = draw(sampling, best_logit, uniform);
+    chosen = draw(sampling, uniform);
   }
   ++sampled_;
   if (sampling.top_logprobs < 0) return GeneratedToken{.id = chosen};
   return with_logprobs(logits, chosen, sampling.top_logprobs);
 }
 
-void Sampler::adjust(std::span<const float> logits, const Sampling& sampling, const TokenHistory& history) {
-  std::ranges::transform(logits, logits_.begin(), finite_or_impossible);
+/// Copies the logits only where something changes them.
+void Sampler::look_at(std::span<const float> logits, const Sampling& sampling, const TokenHistory& history) {
+  if (sampling.logit_bias.empty() && history.counts().empty()) {
+    blocks_.read(logits);
+    if (blocks_.largest() <= std::numeric_limits<float>::max()) return;
+  }
+  adjusted_.resize(logits.size());
+  std::ranges::transform(logits, adjusted_.begin(), finite_or_impossible);
   for (const auto& [id, bias] : sampling.logit_bias) {
-    float& logit = logits_[static_cast<size_t>(id)];
+    float& logit = adjusted_[static_cast<size_t>(id)];
     logit = finite_or_impossible(logit + bias);
   }
   for (const auto& [id, count] : history.counts()) {
-    float& logit = logits_[static_cast<size_t>(id)];
+    float& logit = adjusted_[static_cast<size_t>(id)];
     logit = penalised(logit, sampling, count);
   }
+  blocks_.read(adjusted_);
 }
 
-TokenId Sampler::best() const {
-  return static_cast<TokenId>(std::ranges::max_element(logits_) - logits_.begin());
+TokenId Sampler::draw(const Sampling& sampling, double uniform) {
+  const double temperature = sampling.temperature;
+  if (sampling.top_k > 0 && sampling.top_k < vocabulary_size_) {
+    keep_top_k(sampling);
+  } else if (sampling.top_p < 1) {
+    keep_heaviest(sampling);
+  } else if (sampling.min_p > 0) {
+    keep_from(sampling.min_p, temperature);
+  } else {
+    blocks_.weigh(scale_of(temperature));
+    return static_cast<TokenId>(blocks_.pick(uniform));
+  }
+  std::erase_if(kept_, [p = sampling.min_p](const Candidate& candidate) { return candidate.weight < p; });
+  return draw_kept(uniform);
 }
 
-TokenId Sampler::draw(const Sampling& sampling, float best_logit, double uniform) {
-  const bool all = sampling.top_k == 0 || static_cast<size_t>(sampling.top_k) >= logits_.size();
-  all ? keep_all() : keep_top_k(static_cast<size_t>(sampling.top_k));
-  weigh(best_logit, sampling.temperature);
-  if (sampling.top_p < 1) keep_top_p(sampling.top_p);
-  if (sampling.min_p > 0) keep_min_p(sampling.min_p);
+double Sampler::weight_of(float logit, double temperature) const {
+  return std::exp((static_cast<double>(logit) - blocks_.largest()) / temperature);
+}
 
+void Sampler::keep_top_k(const Sampling& sampling) {
+  kept_.clear();
   double total = 0;
-  for (const Candidate& candidate : kept_) total += candidate.weight;
-  double left = uniform * total;
-  for (const Candidate& candidate : kept_) {
-    left -= candidate.weight;
-    if (left < 0) return candidate.id;
+  for (const int64_t id : blocks_.best(sampling.top_k)) {
+    const float logit = blocks_.number(id);
+    kept_.push_back({.logit = logit, .id = static_cast<TokenId>(id)});
+    total += kept_.back().weight = weight_of(logit, sampling.temperature);
   }
-  return kept_.back().id;
+  if (sampling.top_p < 1) keep_top_p(sampling.top_p * total);
 }
 
-void Sampler::keep_all() {
+/// Keeps the tokens of at least this weight; returns what they weigh together.
+double Sampler::keep_from(double least_weight, double temperature) {
   kept_.clear();
-  for (size_t id = 0; id < logits_.size(); ++id) {
-    kept_.push_back({.logit = logits_[id], .id = static_cast<TokenId>(id)});
-  }
+  double total = 0;
+  // A little below the bound, which is rounded; the weight itself decides.
+  const double bound = blocks_.largest() + temperature * std::log(least_weight);
+  const double slack = 1e-5 * (std::fabs(bound) + temperature);
+  blocks_.each_from(static_cast<float>(bound - slack), [&](int64_t id, float logit) {
+    const double weight = weight_of(logit, temperature);
+    if (weight < least_weight || weight == 0) return;
+    kept_.push_back({.logit = logit, .id = static_cast<TokenId>(id), .weight = weight});
+    total += weight;
+  });
+  return total;
 }
 
-/// A heap of the k best so far, its worst on top: most tokens fail the one comparison with that.
-void Sampler::keep_top_k(size_t k) {
-  kept_.clear();
-  for (size_t id = 0; id < logits_.size(); ++id) {
-    const Candidate candidate{.logit = logits_[id], .id = static_cast<TokenId>(id)};
-    if (kept_.size() == k) {
-      if (!better(candidate, kept_.front())) continue;
-      std::ranges::pop_heap(kept_, better);
-      kept_.pop_back();
-    }
-    kept_.push_back(candidate);
-    std::ranges::push_heap(kept_, better);
+/// Mostly few tokens hold nearly all the weight: looks for them above falling bounds.
+void Sampler::keep_heaviest(const Sampling& sampling) {
+  const double temperature = sampling.temperature;
+  const double wanted = sampling.top_p * blocks_.weigh(scale_of(temperature));
+  for (const double least : {1e-2, 1e-4, 1e-8, 1e-37}) {
+    if (keep_from(least, temperature) >= wanted) break;
   }
-  std::ranges::sort(kept_, {}, &Candidate::id);
+  keep_top_p(wanted);
 }
 
-void Sampler::weigh(float best_logit, double temperature) {
-  for (Candidate& candidate : kept_) {
-    candidate.weight = std::exp((static_cast<double>(candidate.logit) - best_logit) / temperature);
-  }
-  std::erase_if(kept_, [](const Candidate& candidate) { return candidate.weight == 0; });
-}
-
-/// Keeps the fewest best candidates that hold a share p of the weight.
-void Sampler::keep_top_p(double p) {
-  double wanted = 0;
-  for (const Candidate& candidate : kept_) wanted += candidate.weight;
-  wanted *= p;
-  rank_heaviest(wanted);
-
+/// Keeps the fewest best of the kept that hold the wanted weight, or all.
+void Sampler::keep_top_p(double wanted) {
   // Halves the candidates by rank: when the better half already holds enough, the answer ends in it,
   // otherwise the half belongs to the answer and the search goes on in the rest. Each round looks at half as
   // many.
+  ranked_ = kept_;
   auto first = ranked_.begin();
   auto last = ranked_.end();
   while (last - first > 1) {
@@ -160,22 +172,15 @@ void Sampler::keep_top_p(double p) {
   std::erase_if(kept_, [worst = *first](const Candidate& candidate) { return better(worst, candidate); });
 }
 
-/// Mostly few tokens hold nearly all the weight: looks for them above falling thresholds.
-void Sampler::rank_heaviest(double wanted) {
-  for (const double threshold : {1e-2, 1e-4, 1e-8, 0.0}) {
-    ranked_.clear();
-    double mass = 0;
-    for (const Candidate& candidate : kept_) {
-      if (candidate.weight < threshold) continue;
-      ranked_.push_back(candidate);
-      mass += candidate.weight;
-    }
-    if (mass >= wanted) return;
+TokenId Sampler::draw_kept(double uniform) const {
+  double total = 0;
+  for (const Candidate& candidate : kept_) total += candidate.weight;
+  double left = uniform * total;
+  for (const Candidate& candidate : kept_) {
+    left -= candidate.weight;
+    if (left < 0) return candidate.id;
   }
-}
-
-void Sampler::keep_min_p(double p) {
-  std::erase_if(kept_, [p](const Candidate& candidate) { return candidate.weight < p; });
+  return kept_.back().id;
 }
 
 Result<> check_sampling(const Sampling& sampling, int vocabulary_size) {

@@ -7,6 +7,7 @@
 
 #include "base/money.h"
 #include "base/result.h"
+#include "compute/number_blocks.h"
 #include "engine/engine.h"
 
 namespace feilun::engine {
@@ -36,8 +37,10 @@ struct SamplePoint {
 /// Chooses tokens from logits. In this order: logit bias, penalties (repetition, then frequency and
 /// presence), temperature, top-k, top-p, min-p, draw. Each filter renormalises what the one before left.
 ///
-/// The vocabulary is never sorted: top-k is a heap, top-p a selection by weight, and the draw walks the
-/// kept tokens in the order of their ids. Of equal logits the lower id counts as the better.
+/// The vocabulary is never sorted, and mostly not even listed: it is seen as blocks with their maxima
+/// (compute/number_blocks.h), where top-k, top-p and min-p look only for what is large, top-p then by a
+/// selection by weight. The draw walks what is kept in the order of ids. Of equal logits the lower id counts
+/// as the better.
 ///
 /// One thread at a time; scratch memory is kept between calls, results never depend on it.
 class Sampler {
@@ -48,7 +51,7 @@ class Sampler {
   /// token is possible.
   Result<GeneratedToken> sample(std::span<const float> logits, const Sampling& sampling,
                                 const TokenHistory& history, SamplePoint point);
-  int vocabulary_size() const { return static_cast<int>(logits_.size()); }
+  int vocabulary_size() const { return vocabulary_size_; }
   /// Tokens chosen since the start.
   TokenCount sampled() const { return sampled_; }
 
@@ -63,17 +66,18 @@ class Sampler {
     return a.logit != b.logit ? a.logit > b.logit : a.id < b.id;
   }
 
-  void adjust(std::span<const float> logits, const Sampling& sampling, const TokenHistory& history);
-  TokenId best() const;
-  TokenId draw(const Sampling& sampling, float best_logit, double uniform);
-  void keep_all();
-  void keep_top_k(size_t k);
-  void weigh(float best_logit, double temperature);
-  void keep_top_p(double p);
-  void rank_heaviest(double wanted);
-  void keep_min_p(double p);
+  void look_at(std::span<const float> logits, const Sampling& sampling, const TokenHistory& history);
+  TokenId draw(const Sampling& sampling, double uniform);
+  void keep_top_k(const Sampling& sampling);
+  double keep_from(double least_weight, double temperature);
+  void keep_top_p(double wanted);
+  void keep_heaviest(const Sampling& sampling);
+  TokenId draw_kept(double uniform) const;
+  double weight_of(float logit, double temperature) const;
 
-  std::vector<float> logits_;
+  compute::NumberBlocks blocks_;
+  int vocabulary_size_;
+  std::vector<float> adjusted_;    ///< the logits, where something changes them
   std::vector<Candidate> kept_;    ///< in the order of ids
   std::vector<Candidate> ranked_;  ///< a copy for selections
   TokenCount sampled_ = 0;

@@ -6,11 +6,19 @@
 #include <utility>
 
 #include "base/check.h"
+#include "compute/number_blocks.h"
 #include "model/gated_panels.h"
 
 namespace feilun::model {
 
 using compute::kPanelColumns;
+
+namespace {
+
+/// Of each row: enough to hold nearly all that is likely.
+constexpr int64_t kRefinedLogits = 32;
+
+}  // namespace
 
 Decoder::Decoder(const Hyperparameters& shape, DecoderDesign design, DecoderWeights weights,
                  compute::ThreadPool& pool, const compute::Kernels& kernels)
@@ -143,9 +151,29 @@ std::span<const float> Decoder::logits() {
     std::memmove(logits_.data() + i * shape_.vocabulary, logits_.data() + i * stride,
                  static_cast<size_t>(shape_.vocabulary) * sizeof(float));
   }
+  if (weights_.output->reads_quantised) refine_best(count);
   const int64_t all = count * shape_.vocabulary;
   if (design_.logit_cap > 0) kernels_.soft_cap(logits_.data(), all, design_.logit_cap);
   return {logits_.data(), static_cast<size_t>(all)};
+}
+
+/// Rounding the last activations to eight bits moves every logit a little, and would be half of all that
+/// eight bits cost an answer. What matters of it are the likely tokens: those few logits are multiplied again
+/// with the row as it is.
+void Decoder::refine_best(int64_t rows) {
+  const compute::WeightMatrix& output = weights_.output->parts.front();
+  work_.share(rows, kRefinedLogits * shape_.hidden * kRowWork, [&](int64_t begin, int64_t end, int) {
+    compute::NumberBlocks blocks(kernels_);
+    std::vector<float> column(static_cast<size_t>(shape_.hidden));
+    for (int64_t i = begin; i < end; ++i) {
+      float* logits = logits_.data() + i * shape_.vocabulary;
+      blocks.read({logits, static_cast<size_t>(shape_.vocabulary)});
+      for (const int64_t token : blocks.best(kRefinedLogits)) {
+        output.read_column(token, column.data());
+        logits[token] = kernels_.dot(column.data(), normed_.row(i), shape_.hidden);
+      }
+    }
+  });
 }
 
 void Decoder::normalise(const std::vector<float>& weight, bool quantise) {

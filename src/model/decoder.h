@@ -16,7 +16,7 @@
 ///   x = embedding
 ///   each layer:  h = norm(x);  q, k, v = h·Wqkv;  RoPE;  k, v → cache;  x += attention(q, cache)·Wo
 ///                h = norm(x);  x += (silu(h·Wgate) ∘ (h·Wup))·Wdown
-///   logits = norm(x)·Wout, of the rows that want them
+///   logits = norm(x)·Wout, of the rows that want them; the best of them twice, the second time exactly
 ///
 /// Families add to it (decoder_design.h): biases, norms of heads and of what is added, caps, windows, a
 /// choice of experts in place of the one feed-forward block.
@@ -70,6 +70,7 @@ class Decoder {
   void run(std::span<const DecoderSlice> slices, compute::PagedKv& cache);
   void normalise_last();
   std::span<const float> logits();
+  void refine_best(int64_t rows);
 
   void normalise(const std::vector<float>& weight, bool quantise);
   void place_keys(const DecoderLayer& layer, int index, compute::PagedKv& cache);
