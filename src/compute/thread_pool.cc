@@ -11,6 +11,9 @@ namespace feilun::compute {
 namespace {
 
 constexpr std::chrono::microseconds kSpinMax(50);
+/// Times that a thread comes back for more of its own part: often enough that what is left when the others
+/// have finished is little, seldom enough that a part is mostly one stream through memory.
+constexpr int64_t kStepsPerPart = 8;
 
 int usable_cores() {
   cpu_set_t set;
@@ -39,7 +42,8 @@ void await_change(const std::atomic<uint32_t>& value, uint32_t old) {
 
 }  // namespace
 
-ThreadPool::ThreadPool(int threads) : size_(std::clamp(threads, 1, usable_cores())) {
+ThreadPool::ThreadPool(int threads)
+    : size_(std::clamp(threads, 1, usable_cores())), parts_(static_cast<size_t>(size_)) {
   for (int thread = 1; thread < size_; ++thread) {
     workers_.emplace_back([this, thread] { work(thread); });
     pthread_setname_np(workers_.back().native_handle(), ("compute-" + std::to_string(thread)).c_str());
@@ -58,18 +62,37 @@ void ThreadPool::run(int64_t count, Share share, void* context) {
   if (count == 1 || size_ == 1) return share(context, 0, count, 0);
   share_ = share;
   context_ = context;
-  count_ = count;
-  working_.store(static_cast<uint32_t>(size_ - 1), std::memory_order_relaxed);
+  step_ = std::max<int64_t>(1, count / (size_ * kStepsPerPart));
+  for (int i = 0; i < size_; ++i) {
+    Part& part = parts_[static_cast<size_t>(i)];
+    part.next.store(count * i / size_, std::memory_order_relaxed);
+    part.end = count * (i + 1) / size_;
+  }
+  inside_.store(kOpen, std::memory_order_release);
   round_.fetch_add(1, std::memory_order_release);
   round_.notify_all();
-  run_share(0);
-  for (uint32_t left; (left = working_.load(std::memory_order_acquire)) != 0;) await_change(working_, left);
+  help(0);
+  inside_.fetch_and(~kOpen, std::memory_order_acq_rel);
+  for (uint32_t left; (left = inside_.load(std::memory_order_acquire)) != 0;) await_change(inside_, left);
 }
 
-void ThreadPool::run_share(int thread) const {
-  const int64_t begin = count_ * thread / size_;
-  const int64_t end = count_ * (thread + 1) / size_;
-  if (begin < end) share_(context_, begin, end, thread);
+/// The thread's own part, then those after it.
+void ThreadPool::help(int thread) {
+  for (int i = 0; i < size_; ++i) {
+    Part& part = parts_[static_cast<size_t>((thread + i) % size_)];
+    for (int64_t begin; (begin = part.next.fetch_add(step_, std::memory_order_relaxed)) < part.end;) {
+      share_(context_, begin, std::min(begin + step_, part.end), thread);
+    }
+  }
+}
+
+/// False when the loop has ended without this worker.
+bool ThreadPool::enter() {
+  uint32_t inside = inside_.load(std::memory_order_acquire);
+  while ((inside & kOpen) != 0) {
+    if (inside_.compare_exchange_weak(inside, inside + 1, std::memory_order_acq_rel)) return true;
+  }
+  return false;
 }
 
 void ThreadPool::work(int thread) {
@@ -77,8 +100,9 @@ void ThreadPool::work(int thread) {
     await_change(round_, seen);
     seen = round_.load(std::memory_order_acquire);
     if (stopping_.load(std::memory_order_relaxed)) return;
-    run_share(thread);
-    if (working_.fetch_sub(1, std::memory_order_release) == 1) working_.notify_one();
+    if (!enter()) continue;
+    help(thread);
+    if (inside_.fetch_sub(1, std::memory_order_acq_rel) == 1) inside_.notify_one();
   }
 }
 

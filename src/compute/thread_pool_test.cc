@@ -43,6 +43,19 @@ TEST(ThreadPool, WritesOfALoopAreSeenByTheNext) {
   }
 }
 
+TEST(ThreadPool, OthersFinishThePartOfAThreadThatIsHeldUp) {
+  ThreadPool pool(2);
+  if (pool.size() < 2) GTEST_SKIP() << "one core";
+  std::atomic<int> done = 0;
+  pool.parallel_for(16, [&](int64_t begin, int64_t end, int) {
+    for (int64_t i = begin; i < end; ++i) {
+      while (i == 0 && done < 15) std::this_thread::yield();
+      ++done;
+    }
+  });
+  EXPECT_EQ(done, 16);
+}
+
 TEST(ThreadPool, WakesWorkersThatFellAsleep) {
   ThreadPool pool(8);
   std::atomic<int64_t> total = 0;

@@ -1,7 +1,6 @@
 #include "model/bert.h"
 
 #include <algorithm>
-#include <atomic>
 #include <cmath>
 #include <utility>
 
@@ -120,14 +119,12 @@ void BertEncoder::attention(const BertLayer& layer) {
   int64_t scores = 0;
   for (const Text& text : texts_) scores += text.rows * text.rows;
   const int64_t items = static_cast<int64_t>(tiles_.size()) * shape_.heads;
-  std::atomic<int64_t> next = 0;  // tiles differ in length, so each thread takes the next one that is left
-  work_.share(std::min<int64_t>(items, work_.threads()), 2 * scores * shape_.hidden / work_.threads(),
-              [&](int64_t, int64_t, int) {
-                for (int64_t i; (i = next.fetch_add(1, std::memory_order_relaxed)) < items;) {
-                  attend_tile(tiles_[static_cast<size_t>(i / shape_.heads)],
-                              static_cast<int>(i % shape_.heads));
-                }
-              });
+  if (items == 0) return;
+  work_.share(items, 2 * scores * shape_.hidden / items, [&](int64_t begin, int64_t end, int) {
+    for (int64_t i = begin; i < end; ++i) {
+      attend_tile(tiles_[static_cast<size_t>(i / shape_.heads)], static_cast<int>(i % shape_.heads));
+    }
+  });
   if (layer.attention_output.matrix.reads_quantised) {
     work_.share(row_count(), kRowWork * shape_.hidden, [&](int64_t begin, int64_t end, int) {
       for (int64_t i = begin; i < end; ++i) attended_.quantise(work_.kernels(), i);

@@ -1,5 +1,4 @@
 #include <algorithm>
-#include <atomic>
 
 #include "model/decoder.h"
 
@@ -61,15 +60,22 @@ void Decoder::place_head(const DecoderLayer& layer, int index, compute::PagedKv&
 
 void Decoder::attend(const DecoderLayer& layer, int index, const compute::PagedKv& cache) {
   const int64_t items = static_cast<int64_t>(tiles_.size()) * shape_.kv_heads;
-  std::atomic<int64_t> next = 0;  // tiles differ in length, so each thread takes the next one that is left
-  work_.share(std::min<int64_t>(items, work_.threads()),
-              attention_work_ * shape_.heads * shape_.head_dim / work_.threads(), [&](int64_t, int64_t, int) {
-                for (int64_t i; (i = next.fetch_add(1, std::memory_order_relaxed)) < items;) {
-                  attend_tile(index, cache, tiles_[static_cast<size_t>(i / shape_.kv_heads)],
-                              static_cast<int>(i % shape_.kv_heads));
+  if (items == 0) return;
+  const int64_t width = int64_t{shape_.heads / shape_.kv_heads} * shape_.head_dim;
+  const bool quantise = layer.attention_output.reads_quantised;
+  const bool at_once = quantise && width % compute::kGroup == 0;
+  work_.share(items, attention_work_ * shape_.heads * shape_.head_dim / items,
+              [&](int64_t begin, int64_t end, int) {
+                for (int64_t i = begin; i < end; ++i) {
+                  const Tile& tile = tiles_[static_cast<size_t>(i / shape_.kv_heads)];
+                  const auto kv_head = static_cast<int>(i % shape_.kv_heads);
+                  attend_tile(index, cache, tile, kv_head);
+                  for (int64_t row = tile.first_row; at_once && row < tile.first_row + tile.rows; ++row) {
+                    attended_.quantise(kernels_, row, kv_head * width, width);
+                  }
                 }
               });
-  if (!layer.attention_output.reads_quantised) return;
+  if (!quantise || at_once) return;
   work_.share(row_count(), kRowWork * shape_.hidden, [&](int64_t begin, int64_t end, int) {
     for (int64_t i = begin; i < end; ++i) attended_.quantise(kernels_, i);
   });

@@ -17,7 +17,6 @@ class ParallelWork {
  public:
   ParallelWork(compute::ThreadPool& pool, const compute::Kernels& kernels) : pool_(pool), kernels_(kernels) {}
 
-  int threads() const { return pool_.size(); }
   const compute::Kernels& kernels() const { return kernels_; }
 
   /// A parallel loop over `count` items, `work` multiplications each; on this thread alone when that is
