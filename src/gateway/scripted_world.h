@@ -134,8 +134,10 @@ class ScriptedLedger : public ledger::Ledger {
         },
         usage);
   }
+  using Ledger::settle;
   void settle(std::string id, TokenUsage usage, ledger::Outcome outcome,
-              ledger::Done<Settlement> done) override {
+              std::optional<ledger::RequestCost> cost, ledger::Done<Settlement> done) override {
+    cost_ = std::move(cost);
     log_.push_back(fmt::format("settle {}+{} {}", usage.input(), usage.output, static_cast<int>(outcome)));
     ++terminal_;
     if (away_ || settles_fail_) return answer<Settlement>(std::move(done), away());
@@ -197,6 +199,7 @@ class ScriptedLedger : public ledger::Ledger {
   int terminal_ = 0;   ///< settles and releases
   TokenUsage marked_;  ///< the last durable mark
   std::optional<TokenUsage> settled_;
+  std::optional<ledger::RequestCost> cost_;  ///< that came with the settle
   Hold hold_;
   std::vector<std::string> log_;
 

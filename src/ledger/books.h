@@ -42,7 +42,8 @@ class Books {
   Result<Hold> hold(const HoldRequest& request);
   Result<Hold> top_up(const std::string& request_id, TokenCount more);
   Result<TokenUsage> mark(const std::string& request_id, const TokenUsage& usage);
-  Result<Settlement> settle(const std::string& request_id, const TokenUsage& usage, Outcome outcome);
+  Result<Settlement> settle(const std::string& request_id, const TokenUsage& usage, Outcome outcome,
+                            const std::optional<RequestCost>& cost = std::nullopt);
   Result<Settlement> release(const std::string& request_id, Outcome outcome);
   /// Ends at most `limit` open holds at their last mark; returns how many.
   Result<int64_t> recover(int64_t limit);

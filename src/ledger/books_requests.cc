@@ -32,6 +32,27 @@ Result<> check_usage(const TokenUsage& usage) {
   return {};
 }
 
+Result<> check_cost(const RequestCost& cost) {
+  const auto within = [](std::chrono::nanoseconds time) {
+    return time.count() >= 0 && time.count() <= kCostNanosecondsMax;
+  };
+  if (!within(cost.attributed) || !within(cost.saved) || cost.kv_byte_seconds < 0 || cost.cost_model < 0) {
+    return fail(ErrorCode::kInvalidArgument, "a request cannot take that of the machine");
+  }
+  if (cost.per_hour.is_negative() || cost.per_hour > kPerHourMax) {
+    return fail(ErrorCode::kInvalidArgument, "{} an hour is not a possible price", cost.per_hour.to_string());
+  }
+  TRY(parse_currency(cost.currency));
+  if (cost.cost.is_negative() || cost.cost > kCostMax) {
+    return fail(ErrorCode::kInvalidArgument, "{} is not a possible cost", cost.cost.to_string());
+  }
+  const int128 off = cost.cost.pico() * kNanosecondsPerHour - cost.attributed.count() * cost.per_hour.pico();
+  if (off <= -kNanosecondsPerHour || off >= kNanosecondsPerHour) {
+    return fail(ErrorCode::kInvalidArgument, "{} is not what the time costs", cost.cost.to_string());
+  }
+  return {};
+}
+
 bool is_empty(const TokenUsage& usage) {
   return usage == TokenUsage{};
 }
@@ -128,8 +149,10 @@ Result<TokenUsage> Books::mark(const std::string& request_id, const TokenUsage& 
   return open.mark;
 }
 
-Result<Settlement> Books::settle(const std::string& request_id, const TokenUsage& usage, Outcome outcome) {
+Result<Settlement> Books::settle(const std::string& request_id, const TokenUsage& usage, Outcome outcome,
+                                 const std::optional<RequestCost>& cost) {
   TRY(check_usage(usage));
+  if (cost) TRY(check_cost(*cost));
   const OpenHold open = TRY(known_hold(request_id));
   const PriceVersion price = TRY(pinned_price(open));
   const Money charged = std::min(pricing::cost_of(price, usage), open.held);
@@ -145,6 +168,13 @@ Result<Settlement> Books::settle(const std::string& request_id, const TokenUsage
   TRY(store_.delete_open_hold(request_id));
   TRY(store_.insert_ended(request_id, sequence));
   TRY(count_usage(open.project_id, usage, charged));
+  if (cost) {
+    PayloadWriter beside(EntryKind::kCost);
+    beside.text(request_id).number(cost->attributed.count()).number(cost->saved.count());
+    beside.number(cost->kv_byte_seconds).number(cost->cost_model);
+    beside.raw(cost->currency).amount(cost->per_hour).amount(cost->cost);
+    TRY(record(std::move(beside), {}));
+  }
   return Settlement{request_id, charged, released, usage};
 }
 

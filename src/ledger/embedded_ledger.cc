@@ -144,10 +144,10 @@ void EmbeddedLedger::mark(std::string request_id, TokenUsage usage, Done<TokenUs
 }
 
 void EmbeddedLedger::settle(std::string request_id, TokenUsage usage, Outcome outcome,
-                            Done<Settlement> done) {
-  writer_->submit<Settlement>(
-      [id = std::move(request_id), usage, outcome](Books& books) { return books.settle(id, usage, outcome); },
-      std::move(done), Writer::WhenLocked::kWait);
+                            std::optional<RequestCost> cost, Done<Settlement> done) {
+  writer_->submit<Settlement>([id = std::move(request_id), usage, outcome, cost = std::move(cost)](
+                                  Books& books) { return books.settle(id, usage, outcome, cost); },
+                              std::move(done), Writer::WhenLocked::kWait);
 }
 
 void EmbeddedLedger::release(std::string request_id, Outcome outcome, Done<Settlement> done) {

@@ -41,7 +41,9 @@ class EmbeddedLedger final : public Ledger {
   void hold(HoldRequest request, Done<Hold> done) override;
   void top_up(std::string request_id, TokenCount more, Done<Hold> done) override;
   void mark(std::string request_id, TokenUsage usage, Done<TokenUsage> done) override;
-  void settle(std::string request_id, TokenUsage usage, Outcome outcome, Done<Settlement> done) override;
+  using Ledger::settle;
+  void settle(std::string request_id, TokenUsage usage, Outcome outcome, std::optional<RequestCost> cost,
+              Done<Settlement> done) override;
   void release(std::string request_id, Outcome outcome, Done<Settlement> done) override;
 
   bool healthy() const override { return writer_->healthy(); }

@@ -25,6 +25,7 @@ enum class EntryKind : uint8_t {
   kMark = 8,
   kSettle = 9,
   kRelease = 10,
+  kCost = 11,
 };
 
 /// One leg of a double entry. Accounts: "wallet:PROJECT", "hold:PROJECT", "revenue", "funding".

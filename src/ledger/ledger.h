@@ -70,6 +70,17 @@ struct Hold {
 /// How a request ended, for the journal.
 enum class Outcome : uint8_t { kCompleted = 0, kCancelled = 1, kBalance = 2, kFailed = 3, kRecovered = 4 };
 
+/// What a request took of the machine, and the money that this is. Told beside its charge, never charged.
+struct RequestCost {
+  std::chrono::nanoseconds attributed{0};  ///< its shares of the steps' measured time
+  std::chrono::nanoseconds saved{0};       ///< what its cached prompt tokens would have taken
+  int64_t kv_byte_seconds = 0;
+  int64_t cost_model = 0;  ///< version of the step-time model behind the shares
+  std::string currency;
+  Money per_hour;  ///< price of the machine, at most 10^8 units
+  Money cost;      ///< of `attributed`, rounded up or down to a whole pico-unit
+};
+
 struct Balance {
   std::string currency;
   Money posted;   ///< credits − charges
@@ -157,7 +168,12 @@ class Ledger {
   /// Journals the high-water mark: after a crash this much is charged. Marks never fall.
   virtual void mark(std::string request_id, TokenUsage usage, Done<TokenUsage> done) = 0;
   /// Charges the usage (never more than held) and frees the rest. A second terminal event is kConflict.
-  virtual void settle(std::string request_id, TokenUsage usage, Outcome outcome, Done<Settlement> done) = 0;
+  /// `cost`, when there is one, is journalled with it.
+  virtual void settle(std::string request_id, TokenUsage usage, Outcome outcome,
+                      std::optional<RequestCost> cost, Done<Settlement> done) = 0;
+  void settle(std::string request_id, TokenUsage usage, Outcome outcome, Done<Settlement> done) {
+    settle(std::move(request_id), usage, outcome, std::nullopt, std::move(done));
+  }
   /// Frees the whole hold: nothing was computed.
   virtual void release(std::string request_id, Outcome outcome, Done<Settlement> done) = 0;
 

@@ -17,4 +17,10 @@ inline constexpr Money kAmountMax = Money::pico(kTrillion * kTrillion * kTrillio
 inline constexpr int64_t kUsageTokensMax = int64_t{1} << 62;
 inline constexpr size_t kTextBytesMax = 256;
 
+// Of what one request took of a machine: three years of time at 10⁸ units an hour.
+inline constexpr int64_t kCostNanosecondsMax = 100'000'000'000'000'000;
+inline constexpr Money kPerHourMax = Money::pico(kTrillion * 100'000'000);
+inline constexpr Money kCostMax = Money::pico(kTrillion * kTrillion * 10);
+inline constexpr int128 kNanosecondsPerHour = 3'600'000'000'000;
+
 }  // namespace feilun::ledger

@@ -138,6 +138,19 @@ void read_settle(Reader& in, Entry& entry) {
   entry.usage = in.classes();
 }
 
+void read_cost(Reader& in, Entry& entry) {
+  constexpr int64_t kLongest = 100'000'000'000'000'000;
+  constexpr int128 kDearestHour = kTrillionPico * 100'000'000;
+  entry.request = in.text();
+  entry.attributed_ns = in.number(kLongest);
+  entry.saved_ns = in.number(kLongest);
+  entry.kv_byte_seconds = in.number();
+  entry.cost_model = in.number();
+  entry.currency = in.currency();
+  entry.per_hour = in.amount(0, kDearestHour);
+  entry.cost = in.amount(0, 10 * kUnitMax);
+}
+
 void read_fields(Reader& in, Entry& entry) {
   switch (entry.kind) {
     case Kind::kProject:
@@ -181,6 +194,8 @@ void read_fields(Reader& in, Entry& entry) {
       entry.request = in.text();
       entry.outcome = in.byte(4);
       return;
+    case Kind::kCost:
+      return read_cost(in, entry);
   }
   in.spoil("there is no such kind of entry");
 }

@@ -38,6 +38,7 @@ enum class Kind : uint8_t {
   kMark,
   kSettle,
   kRelease,
+  kCost,
 };
 
 /// Every field any kind of entry has; a kind fills its own.
@@ -49,6 +50,8 @@ struct Entry {
   int64_t price = 0, ended_price = 0, input_tokens = 0, output_tokens = 0;
   int64_t from = 0, until = 0;
   int128 units[5] = {};
+  int64_t attributed_ns = 0, saved_ns = 0, kv_byte_seconds = 0, cost_model = 0;
+  int128 per_hour = 0, cost = 0;
   Classes usage;
   std::vector<Leg> legs;
 };

@@ -66,7 +66,11 @@ void Replay::apply(int64_t sequence, int64_t time, const Entry& entry) {
     case Kind::kRelease:
       release(entry);
       break;
+    case Kind::kCost:
+      request_cost(entry);
+      break;
   }
+  just_settled_ = entry.kind == Kind::kSettle ? entry.request : std::string();
   post(entry);
 }
 
@@ -256,6 +260,14 @@ void Replay::release(const Entry& entry) {
   expect_legs(entry, {{"hold:" + request->project, price->currency, -request->held},
                       {"wallet:" + request->project, price->currency, request->held}});
   end(entry.request);
+}
+
+void Replay::request_cost(const Entry& entry) {
+  expect_legs(entry, {});
+  if (just_settled_ != entry.request) problem("a cost does not follow the settle of its request");
+  constexpr int128 kHour = 3'600'000'000'000;
+  const int128 off = entry.cost * kHour - entry.attributed_ns * entry.per_hour;
+  if (off <= -kHour || off >= kHour) problem("a cost is not its time at the machine's price");
 }
 
 }  // namespace feilun::ledger::audit

@@ -101,6 +101,7 @@ class Replay {
   void mark(const Entry& entry);
   void settle(const Entry& entry);
   void release(const Entry& entry);
+  void request_cost(const Entry& entry);
 
   void post(const Entry& entry);
   /// Reports when the entry's postings are not these (zeros left out).
@@ -117,6 +118,7 @@ class Replay {
   Report report_;
   int64_t sequence_ = 0;
   int64_t time_ = 0;
+  std::string just_settled_;  ///< the request that the entry before settled
   std::map<std::pair<std::string, std::string>, Account> accounts_;
   std::map<std::string, Project> projects_;
   std::set<std::string> project_names_;
