@@ -45,6 +45,17 @@ TEST(PolicyDuel, GivesThePolicyAnotherChance) {
   EXPECT_FALSE(duel.lru_turn());
 }
 
+TEST(PolicyDuel, LetsLruKeepTheRootsOfWhatItFinds) {
+  PolicyDuel duel;
+  const Hashes chain{1, 2, 3};
+  for (const uint64_t hash : chain) duel.touch(hash);  // as they are computed: the root is the oldest
+  duel.arrived({.chain = chain, .found = 3, .room = 3});
+  duel.arrived({.chain = Hashes{9}, .found = 0, .room = 2});
+  ASSERT_FALSE(duel.lru_turn());
+  duel.arrived({.chain = chain, .found = 0, .room = 2});
+  EXPECT_TRUE(duel.lru_turn()) << "LRU still has two of the three blocks";
+}
+
 TEST(PolicyDuel, IsNotBoughtByOldWins) {
   PolicyDuel duel;
   play(duel, 0, 1);

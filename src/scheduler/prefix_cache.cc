@@ -1,6 +1,7 @@
 #include "scheduler/prefix_cache.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "base/check.h"
 #include "scheduler/eviction_gittins.h"
@@ -41,16 +42,23 @@ PrefixCache::PrefixCache(const PrefixCacheOptions& options)
 PrefixCache::~PrefixCache() = default;
 
 TokenCount PrefixCache::match(BlockTable& table, std::span<const int32_t> tokens, MonoTime now) {
-  const bool arrives = table.published == 0;
+  const bool arrives = !std::exchange(table.arrived, true);
   const CacheSalt root = root_of(table.salt);
+  const int most = most_found(tokens);
+  uint64_t hash = hash_of(last_published(table), root);
   chain_.clear();
-  hash_chain(table, tokens, chain_);
-  for (const uint64_t hash : chain_) {
-    const int32_t parent = last_published(table);
-    const int32_t found = find(hash, parent, root, slice(tokens, table.published));
-    if (found == kNone) break;
-    hold(found, now);
-    adopt(table, found);
+  for (int index = table.published; index < most; ++index) {
+    const auto piece = slice(tokens, index);
+    hash = chain_hash(hash, piece);
+    chain_.push_back(hash);
+    if (table.published < index) continue;  // a miss before: the rest is for the policy
+    const int32_t found = find(hash, last_published(table), root, piece);
+    if (found != kNone) {
+      hold(found, now);
+      adopt(table, found);
+    } else if (!arrives) {
+      break;
+    }
   }
   if (arrives) policy_->arrived({.chain = chain_, .found = table.published, .room = free() + in_tree()});
   return TokenCount{table.published} * options_.block_tokens;
@@ -60,7 +68,7 @@ PrefixMatch PrefixCache::peek(CacheSalt salt, std::span<const int32_t> tokens) c
   PrefixMatch match;
   const CacheSalt root = root_of(salt);
   const int most = most_found(tokens);
-  uint64_t hash = root_hash(root);
+  uint64_t hash = hash_of(kNone, root);
   for (int32_t parent = kNone; match.blocks < most; ++match.blocks) {
     const auto piece = slice(tokens, match.blocks);
     hash = chain_hash(hash, piece);
@@ -90,7 +98,7 @@ void PrefixCache::publish(BlockTable& table, std::span<const int32_t> computed, 
   while (table.published < full) {
     const auto piece = slice(computed, table.published);
     const int32_t parent = last_published(table);
-    const uint64_t hash = chain_hash(parent == kNone ? root_hash(root) : at(parent).hash, piece);
+    const uint64_t hash = chain_hash(hash_of(parent, root), piece);
     if (const int32_t twin = find(hash, parent, root, piece); twin != kNone) {
       hold(twin, now);
       adopt(table, twin);
@@ -108,15 +116,16 @@ void PrefixCache::release(BlockTable& table, FinishClass finish, MonoTime now) {
   const auto held = std::span<const int32_t>(table.blocks);
   const auto published = held.first(static_cast<size_t>(table.published));
   discard(held.subspan(published.size()));
-  policy_->released({.blocks = published, .unseen = table.unseen, .finish = finish}, now);
+  if (!published.empty()) {
+    policy_->released({.blocks = published, .unseen = table.unseen, .finish = finish}, now);
+  }
   for (auto block = published.rbegin(); block != published.rend(); ++block) {
     if (--at(*block).uses > 0) continue;
     ++cached_;
     if (at(*block).children == 0) offer(*block, now);
   }
+  table = {.salt = table.salt, .blocks = std::move(table.blocks)};
   table.blocks.clear();
-  table.published = 0;
-  table.unseen = 0;
 }
 
 std::span<int32_t> PrefixCache::tokens_of(int32_t block) {
@@ -143,8 +152,8 @@ int32_t PrefixCache::last_published(const BlockTable& table) {
   return table.published == 0 ? kNone : table.blocks[static_cast<size_t>(table.published) - 1];
 }
 
-uint64_t PrefixCache::root_hash(CacheSalt root) const {
-  return fold(root ^ options_.hash_key, kOdd);
+uint64_t PrefixCache::hash_of(int32_t block, CacheSalt root) const {
+  return block == kNone ? fold(root ^ options_.hash_key, kOdd) : at(block).hash;
 }
 
 uint64_t PrefixCache::chain_hash(uint64_t parent, std::span<const int32_t> tokens) const {
@@ -153,16 +162,6 @@ uint64_t PrefixCache::chain_hash(uint64_t parent, std::span<const int32_t> token
     hash = fold(hash ^ options_.hash_key, static_cast<uint32_t>(token) ^ kOdd);
   }
   return hash >> (64 - options_.hash_bits);
-}
-
-void PrefixCache::hash_chain(const BlockTable& table, std::span<const int32_t> tokens,
-                             std::vector<uint64_t>& chain) const {
-  const int32_t last = last_published(table);
-  uint64_t hash = last == kNone ? root_hash(root_of(table.salt)) : at(last).hash;
-  for (int index = table.published; index < most_found(tokens); ++index) {
-    hash = chain_hash(hash, slice(tokens, index));
-    chain.push_back(hash);
-  }
 }
 
 int32_t PrefixCache::find(uint64_t hash, int32_t parent, CacheSalt root,

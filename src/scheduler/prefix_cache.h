@@ -35,6 +35,7 @@ struct BlockTable {
   CacheSalt salt = 0;
   std::vector<int32_t> blocks;
   int published = 0;
+  bool arrived = false;  ///< match() has been asked since the table was empty
   int unseen = 0;  ///< of the published, those that nobody had computed as far back as the policy remembers
 };
 
@@ -125,11 +126,9 @@ class PrefixCache {
   /// The most blocks that may be found of these tokens.
   int most_found(std::span<const int32_t> tokens) const;
   static int32_t last_published(const BlockTable& table);
-  uint64_t root_hash(CacheSalt root) const;
+  /// Of the chain that ends in `block`, or of the empty one.
+  uint64_t hash_of(int32_t block, CacheSalt root) const;
   uint64_t chain_hash(uint64_t parent, std::span<const int32_t> tokens) const;
-  /// Of the blocks behind the published ones, as many as may be found.
-  void hash_chain(const BlockTable& table, std::span<const int32_t> tokens,
-                  std::vector<uint64_t>& chain) const;
   /// The published block of this identity, or -1.
   int32_t find(uint64_t hash, int32_t parent, CacheSalt root, std::span<const int32_t> tokens) const;
   std::span<const int32_t> slice(std::span<const int32_t> tokens, int index) const;

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <cmath>
+
 namespace feilun::scheduler {
 namespace {
 
@@ -34,6 +36,22 @@ TEST(ReuseModel, KnowsNothingAtFirstAndRatesTheYoungHigher) {
   ReuseModel model;
   EXPECT_EQ(index_of(model, kTool, 0, 1), index_of(model, kEnd, 0, 1));
   EXPECT_GT(index_of(model, kTool, 0, 1), index_of(model, kTool, 0, 100));
+}
+
+TEST(ReuseModel, GivesTheBestRatioOfReuseToTimeOverAllTimesToGiveUp) {
+  ReuseModel model;  // three percent in every bin, as nothing is known
+  double best = 0, reuse = 0, time = 0, from = 0, to = 0.5;
+  for (int bin = 0; bin < 30; ++bin) {
+    const double alive = std::pow(0.97, bin);
+    reuse += alive * 0.03;
+    time += alive * (to - from) * 0.985;
+    best = std::max(best, reuse / time);
+    from = to;
+    to *= std::sqrt(2);
+  }
+  EXPECT_NEAR(index_of(model, kEnd, 0, 0), best, 1e-9);
+  EXPECT_NEAR(index_of(model, kEnd, 0, 0.5), 0.03 / (0.5 * (std::sqrt(2) - 1) * 0.985), 1e-9)
+      << "where bins only grow, the best time to give up is the end of the first";
 }
 
 TEST(ReuseModel, LearnsWhichClassComesBack) {
