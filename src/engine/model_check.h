@@ -30,9 +30,7 @@ struct CheckReport {
   bool company_equals_alone = false;  ///< and whoever else is in the batch
 
   static constexpr double kDivergenceMax = 1e-4;
-  /// With random weights, rounding both factors of the output product alone to eight bits costs 1e-3 where
-  /// the median top probability is a half: no engine that multiplies in Q8_0 can stay below that.
-  static constexpr double kQ8KlMax = 3e-3;
+  static constexpr double kQ8KlMax = 1e-3;
   bool passed() const;
 };
 

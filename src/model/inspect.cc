@@ -146,7 +146,8 @@ Result<Inspection> inspect_model(const std::filesystem::path& path) {
 
 Result<Inspection> inspect_model_bytes(std::span<const std::byte> gguf) {
   Inspection inspection;
-  inspect_parts(TRY(read_gguf_model(TRY(read_gguf_bytes(gguf)))), inspection);
+  const auto file = TRY(read_gguf_bytes(gguf));
+  inspect_parts(TRY(read_gguf_model(file)), inspection);
   return inspection;
 }
 
