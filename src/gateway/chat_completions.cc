@@ -2,6 +2,7 @@
 #include "gateway/chat_request.h"
 #include "gateway/endpoints.h"
 #include "gateway/generation_call.h"
+#include "gateway/paid_call.h"
 
 namespace feilun::gateway {
 namespace {

@@ -3,6 +3,7 @@
 #include "gateway/completion_request.h"
 #include "gateway/endpoints.h"
 #include "gateway/generation_call.h"
+#include "gateway/paid_call.h"
 
 namespace feilun::gateway {
 namespace {

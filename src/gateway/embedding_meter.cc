@@ -5,6 +5,7 @@
 #include <boost/asio/use_awaitable.hpp>
 
 #include "base/log.h"
+#include "gateway/paid_call.h"
 
 namespace feilun::gateway {
 namespace asio = boost::asio;
@@ -41,9 +42,7 @@ Outcome outcome_of(FinishReason finish) {
 }
 
 Error why_cancelled(std::optional<Meter::Abandon> abandoned) {
-  if (abandoned == Meter::Abandon::kClientGone) {
-    return {ErrorCode::kCancelled, "the client closed its side before the answer was whole"};
-  }
+  if (abandoned == Meter::Abandon::kClientGone) return cut_short();
   return {ErrorCode::kCancelled, "the server is stopping; what was computed so far has been charged"};
 }
 

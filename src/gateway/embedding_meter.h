@@ -37,7 +37,7 @@ class EmbeddingMeter {
 
   /// When it returns, the money is settled or released, durably, unless the ending says otherwise.
   boost::asio::awaitable<EmbeddingOutcome> run();
-  /// Nobody wants the rest: stops after the running pass and charges what was computed.
+  /// Nobody wants the rest: stops as soon as the engine can and charges what was computed.
   void abandon(Meter::Abandon why);
 
  private:

@@ -1,13 +1,10 @@
 // POST /v1/embeddings: texts to vectors. All inputs of a request are one request to the ledger, and the reply
 // is sent when the charge is durable.
-#include <boost/asio/co_spawn.hpp>
-#include <boost/asio/use_awaitable.hpp>
-
 #include "gateway/embedding_meter.h"
 #include "gateway/embedding_reply.h"
 #include "gateway/embedding_request.h"
 #include "gateway/endpoints.h"
-#include "gateway/generation_call.h"
+#include "gateway/paid_call.h"
 
 namespace feilun::gateway {
 namespace asio = boost::asio;
@@ -70,26 +67,15 @@ Result<EmbeddingCall> prepare(Visit& visit) {
   return call;
 }
 
-/// Runs pure work, elsewhere when there is much of it, so that other connections need not wait.
-template <typename Work>
-asio::awaitable<std::invoke_result_t<Work>> run_work(Visit& visit, bool light, Work work) {
-  if (light) co_return work();
-  const auto there = [](Work work) -> asio::awaitable<std::invoke_result_t<Work>> { co_return work(); };
-  co_return co_await asio::co_spawn(visit.services.heavy_work, there(std::move(work)), asio::use_awaitable);
-}
-
 asio::awaitable<void> answer(Visit& visit, EmbeddingCall call) {
   const std::string offering = call.metered.offering;
   auto meter = std::make_shared<EmbeddingMeter>(std::move(call.metered), *call.engine, visit.services.ledger);
-  visit.exchange.watch([meter](net::Interruption why) {
-    meter->abandon(why == net::Interruption::kClientGone ? Meter::Abandon::kClientGone
-                                                         : Meter::Abandon::kServerStopping);
-  });
+  abandon_when_interrupted(visit, meter);
   const EmbeddingOutcome outcome = co_await meter->run();
   const Ending& ending = outcome.ending;
   visit.services.metrics.count_usage(offering, ending.usage, ending.charged, ending.currency, ending.outcome);
   if (ending.error) {
-    co_await visit.reply_error(*ending.error, ending.unsettled || !ending.charged.is_zero());
+    co_await visit.reply_error(*ending.error, ending.may_be_charged());
     co_return;
   }
   const bool light = outcome.vectors.size() <= kLightNumbers;

@@ -2,12 +2,11 @@
 // here only turns what the tape brings into bytes and tells the meter how far the client has got.
 #include "gateway/generation_call.h"
 
-#include <boost/asio/co_spawn.hpp>
 #include <boost/asio/post.hpp>
-#include <boost/asio/use_awaitable.hpp>
 
 #include "gateway/error_reply.h"
 #include "gateway/generation_tape.h"
+#include "gateway/paid_call.h"
 #include "net/sse.h"
 
 namespace feilun::gateway {
@@ -71,13 +70,8 @@ struct Running {
   TokenTimer timer;
 };
 
-Error cut_short() {
-  return {ErrorCode::kCancelled, "the client closed its side before the answer was whole"};
-}
-
 asio::awaitable<void> reply_failed(Visit& visit, const Ending& ending) {
-  const bool may_be_charged = ending.unsettled || !ending.charged.is_zero();
-  co_await visit.reply_error(ending.error.value_or(cut_short()), may_be_charged);
+  co_await visit.reply_error(ending.error.value_or(cut_short()), ending.may_be_charged());
 }
 
 asio::awaitable<void> answer_whole(Running& run) {
@@ -188,27 +182,6 @@ Meter::Post post_to(asio::any_io_executor executor) {
 
 }  // namespace
 
-Result<Deployment*> ready_deployment(const Visit& visit, std::string_view model, Serves wanted) {
-  Deployment* deployment = visit.services.deployments.find(model);
-  if (deployment == nullptr) {
-    return std::unexpected(
-        Error{ErrorCode::kNotFound, fmt::format("there is no model named '{}' here", model), "model"});
-  }
-  if (deployment->embeds() != (wanted == Serves::kVectors)) {
-    return std::unexpected(
-        Error{ErrorCode::kUnsupported,
-              deployment->embeds()
-                  ? fmt::format("'{}' gives vectors and no text: ask /v1/embeddings", model)
-                  : fmt::format("'{}' gives text and no vectors; /v1/models tells which do", model),
-              "model"});
-  }
-  if (!deployment->ready()) {
-    return std::unexpected(
-        Error{ErrorCode::kUnavailable, fmt::format("'{}' is still being loaded", model), "model"});
-  }
-  return deployment;
-}
-
 Result<TokenCount> output_room(TokenCount prompt_tokens, TokenCount context, std::optional<TokenCount> wish,
                                std::string_view param) {
   if (prompt_tokens >= context) {
@@ -236,26 +209,13 @@ Result<GenerationCall> prepare_checked(Visit& visit, Prepare prepare) {
   return call;
 }
 
-asio::awaitable<Result<GenerationCall>> prepare_here(Visit* visit, Prepare prepare) {
-  co_return prepare_checked(*visit, prepare);
-}
-
-asio::awaitable<Result<GenerationCall>> prepared(Visit& visit, Prepare prepare) {
-  if (visit.request().body.size() < kLightBodyBytes) co_return prepare_checked(visit, prepare);
-  co_return co_await asio::co_spawn(visit.services.heavy_work, prepare_here(&visit, prepare),
-                                    asio::use_awaitable);
-}
-
 asio::awaitable<void> answer(Visit& visit, GenerationCall call) {
   GenerationTape tape(visit.exchange.executor());
   const size_t choices = call.metered.prompt_of.size();
   const std::string offering = call.metered.offering;
   auto meter = std::make_shared<Meter>(std::move(call.metered), visit.services.meter, *call.deployment,
                                        visit.services.ledger, post_to(visit.exchange.executor()), tape);
-  visit.exchange.watch([meter](net::Interruption why) {
-    meter->abandon(why == net::Interruption::kClientGone ? Meter::Abandon::kClientGone
-                                                         : Meter::Abandon::kServerStopping);
-  });
+  abandon_when_interrupted(visit, meter);
   meter->start();
   Running run{visit, call, choices, tape, *meter, TokenTimer(visit)};
   std::exception_ptr thrown;
@@ -295,7 +255,8 @@ ReplyHead reply_head(std::string_view prefix, const Visit& visit, const Deployme
 }
 
 asio::awaitable<void> answer_prepared(Visit& visit, Prepare prepare) {
-  auto call = co_await prepared(visit, prepare);
+  const bool light = visit.request().body.size() < kLightBodyBytes;
+  auto call = co_await run_work(visit, light, [&] { return prepare_checked(visit, prepare); });
   if (!call) {
     co_await visit.reply_error(call.error());
   } else {

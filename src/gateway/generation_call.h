@@ -18,20 +18,10 @@ struct GenerationCall {
   bool include_usage = false;
 };
 
-/// What an endpoint wants of a model.
-enum class Serves { kText, kVectors };
-
-/// The model a request names, ready to run. kNotFound, kUnavailable while it is being loaded, kUnsupported
-/// when it serves the other kind.
-Result<Deployment*> ready_deployment(const Visit& visit, std::string_view model, Serves wanted);
-
 /// How many tokens may be generated after a prompt: the wish, cut to the window. kContextLengthExceeded,
 /// with both numbers, when the prompt leaves no room for one.
 Result<TokenCount> output_room(TokenCount prompt_tokens, TokenCount context, std::optional<TokenCount> wish,
                                std::string_view param);
-
-/// Bodies smaller than this are parsed and tokenised on the connection's own thread.
-constexpr size_t kLightBodyBytes = 32 * 1024;
 
 /// Reads and encodes a request: pure work, on any thread.
 using Prepare = Result<GenerationCall> (*)(Visit&);

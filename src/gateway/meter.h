@@ -39,6 +39,9 @@ struct Ending {
   std::string currency;
   ledger::Outcome outcome = ledger::Outcome::kCompleted;
   bool unsettled = false;  ///< the ledger did not confirm the end: it may yet charge what it has marked
+
+  /// Asking again could be paid for twice.
+  bool may_be_charged() const { return unsettled || !charged.is_zero(); }
 };
 
 /// Hears what a Meter does; called on the meter's thread.

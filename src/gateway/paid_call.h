@@ -1,0 +1,50 @@
+#pragma once
+
+#include <boost/asio/awaitable.hpp>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <memory>
+#include <string_view>
+#include <type_traits>
+#include <utility>
+
+#include "gateway/visit.h"
+
+// What the endpoints that run a model for money have in common, whatever the model gives.
+
+namespace feilun::gateway {
+
+/// What an endpoint wants of a model.
+enum class Serves { kText, kVectors };
+
+/// The model a request names, ready to run. kNotFound, kUnavailable while it is being loaded, kUnsupported
+/// when it serves the other kind.
+Result<Deployment*> ready_deployment(const Visit& visit, std::string_view model, Serves wanted);
+
+/// What is told to a client that closed its side and may still listen.
+Error cut_short();
+
+/// Bodies smaller than this are parsed and tokenised on the connection's own thread.
+constexpr size_t kLightBodyBytes = 32 * 1024;
+
+/// Runs pure work, elsewhere when there is much of it, so that other connections need not wait.
+template <typename Work>
+boost::asio::awaitable<std::invoke_result_t<Work>> run_work(Visit& visit, bool light, Work work) {
+  if (light) co_return work();
+  const auto there = [](Work work) -> boost::asio::awaitable<std::invoke_result_t<Work>> {
+    co_return work();
+  };
+  co_return co_await boost::asio::co_spawn(visit.services.heavy_work, there(std::move(work)),
+                                           boost::asio::use_awaitable);
+}
+
+/// From now on the meter is told when the client leaves or the server stops.
+template <typename AnyMeter>
+void abandon_when_interrupted(Visit& visit, std::shared_ptr<AnyMeter> meter) {
+  visit.exchange.watch([meter = std::move(meter)](net::Interruption why) {
+    meter->abandon(why == net::Interruption::kClientGone ? Meter::Abandon::kClientGone
+                                                         : Meter::Abandon::kServerStopping);
+  });
+}
+
+}  // namespace feilun::gateway
