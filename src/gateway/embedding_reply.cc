@@ -41,11 +41,27 @@ void append_vector(std::string& out, std::span<const float> vector, bool base64)
   out.push_back(']');
 }
 
+size_t embedding_reply_bytes(size_t vectors, VectorFormat format) {
+  constexpr size_t kFrame = 1024;      // around all vectors
+  constexpr size_t kVectorFrame = 96;  // around one
+  constexpr size_t kNumber = std::string_view("-1.1754944e-38,").size();
+  const auto dimensions = static_cast<size_t>(format.dimensions);
+  const size_t digits = format.base64 ? dimensions * sizeof(float) / 3 * 4 + 4 : dimensions * kNumber;
+  return kFrame + vectors * (kVectorFrame + digits);
+}
+
+size_t embedding_reply_memory(size_t vectors, VectorFormat format) {
+  return vectors * static_cast<size_t>(format.width) * sizeof(float) +
+         2 * embedding_reply_bytes(vectors, format);
+}
+
 std::string embedding_reply(std::string_view model, std::span<const float> vectors, VectorFormat format,
                             const Ending& ending) {
   const auto width = static_cast<size_t>(format.width);
   const auto dimensions = static_cast<size_t>(format.dimensions);
-  std::string out = "{\"object\":\"list\",\"data\":[";
+  std::string out;
+  out.reserve(embedding_reply_bytes(vectors.size() / width, format));
+  out += "{\"object\":\"list\",\"data\":[";
   std::vector<float> cut(dimensions);
   for (size_t i = 0; i * width < vectors.size(); ++i) {
     std::span<const float> vector = vectors.subspan(i * width, width);

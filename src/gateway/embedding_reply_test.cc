@@ -55,6 +55,20 @@ TEST(EmbeddingReply, HasOpenAisShape) {
       R"("usage":{"prompt_tokens":3,"total_tokens":3},"feilun":{"charged":"0.0000015","currency":"CNY"}})");
 }
 
+TEST(EmbeddingReply, IsNoLongerThanItsBound) {
+  for (const bool base64 : {false, true}) {
+    for (const size_t count : {1, 2, 1000}) {
+      const std::vector<float> vectors(count * 100, -std::numeric_limits<float>::min());
+      const VectorFormat format{.width = 100, .dimensions = 100, .base64 = base64};
+      const size_t bytes = embedding_reply("m", vectors, format, {}).size();
+      const size_t bound = embedding_reply_bytes(count, format);
+      EXPECT_LE(bytes, bound);
+      EXPECT_GE(embedding_reply_memory(count, format), 2 * bytes + vectors.size() * sizeof(float));
+      if (count == 1000) EXPECT_GT(bytes, bound * 8 / 10);
+    }
+  }
+}
+
 TEST(EmbeddingReply, FewerDimensionsHaveALengthOfOneAgain) {
   const std::vector<float> vectors = {0.6f, 0.0f, 0.8f, 0.48f, 0.64f, 0.6f};
   const std::string reply = embedding_reply("m", vectors, {.width = 3, .dimensions = 2}, {});

@@ -68,6 +68,12 @@ Result<EmbeddingCall> prepare(Visit& visit) {
 }
 
 asio::awaitable<void> answer(Visit& visit, EmbeddingCall call) {
+  const auto room =
+      visit.services.reply_room.take(embedding_reply_memory(call.metered.inputs.size(), call.format));
+  if (!room) {
+    co_await visit.reply_error(room.error());
+    co_return;
+  }
   const std::string offering = call.metered.offering;
   auto meter = std::make_shared<EmbeddingMeter>(std::move(call.metered), *call.engine, visit.services.ledger);
   abandon_when_interrupted(visit, meter);

@@ -7,9 +7,9 @@
 #include <semaphore>
 #include <thread>
 
-#include "base/ids.h"
 #include "base/json.h"
 #include "base/log.h"
+#include "base/temporary_directory.h"
 #include "gateway/embedding_deployment.h"
 #include "gateway/embedding_reply.h"
 #include "gateway/gateway.h"
@@ -38,7 +38,7 @@ class EmbeddingsTest : public ::testing::Test {
  protected:
   void SetUp() override {
     spdlog::set_level(spdlog::level::off);
-    ledger_ = *ledger::Ledger::open({.directory = directory_, .serving = true});
+    ledger_ = *ledger::Ledger::open({.directory = directory_.path(), .serving = true});
     ledger::PriceVersion price{.offering = "bert", .currency = "CNY"};
     price.input_fresh = price.cache_read = price.cache_write = Money::pico(kPrice);
     price.output = price.reasoning = Money::pico(0);
@@ -56,10 +56,7 @@ class EmbeddingsTest : public ::testing::Test {
     deployments_.add(deployment);
     deployments_.add(std::make_shared<EmbeddingDeployment>("loading", WallTime()));
     deployments_.add(std::make_shared<testing::ScriptedDeployment>());
-    gateway_ =
-        *Gateway::open({.listen = {.port = 0}, .io_threads = 2, .stop_grace = std::chrono::milliseconds(50)},
-                       deployments_, *ledger_);
-    gateway_->start();
+    open_gateway({});
     key_ = new_tenant("paying", "1.00");
   }
   void TearDown() override {
@@ -67,13 +64,19 @@ class EmbeddingsTest : public ::testing::Test {
     gateway_.reset();
     engine_.reset();
     ledger_.reset();
-    const auto report = ledger::verify(directory_);
+    const auto report = ledger::verify(directory_.path());
     ASSERT_TRUE(report);
     EXPECT_THAT(report->problems, ::testing::IsEmpty());
     EXPECT_EQ(report->open_holds, 0);
-    std::filesystem::remove_all(directory_);
   }
 
+  void open_gateway(GatewayOptions options) {
+    options.listen = {.port = 0};
+    options.io_threads = 2;
+    options.stop_grace = std::chrono::milliseconds(50);
+    gateway_ = *Gateway::open(std::move(options), deployments_, *ledger_);
+    gateway_->start();
+  }
   std::string new_tenant(const std::string& name, std::string_view amount) {
     EXPECT_TRUE(ledger_->create_project(name, "CNY"));
     if (amount != "0") EXPECT_TRUE(ledger_->credit(name, *Money::parse(amount), "CNY", "test", ""));
@@ -110,7 +113,7 @@ class EmbeddingsTest : public ::testing::Test {
     while (passes_ < count) std::this_thread::yield();
   }
 
-  const std::filesystem::path directory_ = std::filesystem::temp_directory_path() / new_id("embeddings-test");
+  const TemporaryDirectory directory_;
   std::unique_ptr<ledger::Ledger> ledger_;
   std::atomic<int> passes_ = 0;
   std::atomic<bool> gated_ = false;
@@ -273,6 +276,23 @@ TEST_F(EmbeddingsTest, AFullQueueIsWorthARetryAndCostsNothing) {
   open_gate();
   for (RawClient& client : waiting) EXPECT_EQ(client.read_reply().status, 200);
   EXPECT_EQ(settled_usage("paying").usage.input_fresh, 12);
+}
+
+TEST_F(EmbeddingsTest, RepliesOnTheirWayAreBoundedInBytesAndARefusalCostsNothing) {
+  gateway_.reset();
+  open_gateway({.reply_room = 1});
+  close_gate();
+  RawClient first(gateway_->port());
+  first.send(http("/v1/embeddings", key_, R"({"model":"bert","input":"a"})"));
+  wait_for_passes(1);
+  const RawReply refused = ask(R"("model":"bert","input":"a")");
+  EXPECT_EQ(refused.status, 503);
+  EXPECT_THAT(refused.head, HasSubstr("x-should-retry: true"));
+  open_gate();
+  EXPECT_EQ(first.read_reply().status, 200);
+  EXPECT_EQ(ledger_->usage("paying")->requests, 1);
+  first.send(http("/v1/embeddings", key_, R"({"model":"bert","input":"a"})"));
+  EXPECT_EQ(first.read_reply().status, 200);
 }
 
 TEST_F(EmbeddingsTest, AStoppingServerEndsWhatWaitsAndSettlesIt) {

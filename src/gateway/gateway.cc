@@ -12,6 +12,7 @@ class HttpGateway final : public Gateway {
  public:
   HttpGateway(GatewayOptions options, const Deployments& deployments, ledger::Ledger& ledger)
       : options_(std::move(options)),
+        reply_room_(options_.reply_room),
         services_{.deployments = deployments,
                   .ledger = ledger,
                   .metrics = metrics_,
@@ -20,6 +21,7 @@ class HttpGateway final : public Gateway {
                   .page = options_.page,
                   .cors_origin = options_.cors_origin,
                   .connections = [this] { return server_->connections(); },
+                  .reply_room = reply_room_,
                   .heavy_work = heavy_.get_executor()} {}
 
   Result<> bind() {
@@ -57,6 +59,7 @@ class HttpGateway final : public Gateway {
   GatewayOptions options_;
   SystemClock system_clock_;
   Metrics metrics_;
+  ReplyRoom reply_room_;
   boost::asio::thread_pool heavy_{1};
   Services services_;
   std::unique_ptr<net::Server> server_;

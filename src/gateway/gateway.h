@@ -19,6 +19,7 @@ struct GatewayOptions {
   std::string page;         ///< what `/` serves: a whole HTML page
   std::string cors_origin;  ///< empty: pages of other origins may not call
   size_t body_bytes_max = 8 * 1024 * 1024;
+  size_t reply_room = size_t{512} << 20;  ///< bytes of large replies on their way, see reply_room.h
   std::chrono::milliseconds stop_grace{10'000};
   const Clock* clock = nullptr;  ///< nullptr: the system's
 };

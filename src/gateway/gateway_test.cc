@@ -5,12 +5,11 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <filesystem>
 #include <thread>
 
-#include "base/ids.h"
 #include "base/json.h"
 #include "base/log.h"
+#include "base/temporary_directory.h"
 #include "base/testdata.h"
 #include "gateway/scripted_world.h"
 #include "net/raw_client.h"
@@ -326,8 +325,7 @@ class GatewayRoadTest : public ::testing::Test {
     const auto weights = testdata_path("models/tinystories-656K");
     SKIP_WITHOUT(weights);
     spdlog::set_level(spdlog::level::off);
-    directory_ = std::filesystem::temp_directory_path() / new_id("gateway-test");
-    ledger_ = *ledger::Ledger::open({.directory = directory_, .serving = true});
+    ledger_ = *ledger::Ledger::open({.directory = directory_.path(), .serving = true});
     set_price();
     auto file = model::open_model(weights);
     ASSERT_TRUE(file) << file.error().message;
@@ -346,15 +344,14 @@ class GatewayRoadTest : public ::testing::Test {
     key_ = new_tenant("paying", "1.00");
   }
   void TearDown() override {
+    if (!gateway_) return;
     gateway_.reset();
     engine_.reset();
     ledger_.reset();
-    if (directory_.empty()) return;
-    const auto report = ledger::verify(directory_);
+    const auto report = ledger::verify(directory_.path());
     ASSERT_TRUE(report);
     EXPECT_THAT(report->problems, ::testing::IsEmpty());
     EXPECT_EQ(report->open_holds, 0);
-    std::filesystem::remove_all(directory_);
   }
 
   void set_price() {
@@ -380,7 +377,7 @@ class GatewayRoadTest : public ::testing::Test {
     return client.read_reply();
   }
 
-  std::filesystem::path directory_;
+  const TemporaryDirectory directory_;
   std::unique_ptr<ledger::Ledger> ledger_;
   std::unique_ptr<engine::Engine> engine_;
   std::atomic<std::chrono::microseconds> step_pause_{std::chrono::microseconds(0)};

@@ -8,6 +8,7 @@
 #include "gateway/deployment.h"
 #include "gateway/meter.h"
 #include "gateway/metrics.h"
+#include "gateway/reply_room.h"
 #include "ledger/ledger.h"
 #include "net/http_server.h"
 
@@ -23,6 +24,7 @@ struct Services {
   std::string page;
   std::string cors_origin;
   std::function<int()> connections;
+  ReplyRoom& reply_room;  ///< for replies that may be large and are made as a whole
   boost::asio::thread_pool::executor_type heavy_work;  ///< for what would keep a connection's thread too long
 };
 
