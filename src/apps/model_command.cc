@@ -1,14 +1,13 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <cstdio>
 #include <filesystem>
 #include <optional>
-#include <thread>
 
 #include "apps/command.h"
 #include "apps/embedded.h"
+#include "engine/engine_options.h"
 #include "engine/model_check.h"
 #include "model/convert.h"
 #include "model/inspect.h"
@@ -42,7 +41,7 @@ Result<> check(const ModelOptions& options) {
     return fail(ErrorCode::kUnsupported, "{} gives vectors; the check is for models that generate text",
                 options.path);
   }
-  engine::CheckOptions how{.threads = static_cast<int>(std::max(1u, std::thread::hardware_concurrency()))};
+  engine::CheckOptions how{.threads = engine::thread_count({})};
   if (!options.goldens.empty())
     how.goldens = TRY(engine::read_goldens(options.goldens, file.shape.vocabulary));
   fmt::print(stderr, "checking {} on {} threads{}\n", file.name, how.threads,
