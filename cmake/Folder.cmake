@@ -2,7 +2,7 @@ include(GoogleTest)
 
 # feilun_folder(NAME USES folders… LINK libraries… PCH header)
 # Makes the library feilun_NAME from src/NAME/*.cc and, when there are any, the test program
-# NAME_test from src/NAME/*_test.cc. A file named *_avx2.cc or *_avx512.cc is compiled for that
+# NAME_test from src/NAME/*_test.cc. A file named *_avx2.cc, *_avxvnni.cc or *_avx512.cc is compiled for that
 # instruction set alone: only its kernels may be reached from a machine that has it.
 function(feilun_folder name)
   cmake_parse_arguments(arg "" "PCH" "USES;LINK" ${ARGN})
@@ -50,6 +50,9 @@ function(feilun_instruction_sets)
     if(source MATCHES "_avx512\\.cc$")
       set_source_files_properties(${source} PROPERTIES COMPILE_OPTIONS
         "-O3;-ffp-contract=on;-mavx512f;-mavx512bw;-mavx512vl;-mavx512dq;-mavx512vnni;-mavx512bf16;-mfma;-mf16c;-mavx2;-mbmi2")
+    elseif(source MATCHES "_avxvnni\\.cc$")
+      set_source_files_properties(${source} PROPERTIES COMPILE_OPTIONS
+        "-O3;-ffp-contract=on;-mavxvnni;-mavx2;-mfma;-mf16c;-mbmi2")
     elseif(source MATCHES "_avx2\\.cc$")
       set_source_files_properties(${source} PROPERTIES COMPILE_OPTIONS "-O3;-ffp-contract=on;-mavx2;-mfma;-mf16c;-mbmi2")
     elseif(source MATCHES "_scalar\\.cc$")

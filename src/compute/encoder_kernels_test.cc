@@ -13,7 +13,7 @@ namespace {
 
 std::vector<const Kernels*> every_kernels() {
   std::vector<const Kernels*> all;
-  for (const Isa isa : {Isa::kScalar, Isa::kAvx2, Isa::kAvx512}) {
+  for (const Isa isa : kAllIsas) {
     if (machine_has(isa)) all.push_back(&kernels_for(isa));
   }
   return all;

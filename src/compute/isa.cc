@@ -6,7 +6,7 @@
 namespace feilun::compute {
 namespace {
 
-constexpr std::array kBestFirst = {Isa::kAvx512, Isa::kAvx2, Isa::kScalar};
+constexpr std::array kBestFirst = {Isa::kAvx512, Isa::kAvxVnni, Isa::kAvx2, Isa::kScalar};
 
 }  // namespace
 
@@ -16,6 +16,8 @@ std::string_view isa_name(Isa isa) {
       return "scalar";
     case Isa::kAvx2:
       return "avx2";
+    case Isa::kAvxVnni:
+      return "avxvnni";
     case Isa::kAvx512:
       return "avx512";
   }
@@ -27,6 +29,7 @@ bool machine_has(Isa isa) {
   const bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
                     __builtin_cpu_supports("f16c") && __builtin_cpu_supports("bmi2");
   if (isa == Isa::kAvx2) return avx2;
+  if (isa == Isa::kAvxVnni) return avx2 && __builtin_cpu_supports("avxvnni");
   if (isa == Isa::kAvx512) {
     return avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
            __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq") &&
@@ -53,7 +56,7 @@ Result<Isa> choose_isa() {
                   wanted);
     }
   }
-  return fail(ErrorCode::kInvalidArgument, "FEILUN_ISA={}: must be scalar, avx2 or avx512", wanted);
+  return fail(ErrorCode::kInvalidArgument, "FEILUN_ISA={}: must be scalar, avx2, avxvnni or avx512", wanted);
 }
 
 }  // namespace feilun::compute

@@ -14,7 +14,7 @@ class IsaTest : public testing::Test {
 };
 
 TEST_F(IsaTest, FollowsTheEnvironmentOrSaysWhyNot) {
-  for (const Isa isa : {Isa::kScalar, Isa::kAvx2, Isa::kAvx512}) {
+  for (const Isa isa : kAllIsas) {
     setenv("FEILUN_ISA", std::string(isa_name(isa)).c_str(), 1);
     const auto chosen = choose_isa();
     if (machine_has(isa)) {

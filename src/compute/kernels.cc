@@ -10,6 +10,8 @@ const Kernels& kernels_for(Isa isa) {
   switch (isa) {
     case Isa::kAvx512:
       return kernels_avx512();
+    case Isa::kAvxVnni:
+      return kernels_avxvnni();
     case Isa::kAvx2:
       return kernels_avx2();
     case Isa::kScalar:

@@ -115,6 +115,7 @@ struct Kernels {
 
 const Kernels& kernels_scalar();
 const Kernels& kernels_avx2();
+const Kernels& kernels_avxvnni();
 const Kernels& kernels_avx512();
 /// The machine must have `isa`.
 const Kernels& kernels_for(Isa isa);

@@ -549,7 +549,7 @@ TEST_P(KernelsTest, ReadsEveryHalfPrecisionNumber) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(EachIsa, KernelsTest, testing::Values(Isa::kScalar, Isa::kAvx2, Isa::kAvx512),
+INSTANTIATE_TEST_SUITE_P(EachIsa, KernelsTest, testing::ValuesIn(kAllIsas),
                          [](const auto& info) { return std::string(isa_name(info.param)); });
 
 }  // namespace

@@ -190,6 +190,29 @@ template <bool kSigned>
 FEILUN_INLINE I32x16 byte_dot(I32x16 acc, const ByteWeights& w, int32_t four) {
   return (I32x16)_mm512_dpbusd_epi32((__m512i)acc, w.bytes, _mm512_set1_epi32(four));
 }
+#elif defined(__AVXVNNI__)
+constexpr int kTileRows = 4;
+constexpr int kTileVectors = 1;
+constexpr int kAttentionSums = 8;
+constexpr bool kOffsetInSum8 = true;
+struct ByteWeights {
+  __m256i bytes[2];
+};
+template <bool kSigned>
+FEILUN_INLINE ByteWeights prepare(U8x64 w) {
+  ByteWeights out;
+  std::memcpy(&out, &w, 64);
+  return out;
+}
+template <bool kSigned>
+FEILUN_INLINE I32x16 byte_dot(I32x16 acc, const ByteWeights& w, int32_t four) {
+  const __m256i x = _mm256_set1_epi32(four);
+  __m256i sums[2];
+  std::memcpy(&sums, &acc, 64);
+  for (int i = 0; i < 2; ++i) sums[i] = _mm256_dpbusd_avx_epi32(sums[i], w.bytes[i], x);
+  std::memcpy(&acc, &sums, 64);
+  return acc;
+}
 #elif defined(__AVX2__)
 constexpr int kTileRows = 4;
 constexpr int kTileVectors = 1;

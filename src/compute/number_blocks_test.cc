@@ -113,7 +113,7 @@ TEST_P(NumberBlocksTest, DotsRowsOfAnyLength) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(EachIsa, NumberBlocksTest, testing::Values(Isa::kScalar, Isa::kAvx2, Isa::kAvx512),
+INSTANTIATE_TEST_SUITE_P(EachIsa, NumberBlocksTest, testing::ValuesIn(kAllIsas),
                          [](const auto& info) { return std::string(isa_name(info.param)); });
 
 }  // namespace

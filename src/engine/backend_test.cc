@@ -181,7 +181,7 @@ TEST_P(Invariance, HoldsForChunksBlocksAndCompany) {
 /// Runs `test(isa)` on every instruction set of this machine.
 template <typename Test>
 void on_each_instruction_set(Test&& test) {
-  for (const compute::Isa isa : {compute::Isa::kScalar, compute::Isa::kAvx2, compute::Isa::kAvx512}) {
+  for (const compute::Isa isa : compute::kAllIsas) {
     if (!compute::machine_has(isa)) continue;
     setenv("FEILUN_ISA", std::string(isa_name(isa)).c_str(), 1);
     test(isa);

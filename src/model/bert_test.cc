@@ -131,7 +131,7 @@ TEST(Bert, EveryInstructionSetGivesTheSameVectors) {
   const auto inputs = golden_ids("tiny-bert");
   const EncoderOptions options{.pass_tokens = 1024};
   Vectors first;
-  for (const compute::Isa isa : {compute::Isa::kScalar, compute::Isa::kAvx2, compute::Isa::kAvx512}) {
+  for (const compute::Isa isa : compute::kAllIsas) {
     if (!compute::machine_has(isa)) continue;
     setenv("FEILUN_ISA", std::string(compute::isa_name(isa)).c_str(), 1);
     const auto encoder = load_encoder(file, options).value();
