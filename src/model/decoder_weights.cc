@@ -216,6 +216,8 @@ Result<DecoderWeights> load_decoder_weights(const ModelFile& file, WeightConvers
   }
   weights.final_norm = TRY(load_vector(*file.weights, "output_norm.weight", file.shape.hidden));
   TRY(loader.output(weights));
+  // Once more for all: reading one tensor maps pages of its neighbours too.
+  for (const TensorView& tensor : file.weights->tensors()) file.weights->release(tensor);
   return weights;
 }
 

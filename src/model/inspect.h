@@ -20,6 +20,7 @@ struct Inspection {
   int64_t parameters = 0;
   int64_t weight_bytes = 0;        ///< as stored
   int64_t loaded_bytes = 0;        ///< once loaded, without --quant; 0: it does not load
+  int64_t resident_bytes = 0;      ///< of a server with this model alone before its cache fills, within 5%
   int64_t kv_bytes_per_token = 0;  ///< with a bf16 cache; 0: it keeps none
   Pooling pooling = Pooling::kNone;
   std::map<std::string, int64_t> tensors_by_type;  ///< "Q8_0" → tensors
