@@ -33,6 +33,11 @@ gateway::GatewayOptions gateway_options(const Settings& settings, net::ListenAdd
   options.io_threads = settings.io_threads;
   options.meter.mark_interval = settings.mark_interval;
   options.meter.stream_window = settings.stream_window;
+  options.meter.priority_tier = settings.priority_tier;
+  if (settings.machine_price) {
+    options.meter.machine = std::make_shared<pricing::MachineCost>(
+        pricing::MachinePrice{.per_hour = *settings.machine_price, .currency = settings.currency});
+  }
   options.page = page_html();
   options.cors_origin = settings.cors_origin;
   return options;
@@ -41,7 +46,8 @@ gateway::GatewayOptions gateway_options(const Settings& settings, net::ListenAdd
 /// A first request to the endpoint that a model answers: the path, and the body after the model's name.
 std::pair<std::string_view, std::string_view> first_request(const ServedModel& model) {
   if (model.embeds()) return {"embeddings", R"("input":"What is feilun?")"};
-  if (model.chats()) return {"chat/completions", R"("messages":[{"role":"user","content":"What is feilun?"}])"};
+  if (model.chats())
+    return {"chat/completions", R"("messages":[{"role":"user","content":"What is feilun?"}])"};
   return {"completions", R"("prompt":"Once upon a time","max_tokens":60)"};
 }
 
@@ -56,7 +62,9 @@ void print_banner(const net::ListenAddress& address, const std::vector<std::stri
                keys->balance.available().to_string(), keys->balance.currency);
     fmt::print("  The keys are shown only now: their hashes alone are kept.\n\n");
   } else {
-    fmt::print("  The keys were shown at the first start; `feilun key create` makes another (--admin: an administrator's).\n\n");
+    fmt::print(
+        "  The keys were shown at the first start; `feilun key create` makes another (--admin: an "
+        "administrator's).\n\n");
   }
   const auto [endpoint, body] = first_request(first);
   fmt::print("curl {}/v1/{} -H 'Authorization: Bearer {}' \\\n", url, endpoint,

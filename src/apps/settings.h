@@ -11,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/money.h"
 #include "base/result.h"
 #include "engine/engine.h"
 
@@ -30,6 +31,8 @@ struct Settings {
   int io_threads = 1;
   int mark_interval = 32;
   int stream_window = 2;
+  bool priority_tier = false;
+  std::optional<Money> machine_price;  ///< per hour, in `currency`
   engine::EngineOptions engine;
 };
 

@@ -3,6 +3,7 @@
 
 #include "apps/settings.h"
 #include "base/money.h"
+#include "pricing/machine_cost.h"
 
 namespace feilun::apps {
 namespace {
@@ -119,6 +120,63 @@ Result<> set_quant(Settings& settings, std::string_view text) {
   return {};
 }
 
+Result<bool> parse_switch(std::string_view text) {
+  if (text != "on" && text != "off") {
+    return fail(ErrorCode::kInvalidArgument, "'{}' is not on or off", text);
+  }
+  return text == "on";
+}
+
+template <auto Member>
+Result<> set_switch(Settings& settings, std::string_view text) {
+  settings.*Member = TRY(parse_switch(text));
+  return {};
+}
+
+template <auto Member>
+Result<> set_engine_switch(Settings& settings, std::string_view text) {
+  settings.engine.*Member = TRY(parse_switch(text));
+  return {};
+}
+
+Result<double> parse_number(std::string_view text, double least, double most) {
+  double value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error != std::errc() || end != text.data() + text.size() || !(value >= least && value <= most)) {
+    return fail(ErrorCode::kInvalidArgument, "'{}' is not a number from {} to {}", text, least, most);
+  }
+  return value;
+}
+
+Result<> set_prefill_stretch(Settings& settings, std::string_view text) {
+  settings.engine.prefill_stretch = TRY(parse_number(text, 1, 1000));
+  return {};
+}
+
+Result<> set_max_ttft(Settings& settings, std::string_view text) {
+  const double seconds = TRY(parse_number(text, 0.001, 86'400));
+  settings.engine.first_token_within = std::chrono::nanoseconds(static_cast<int64_t>(seconds * 1e9));
+  return {};
+}
+
+Result<> set_prefix_cache(Settings& settings, std::string_view text) {
+  using engine::CachePolicy;
+  if (text == "gittins")
+    settings.engine.prefix_cache = CachePolicy::kGittins;
+  else if (text == "lru")
+    settings.engine.prefix_cache = CachePolicy::kLru;
+  else if (text == "off")
+    settings.engine.prefix_cache = CachePolicy::kOff;
+  else
+    return fail(ErrorCode::kInvalidArgument, "'{}' is not one of gittins, lru, off", text);
+  return {};
+}
+
+Result<> set_machine_price(Settings& settings, std::string_view text) {
+  settings.machine_price = TRY(pricing::parse_price_per_hour(text));
+  return {};
+}
+
 Result<> set_kv_memory(Settings& settings, std::string_view text) {
   settings.engine.kv_memory_bytes = TRY(parse_size(text));
   return {};
@@ -146,6 +204,25 @@ constexpr Setting kSettings[] = {
      set_engine_integer<&EngineOptions::threads, 0, 1024>},
     {"prefill-chunk", "TOKENS", "256", "Prompt tokens in one step at most.",
      set_engine_integer<&EngineOptions::prefill_chunk, 1, 65'536>},
+    {"prefill-stretch", "FACTOR", "1.75",
+     "Beside streams, prompts may make a step at most this many times as long: 1 to 1000.",
+     set_prefill_stretch},
+    {"prefix-cache", "POLICY", "gittins",
+     "What becomes of computed prompts and answers: gittins or lru (which goes first when memory ends), off.",
+     set_prefix_cache},
+    {"share-prefix", "SWITCH", "off",
+     "on: projects use each other's cached prefixes. Response times then tell who has asked the same before.",
+     set_engine_switch<&EngineOptions::share_prefixes>},
+    {"max-ttft", "SECONDS", "none",
+     "Refuse requests whose first token is predicted to take longer, with 503 and an honest Retry-After; "
+     "service_tier flex waits.",
+     set_max_ttft},
+    {"priority-tier", "SWITCH", "off",
+     "on: serve service_tier priority before all others. At the same price: for projects that you trust.",
+     set_switch<&Settings::priority_tier>},
+    {"machine-price", "AMOUNT/h", "none",
+     "What this machine costs, such as 0.50/h: the journal then tells each request's cost beside its charge.",
+     set_machine_price},
     {"max-sequences", "N", "64", "Sequences in one step at most.",
      set_engine_integer<&EngineOptions::max_sequences, 1, 4096>},
     {"max-waiting", "N", "1024", "Requests that may queue; more are refused with 503 and Retry-After.",

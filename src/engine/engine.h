@@ -113,7 +113,7 @@ struct EngineOptions {
   /// As Generation::first_token_within, for requests of the tiers priority and default that do not say; 0:
   /// none.
   std::chrono::nanoseconds first_token_within{0};
-  CachePolicy prefix_cache = CachePolicy::kLru;
+  CachePolicy prefix_cache = CachePolicy::kGittins;
   bool share_prefixes = false;  ///< tenants see each other's cached prefixes: a side channel, when wanted
   enum class Quantise { kAsStored, kQ8_0, kQ4_0, kF32 } quantise = Quantise::kAsStored;
   /// Called on the engine's thread after each step, for tests and metrics. May be empty.

@@ -34,6 +34,7 @@ Result<GenerationCall> prepare(Visit& visit) {
                   .key_id = visit.key.id,
                   .project_id = visit.key.project_id,
                   .offering = parameters.model,
+                  .tier = served_tier(parameters.tier, visit.services.meter.priority_tier),
                   .prompt_of = std::vector<int>(static_cast<size_t>(parameters.n), 0),
                   .paced = parameters.stream};
   for (int choice = 0; choice < parameters.n; ++choice) {

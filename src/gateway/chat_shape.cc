@@ -65,7 +65,7 @@ class ChatShape final : public ReplyShape {
             {"object", kind},
             {"created", head_.created},
             {"model", head_.model},
-            {"service_tier", "default"},
+            {"service_tier", head_.service_tier},
             {"system_fingerprint", head_.fingerprint}};
   }
 

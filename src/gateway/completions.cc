@@ -35,6 +35,7 @@ Result<GenerationCall> prepare(Visit& visit) {
                   .key_id = visit.key.id,
                   .project_id = visit.key.project_id,
                   .offering = parameters.model,
+                  .tier = served_tier(parameters.tier, visit.services.meter.priority_tier),
                   .paced = parameters.stream};
   for (size_t i = 0; i < request.prompts.size(); ++i) {
     const std::string path = request.prompts.size() == 1 ? "prompt" : fmt::format("prompt[{}]", i);

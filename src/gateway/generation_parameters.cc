@@ -1,11 +1,14 @@
 #include "gateway/generation_parameters.h"
 
 #include <charconv>
+#include <utility>
 
 #include "base/ids.h"
 
 namespace feilun::gateway {
 namespace {
+
+using pricing::ServiceTier;
 
 /// Fields of neither endpoint here, although clients know them.
 constexpr UnsupportedField kUnsupportedFields[] = {
@@ -124,15 +127,38 @@ Result<> check_labels(const RequestFields& fields) {
   TRY(fields.string("prompt_cache_key"));
   TRY(fields.boolean("store"));
   TRY(fields.object("metadata"));
-  const auto tier = TRY(fields.string("service_tier"));
-  if (tier && *tier != "auto" && *tier != "default" && *tier != "flex" && *tier != "priority") {
-    return std::unexpected(fields.error(ErrorCode::kInvalidArgument, "service_tier",
-                                        "'service_tier' must be auto, default, flex or priority"));
-  }
   return {};
 }
 
+Result<ServiceTier> read_tier(const RequestFields& fields) {
+  const auto tier = TRY(fields.string("service_tier"));
+  if (!tier || *tier == "auto") return ServiceTier::kDefault;
+  for (const ServiceTier known : {ServiceTier::kDefault, ServiceTier::kFlex, ServiceTier::kPriority}) {
+    if (*tier == tier_name(known)) return known;
+  }
+  return std::unexpected(fields.error(ErrorCode::kInvalidArgument, "service_tier",
+                                      "'service_tier' must be auto, default, flex or priority"));
+}
+
 }  // namespace
+
+ServiceTier served_tier(ServiceTier asked, bool offers_priority) {
+  return asked == ServiceTier::kPriority && !offers_priority ? ServiceTier::kDefault : asked;
+}
+
+std::string_view tier_name(ServiceTier tier) {
+  switch (tier) {
+    case ServiceTier::kDefault:
+      return "default";
+    case ServiceTier::kPriority:
+      return "priority";
+    case ServiceTier::kFlex:
+      return "flex";
+    case ServiceTier::kBatch:
+      return "batch";
+  }
+  std::unreachable();
+}
 
 Result<GenerationParameters> read_parameters(const RequestFields& fields) {
   GenerationParameters out;
@@ -154,6 +180,7 @@ Result<GenerationParameters> read_parameters(const RequestFields& fields) {
   out.logit_bias = TRY(read_logit_bias(fields));
   out.seed = as<uint64_t>(TRY(fields.integer("seed", INT64_MIN, INT64_MAX)));
   out.ignore_eos = TRY(fields.boolean("ignore_eos")).value_or(false);
+  out.tier = TRY(read_tier(fields));
   TRY(check_labels(fields));
   TRY(refuse_unsupported(fields, kUnsupportedFields));
   return out;

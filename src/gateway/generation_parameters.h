@@ -6,6 +6,7 @@
 
 #include "engine/engine.h"
 #include "gateway/request_fields.h"
+#include "pricing/price.h"
 
 namespace feilun::gateway {
 
@@ -33,7 +34,13 @@ struct GenerationParameters {
   std::vector<std::pair<engine::TokenId, float>> logit_bias;
   std::optional<uint64_t> seed;
   bool ignore_eos = false;
+  pricing::ServiceTier tier = pricing::ServiceTier::kDefault;  ///< asked for
 };
+
+/// The tier in which a request is really served: `priority` only where the server offers it.
+pricing::ServiceTier served_tier(pricing::ServiceTier asked, bool offers_priority);
+/// "priority", "default", "flex", "batch".
+std::string_view tier_name(pricing::ServiceTier tier);
 
 Result<GenerationParameters> read_parameters(const RequestFields& fields);
 

@@ -29,6 +29,24 @@ using engine::FinishReason;
 using engine::GenerationEvent;
 using ledger::Outcome;
 
+namespace {
+
+engine::Tier tier_of(ledger::ServiceTier tier) {
+  switch (tier) {
+    case ledger::ServiceTier::kPriority:
+      return engine::Tier::kPriority;
+    case ledger::ServiceTier::kDefault:
+      return engine::Tier::kDefault;
+    case ledger::ServiceTier::kFlex:
+      return engine::Tier::kFlex;
+    case ledger::ServiceTier::kBatch:
+      return engine::Tier::kBatch;
+  }
+  std::unreachable();
+}
+
+}  // namespace
+
 Meter::Meter(MeteredRequest request, MeterOptions options, Deployment& deployment, ledger::Ledger& ledger,
              Post post, MeterListener& listener)
     : request_(std::move(request)),
@@ -241,6 +259,8 @@ void Meter::submit(int index, TokenCount allowed) {
   Sequence& sequence = sequences_[static_cast<size_t>(index)];
   engine::Generation generation = std::move(sequence.generation);
   generation.id = sequence.id;
+  generation.tenant = request_.project_id;
+  generation.tier = tier_of(request_.tier);
   generation.allowed_tokens = allowed;
   sequence.submitted = true;
   auto submitted =
@@ -286,7 +306,7 @@ void Meter::close() {
   if (ending_.usage.input() == 0 && ending_.usage.total_output() == 0) {
     ledger_.release(request_.request_id, ending_.outcome, here(&Meter::on_closed));
   } else {
-    ledger_.settle(request_.request_id, ending_.usage, ending_.outcome, here(&Meter::on_closed));
+    ledger_.settle(request_.request_id, ending_.usage, ending_.outcome, cost(), here(&Meter::on_closed));
   }
 }
 
@@ -354,6 +374,22 @@ ledger::TokenUsage Meter::usage() const {
     usage.cache_read += sequences_[i].usage.prompt_cached;
   }
   return usage;
+}
+
+std::optional<ledger::RequestCost> Meter::cost() const {
+  if (options_.machine == nullptr) return std::nullopt;
+  const pricing::MachinePrice& price = options_.machine->price();
+  ledger::RequestCost cost{.currency = price.currency, .per_hour = price.per_hour};
+  double kv_byte_seconds = 0;
+  for (const Sequence& sequence : sequences_) {
+    cost.attributed += sequence.usage.attributed;
+    cost.saved += sequence.usage.saved;
+    kv_byte_seconds += sequence.usage.kv_byte_seconds;
+    cost.cost_model = std::max(cost.cost_model, static_cast<int64_t>(sequence.usage.cost_model));
+  }
+  cost.kv_byte_seconds = static_cast<int64_t>(kv_byte_seconds);
+  cost.cost = options_.machine->accrue(cost.attributed);
+  return cost;
 }
 
 Outcome Meter::outcome() const {

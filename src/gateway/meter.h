@@ -9,6 +9,7 @@
 #include "gateway/allowance.h"
 #include "gateway/deployment.h"
 #include "ledger/ledger.h"
+#include "pricing/machine_cost.h"
 
 namespace feilun::gateway {
 
@@ -16,6 +17,9 @@ struct MeterOptions {
   TokenCount mark_interval = 32;  ///< N: what a crash can cost the provider, in output tokens a request; ≥ 1
   TokenCount hold_slice = 256;    ///< output tokens held at once; ≥ 1
   TokenCount stream_window = 2;   ///< tokens a stream may run ahead of what its client's socket took; ≥ 1
+  /// Requests that ask for the tier priority get it; otherwise they are served as default.
+  bool priority_tier = false;
+  std::shared_ptr<pricing::MachineCost> machine = nullptr;  ///< journals what each request cost; may be null
 };
 
 /// What is to be generated and who pays.
@@ -111,6 +115,7 @@ class Meter : public std::enable_shared_from_this<Meter> {
   bool all_finished() const;
   bool ended(engine::FinishReason reason) const;  ///< any sequence did
   ledger::TokenUsage usage() const;
+  std::optional<ledger::RequestCost> cost() const;
   TokenCount output() const;
   TokenCount wanted_output() const;
   int prompts_done() const;

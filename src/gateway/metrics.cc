@@ -23,6 +23,23 @@ void head(std::string& out, std::string_view name, std::string_view type, std::s
   out += fmt::format("# HELP {} {}\n# TYPE {} {}\n", name, help, name, type);
 }
 
+double seconds(std::chrono::nanoseconds time) {
+  return std::chrono::duration<double>(time).count();
+}
+
+void write_queues(std::string& out, const Deployments& deployments) {
+  static constexpr const char* kTiers[] = {"priority", "default", "flex", "batch"};
+  head(out, "feilun_engine_queue", "gauge", "Sequences in the queue, preempted ones among them, by tier.");
+  for (const auto& [name, deployment] : deployments.all()) {
+    if (!deployment->ready()) continue;
+    const engine::EngineStats stats = deployment->stats();
+    for (size_t tier = 0; tier < stats.waiting_by_tier.size(); ++tier) {
+      out += fmt::format("feilun_engine_queue{{model=\"{}\",tier=\"{}\"}} {}\n", escaped(name), kTiers[tier],
+                         stats.waiting_by_tier[tier]);
+    }
+  }
+}
+
 void write_engines(std::string& out, const Deployments& deployments) {
   struct Row {
     const char* name;
@@ -48,8 +65,35 @@ void write_engines(std::string& out, const Deployments& deployments) {
        [](const EngineStats& s) { return double(s.kv_blocks_total); }},
       {"feilun_engine_kv_blocks_used", "gauge", "KV blocks in use.",
        [](const EngineStats& s) { return double(s.kv_blocks_used); }},
+      {"feilun_engine_kv_blocks_cached", "gauge", "KV blocks that only the prefix cache holds.",
+       [](const EngineStats& s) { return double(s.kv_blocks_cached); }},
+      {"feilun_engine_kv_byte_seconds_total", "counter", "KV memory held by requests, times how long.",
+       [](const EngineStats& s) { return s.kv_byte_seconds; }},
+      {"feilun_engine_cached_tokens_total", "counter", "Prompt tokens found in the prefix cache.",
+       [](const EngineStats& s) { return double(s.cached_tokens); }},
+      {"feilun_engine_recomputed_tokens_total", "counter", "Tokens computed again after a preemption.",
+       [](const EngineStats& s) { return double(s.recomputed_tokens); }},
+      {"feilun_engine_preemptions_total", "counter", "Sequences that lost their blocks.",
+       [](const EngineStats& s) { return double(s.preemptions); }},
       {"feilun_engine_busy_seconds_total", "counter", "Time spent in forward passes.",
-       [](const EngineStats& s) { return double(s.busy.count()) / 1e9; }},
+       [](const EngineStats& s) { return seconds(s.busy); }},
+      {"feilun_engine_attributed_seconds_total", "counter", "Of the busy time, what requests bear.",
+       [](const EngineStats& s) { return seconds(s.busy - s.wasted); }},
+      {"feilun_engine_wasted_seconds_total", "counter",
+       "Of the busy time, what nobody bears: redone, failed.",
+       [](const EngineStats& s) { return seconds(s.wasted); }},
+      {"feilun_engine_idle_seconds_total", "counter", "Time without work; with the busy time, all time.",
+       [](const EngineStats& s) { return seconds(s.idle); }},
+      {"feilun_engine_saved_seconds_total", "counter", "What cached tokens would have taken, as predicted.",
+       [](const EngineStats& s) { return seconds(s.saved); }},
+      {"feilun_engine_step_model_r2", "gauge", "Share of the variance of step times that was predicted.",
+       [](const EngineStats& s) { return s.step_model.r_squared; }},
+      {"feilun_engine_step_model_residual", "gauge", "Mean error of predicted step times over their mean.",
+       [](const EngineStats& s) { return s.step_model.residual; }},
+      {"feilun_engine_step_model_crossover_rows", "gauge", "Tokens a step from which arithmetic bounds it.",
+       [](const EngineStats& s) { return double(s.step_model.crossover_rows); }},
+      {"feilun_engine_step_model_version", "counter", "Fits of the model of step times.",
+       [](const EngineStats& s) { return double(s.step_model.version); }},
   };
   for (const Row& row : kRows) {
     head(out, row.name, row.type, row.help);
@@ -58,6 +102,7 @@ void write_engines(std::string& out, const Deployments& deployments) {
       out += fmt::format("{}{{model=\"{}\"}} {}\n", row.name, escaped(name), row.value(deployment->stats()));
     }
   }
+  write_queues(out, deployments);
 }
 
 }  // namespace

@@ -17,6 +17,7 @@ struct ReplyHead {
   std::string fingerprint;
   int top_logprobs = -1;  ///< −1: no logprobs
   bool include_usage = false;
+  std::string service_tier = "default";  ///< the one really used
 };
 
 /// One choice of a reply that is sent whole.

@@ -95,16 +95,19 @@ std::array<int, kTierCount> Scheduler::waiting_by_tier() const {
   return counts;
 }
 
-std::vector<std::pair<SequenceId, double>> Scheduler::holdings() const {
-  std::vector<int> holders(static_cast<size_t>(cache_.total()));
+std::vector<std::pair<SequenceId, double>> Scheduler::holdings() {
+  holders_.resize(static_cast<size_t>(cache_.total()));
   for (const auto& [place, sequence] : running_) {
-    for (const int32_t block : sequence->table.blocks) ++holders[static_cast<size_t>(block)];
+    for (const int32_t block : sequence->table.blocks) ++holders_[static_cast<size_t>(block)];
   }
   std::vector<std::pair<SequenceId, double>> holdings;
   for (const auto& [place, sequence] : running_) {
     double blocks = 0;
-    for (const int32_t block : sequence->table.blocks) blocks += 1.0 / holders[static_cast<size_t>(block)];
+    for (const int32_t block : sequence->table.blocks) blocks += 1.0 / holders_[static_cast<size_t>(block)];
     holdings.emplace_back(sequence->id, blocks);
+  }
+  for (const auto& [place, sequence] : running_) {
+    for (const int32_t block : sequence->table.blocks) holders_[static_cast<size_t>(block)] = 0;
   }
   return holdings;
 }

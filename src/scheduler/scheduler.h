@@ -100,7 +100,7 @@ class Scheduler {
   uint64_t preemptions() const { return preemptions_; }
   /// The KV blocks each running sequence holds, a block that several share in equal parts; sums to
   /// cache().used().
-  std::vector<std::pair<SequenceId, double>> holdings() const;
+  std::vector<std::pair<SequenceId, double>> holdings();
   /// CHECKs that no block is lost.
   void check() const;
 
@@ -155,6 +155,7 @@ class Scheduler {
   // scheduler_plan.cc
   void raise_levels(Line& line);
   void plan_once();
+  std::chrono::nanoseconds limit_beside_streams() const;
   void serve_decodes();
   void serve_prompts();
   bool may_be_served(const Sequence& sequence) const;
@@ -200,6 +201,7 @@ class Scheduler {
   StepPlan plan_;
   uint64_t preemptions_ = 0;
   PastSequences past_;
+  std::vector<int> holders_;  ///< scratch of holdings(): all zero outside of it
 };
 
 }  // namespace feilun::scheduler

@@ -51,12 +51,23 @@ void Scheduler::plan_once() {
   draft_.prompt_tokens_left = options_.prefill_chunk;
   draft_.has_prompt = false;
   serve_decodes();
-  const bool watched = std::ranges::any_of(
-      draft_.chosen, [](const Sequence* sequence) { return sequence->tier <= Tier::kDefault; });
-  const auto alone = static_cast<double>(draft_.cost.predict(work()).count());
-  draft_.limit =
-      watched ? std::chrono::nanoseconds(static_cast<int64_t>(alone * options_.prefill_stretch)) : kNoLimit;
+  draft_.limit = limit_beside_streams();
   serve_prompts();
+}
+
+/// Streams that wait for their allowance count too: they may go on at any moment.
+std::chrono::nanoseconds Scheduler::limit_beside_streams() const {
+  StepWork streams = work();
+  bool watched = std::ranges::any_of(
+      draft_.chosen, [](const Sequence* sequence) { return sequence->tier <= Tier::kDefault; });
+  for (const auto& [place, sequence] : running_) {
+    if (!sequence->parked() || !sequence->decoding() || sequence->tier > Tier::kDefault) continue;
+    streams += StepWork::decode(sequence->known());
+    watched = true;
+  }
+  if (!watched) return kNoLimit;
+  const auto alone = static_cast<double>(draft_.cost.predict(streams).count());
+  return std::chrono::nanoseconds(static_cast<int64_t>(alone * options_.prefill_stretch));
 }
 
 void Scheduler::serve_decodes() {

@@ -96,7 +96,7 @@ class VirtualMachine {
   }
   MonoTime now() const { return now_; }
   Forecast forecast() const { return scheduler_.forecast(cost_); }
-  const Scheduler& scheduler() const { return scheduler_; }
+  Scheduler& scheduler() { return scheduler_; }
   const std::vector<StepPlan>& plans() const { return plans_; }  ///< without block tables
 
  private:
