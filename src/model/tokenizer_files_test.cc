@@ -182,8 +182,8 @@ TEST(TokenizerFiles, ContentNeverBecomesAControlTokenInAnyFamily) {
 
 // Models ship tokens of a conversation's frame that are not marked special.
 TEST(TokenizerFiles, ContentNeverBecomesATokenThatLooksLikeControl) {
-  const std::vector<std::string> framing = {"<｜User｜>", "<|fim_prefix|>", "<start_of_turn>",
-                                            "<end_of_turn>", "</s>", "<s>"};
+  const std::vector<std::string> framing = {"<｜User｜>",    "<|fim_prefix|>", "<start_of_turn>",
+                                            "<end_of_turn>", "</s>",           "<s>"};
   const std::vector<std::string> words = {"<think>", "<tool_call>", "<||>", "<｜｜>"};
   for (const std::string_view normaliser : {"null", R"({"type": "NFKC"})"}) {
     std::string list;
