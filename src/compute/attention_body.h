@@ -10,6 +10,9 @@
 /// A lane is four bytes: one float, or two bf16 that are multiplied and added as a pair: neighbours along the
 /// head where scores are made, tokens that follow each other where values are summed. So a step is one
 /// element, or two.
+///
+/// Blocks lie anywhere in memory, where no hardware sees the next one coming: while a block's keys are
+/// multiplied, the next block's keys and its own values are fetched.
 
 namespace feilun::compute::FEILUN_ISA_NAMESPACE {
 namespace {
@@ -94,12 +97,21 @@ struct Split {
 template <typename Cache, int kQueries, int kBlocks>
 FEILUN_INLINE void score_blocks(Split<Cache>& split, int64_t token) {
   const std::byte* keys[kBlocks];
-  for (int b = 0; b < kBlocks; ++b) keys[b] = split.block(token + b * kKvBlockTokens);
+  const std::byte* next_keys[kBlocks];
+  for (int b = 0; b < kBlocks; ++b) {
+    keys[b] = split.block(token + b * kKvBlockTokens);
+    const int64_t next = token + (b + kBlocks) * kKvBlockTokens;
+    next_keys[b] = next < split.tokens ? split.block(next) : keys[b];
+  }
   F32x16 sums[kQueries][kBlocks] = {};
   const int steps = (split.job.head_dim + Cache::kTogether - 1) / Cache::kTogether;
   for (int step = 0; step < steps; ++step) {
     U32x16 key[kBlocks];
-    for (int b = 0; b < kBlocks; ++b) key[b] = load<U32x16>(keys[b] + step * 64);
+    for (int b = 0; b < kBlocks; ++b) {
+      key[b] = load<U32x16>(keys[b] + step * 64);
+      __builtin_prefetch(next_keys[b] + step * 64, 0, 2);
+      __builtin_prefetch(keys[b] + split.job.values_offset + step * 64, 0, 2);
+    }
     for (int i = 0; i < kQueries; ++i) {
       const uint32_t query = split.queries.lane(i, step);
       for (int b = 0; b < kBlocks; ++b) sums[i][b] = Cache::multiply_add(sums[i][b], key[b], query);

@@ -42,10 +42,9 @@ struct MatmulJob {
   const float* x = nullptr;
   int64_t x_stride = 0;  ///< floats
   QuantisedRows xq;
-  float* out = nullptr;             ///< of the first panel to do; whole panels are written
-  int64_t out_stride = 0;           ///< floats
-  bool add = false;                 ///< add to what is in `out`
-  const std::byte* next = nullptr;  ///< what will be read after the last panel, when it does not follow it
+  float* out = nullptr;    ///< of the first panel to do; whole panels are written
+  int64_t out_stride = 0;  ///< floats
+  bool add = false;        ///< add to what is in `out`
 };
 
 /// At most this many queries share the loads of one KV head.

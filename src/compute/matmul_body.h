@@ -179,7 +179,7 @@ void run_panels(const MatmulJob& job) {
   const int64_t lines = kAhead ? (panel_bytes / 64 + fetches - 1) / fetches : 0;
   for (int64_t p = 0; p < job.panel_count; ++p) {
     const std::byte* panel = job.panels + p * panel_bytes;
-    const std::byte* next = p + 1 < job.panel_count || job.next == nullptr ? panel + panel_bytes : job.next;
+    const std::byte* next = panel + panel_bytes;
     for (int64_t tile = 0; tile < tiles; ++tile) {
       const int64_t first = job.rows * tile / tiles;
       const int64_t last = job.rows * (tile + 1) / tiles;
