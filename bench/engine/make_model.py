@@ -3,9 +3,11 @@
 
     make_model.py SHAPE q8_0|q4_0|f16 VOCABULARY_DIRECTORY OUT.gguf
 
-Random weights time like trained ones. Every type holds the same weights, each rounded in its own way: normal with a
-deviation of 0.7/√columns, which keeps the activations near 1 through all layers, and logits scaled so that the best
-token has a probability worth comparing. The embedding, which is the output matrix too, is Q8_0 in the Q4_0 file, as
+Random weights time like trained ones. Every type holds the same weights, each rounded in its own way. They are normal
+with a deviation of 0.7/√columns, which keeps the activations in range through all layers. Attention adds a tenth of
+that: were it as strong as the token itself, the average of a random context would drown the token, and greedy decoding
+would say the same word for ever, a gift to whoever speculates. Logits are scaled so that the best token has a
+probability worth comparing. The embedding, which is the output matrix too, is Q8_0 in the Q4_0 file, as
 llama-quantize does where columns are no multiple of 256.
 """
 import json
@@ -22,6 +24,8 @@ QUANTISED = {"q8_0": gguf.GGMLQuantizationType.Q8_0, "q4_0": gguf.GGMLQuantizati
              "f16": gguf.GGMLQuantizationType.F16}
 EMBEDDING = {**QUANTISED, "q4_0": gguf.GGMLQuantizationType.Q8_0}
 LOGIT_DEVIATION = 5.0
+GAIN = {"attn_output": 0.07}
+BIAS_DEVIATION = 0.02
 EMBEDDING_DEVIATION = 0.02
 
 
@@ -81,9 +85,10 @@ def add_tensors(writer, shape, type_name):
         vector(f"{prefix}attn_norm.weight", shape.hidden)
         vector(f"{prefix}ffn_norm.weight", shape.hidden)
         for name, rows, columns in shape.matrices():
-            matrix(f"{prefix}{name}.weight", rows, columns, 0.7 / columns**0.5, QUANTISED[type_name])
+            matrix(f"{prefix}{name}.weight", rows, columns, GAIN.get(name, 0.7) / columns**0.5,
+                   QUANTISED[type_name])
             if shape.architecture == "qwen2" and name in ("attn_q", "attn_k", "attn_v"):
-                bias = random_weights(f"{prefix}{name}.bias", 1, rows, 0.1)[0]
+                bias = random_weights(f"{prefix}{name}.bias", 1, rows, BIAS_DEVIATION)[0]
                 writer.add_tensor(f"{prefix}{name}.bias", bias)
         if shape.architecture == "qwen3":
             vector(f"{prefix}attn_q_norm.weight", shape.head_dim)
