@@ -6,11 +6,11 @@ namespace feilun::scheduler {
 namespace {
 
 // Shares of the traffic in the window.
-constexpr double kFall = 0.001;
-constexpr double kReturn = 0.0008;
-constexpr double kMostLead = 0.01;
+constexpr double kFall = 0.0005;
+constexpr double kReturn = 0.0003;
+constexpr double kMostLead = 0.003;
 // Shares, or multiples, of the cache.
-constexpr double kStake = 0.04;
+constexpr double kStake = 0.08;
 constexpr double kWindow = 100;
 
 }  // namespace

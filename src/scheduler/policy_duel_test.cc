@@ -33,7 +33,7 @@ TEST(PolicyDuel, GivesTheTurnToLruWhenThePolicyLoses) {
   PolicyDuel duel;
   play(duel, 9, 10);
   EXPECT_FALSE(duel.lru_turn()) << "a few blocks are the stake it may lose";
-  play(duel, 9, 40);
+  play(duel, 9, 90);
   EXPECT_TRUE(duel.lru_turn());
 }
 
