@@ -48,12 +48,33 @@ TEST_F(SettingsTest, ReadsSeveralModelsFromEachSource) {
   EXPECT_EQ(load({{"model", {"e=/v"}}}).value().models[0].second, "/v");
 }
 
+TEST_F(SettingsTest, ReadsHowRequestsAreScheduledAndCosted) {
+  const Settings settings = load({{"prefix-cache", {"lru"}},
+                                  {"share-prefix", {"on"}},
+                                  {"priority-tier", {"on"}},
+                                  {"prefill-stretch", {"2.5"}},
+                                  {"max-ttft", {"1.5"}},
+                                  {"machine-price", {"0.50/h"}}})
+                                .value();
+  EXPECT_EQ(settings.engine.prefix_cache, engine::CachePolicy::kLru);
+  EXPECT_TRUE(settings.engine.share_prefixes && settings.priority_tier);
+  EXPECT_EQ(settings.engine.prefill_stretch, 2.5);
+  EXPECT_EQ(settings.engine.first_token_within, std::chrono::milliseconds(1'500));
+  EXPECT_EQ(settings.machine_price, Money::parse("0.50").value());
+}
+
 TEST_F(SettingsTest, NamesWhatIsWrong) {
   const auto message = [&](GivenFlags flags) { return load(std::move(flags)).error().message; };
   EXPECT_EQ(message({{"ctx", {"many"}}}), "--ctx: 'many' is not a whole number from 0 to 16777216");
   EXPECT_EQ(message({{"kv-memory", {"3X"}}}), "--kv-memory: '3X' is not a size: write it like 512M or 2G");
   EXPECT_EQ(message({{"model", {"/only/path"}}}), "--model: '/only/path' is not NAME=PATH");
   EXPECT_EQ(message({{"model", {"a=1", "a=2"}}}), "--model: two models are named 'a'");
+  EXPECT_EQ(message({{"share-prefix", {"yes"}}}), "--share-prefix: 'yes' is not on or off");
+  EXPECT_EQ(message({{"prefix-cache", {"fifo"}}}), "--prefix-cache: 'fifo' is not one of gittins, lru, off");
+  EXPECT_EQ(message({{"prefill-stretch", {"0.5"}}}),
+            "--prefill-stretch: '0.5' is not a number from 1 to 1000");
+  EXPECT_FALSE(load({{"prefill-stretch", {"nan"}}}));
+  EXPECT_FALSE(load({{"machine-price", {"0.50"}}}));
   write_file("ctx = 1\nctxx = 2\n");
   EXPECT_NE(message({}).find("feilun.toml:2: there is no setting 'ctxx'"), std::string::npos);
   write_file("ctx = [1\n");

@@ -48,6 +48,23 @@ TEST(ChatRequest, ReadsEverythingItKnows) {
   EXPECT_EQ(p.logit_bias.size(), 2u);
 }
 
+TEST(ChatRequest, AsksForATierAndGetsTheOneThatIsServed) {
+  using pricing::ServiceTier;
+  const std::pair<const char*, ServiceTier> kCases[] = {{"auto", ServiceTier::kDefault},
+                                                        {"default", ServiceTier::kDefault},
+                                                        {"flex", ServiceTier::kFlex},
+                                                        {"priority", ServiceTier::kPriority}};
+  for (const auto& [text, tier] : kCases) {
+    const auto request = parse_with(fmt::format(R"("service_tier":"{}")", text));
+    ASSERT_TRUE(request) << text;
+    EXPECT_EQ(request->parameters.tier, tier) << text;
+  }
+  EXPECT_FALSE(parse_with(R"("service_tier":"batch")"));
+  EXPECT_EQ(tier_name(served_tier(ServiceTier::kPriority, true)), "priority");
+  EXPECT_EQ(tier_name(served_tier(ServiceTier::kPriority, false)), "default");
+  EXPECT_EQ(tier_name(served_tier(ServiceTier::kFlex, false)), "flex");
+}
+
 TEST(ChatRequest, NullMeansAbsent) {
   EXPECT_TRUE(
       parse_with(R"("temperature":null,"n":null,"stop":null,"stream":null,"tools":null,"logit_bias":null)"));

@@ -122,6 +122,55 @@ TEST_F(MeterTest, ChargesExactlyWhatTheEngineCounted) {
   EXPECT_EQ(ledger_.log_.front(), "hold 10+100");
 }
 
+TEST_F(MeterTest, TellsTheEngineWhoAsksAndHowUrgentItIs) {
+  const std::pair<ledger::ServiceTier, engine::Tier> kTiers[] = {
+      {ledger::ServiceTier::kPriority, engine::Tier::kPriority},
+      {ledger::ServiceTier::kDefault, engine::Tier::kDefault},
+      {ledger::ServiceTier::kFlex, engine::Tier::kFlex},
+      {ledger::ServiceTier::kBatch, engine::Tier::kBatch}};
+  for (const auto& [asked, served] : kTiers) {
+    engine_ = {};
+    ledger_ = {};
+    ending_.reset();
+    MeteredRequest request{
+        .request_id = "req_1", .key_id = "key_1", .project_id = "proj_7", .offering = "m", .tier = asked};
+    request.generations.push_back({.prompt = {1, 2}, .max_tokens = 3});
+    request.prompt_of.push_back(0);
+    start(std::move(request));
+    EXPECT_EQ(engine_.live(0).generation.tenant, "proj_7");
+    EXPECT_EQ(engine_.live(0).generation.tier, served);
+    run();
+  }
+}
+
+TEST_F(MeterTest, JournalsTheCostBesideTheChargeWhereTheMachineHasAPrice) {
+  MeterOptions options;
+  options.machine = std::make_shared<pricing::MachineCost>(
+      pricing::MachinePrice{.per_hour = Money::parse("3.60").value(), .currency = "CNY"});
+  start(2, 5, false, options);
+  for (size_t i = 0; i < 2; ++i) {
+    engine_.live(i).usage.attributed = std::chrono::microseconds(1'500);
+    engine_.live(i).usage.saved = std::chrono::microseconds(20);
+    engine_.live(i).usage.kv_byte_seconds = 0.75;
+    engine_.live(i).usage.cost_model = 3 + i;
+  }
+  run();
+  ASSERT_TRUE(ledger_.cost_);
+  EXPECT_EQ(ledger_.cost_->attributed, std::chrono::milliseconds(3));
+  EXPECT_EQ(ledger_.cost_->saved, std::chrono::microseconds(40));
+  EXPECT_EQ(ledger_.cost_->kv_byte_seconds, 1);
+  EXPECT_EQ(ledger_.cost_->cost_model, 4);
+  EXPECT_EQ(ledger_.cost_->cost, Money::parse("0.000003").value());
+  EXPECT_EQ(ledger_.cost_->currency, "CNY");
+  expect_charged(10, 10, Outcome::kCompleted);
+}
+
+TEST_F(MeterTest, JournalsNoCostWhereTheMachineHasNoPrice) {
+  start(1, 5);
+  run();
+  EXPECT_FALSE(ledger_.cost_);
+}
+
 TEST_F(MeterTest, HoldsOneSliceFirstAndTopsUpBeforeItIsUsedUp) {
   start(1, 1000);
   EXPECT_EQ(ledger_.log_.front(), "hold 10+256");

@@ -89,6 +89,22 @@ TEST(SchedulerLatency, APromptGetsOnEvenWhereItsFirstTokenIsTooMuch) {
   }
 }
 
+TEST(SchedulerLatency, AStreamThatWaitsForItsAllowanceIsStillWatched) {
+  const StepCost cost = VirtualMachine::two_cores();
+  Scheduler scheduler({.block_count = 200});
+  const std::vector<int32_t> sampled = {1};
+  ASSERT_TRUE(scheduler.submit(
+      {.id = 1, .prompt = std::vector<int32_t>(8, 1), .max_tokens = 9, .allowed_tokens = 1}, {}));
+  scheduler.plan({}, cost);
+  scheduler.step_done(sampled, {});
+  ASSERT_TRUE(scheduler.submit(
+      {.id = 2, .prompt = std::vector<int32_t>(1'000, 2), .max_tokens = 9, .allowed_tokens = 9}, {}));
+  const StepPlan& plan = scheduler.plan({}, cost);
+  ASSERT_EQ(plan.slices.size(), 1u);
+  EXPECT_LT(plan.slices[0].count, 40) << "it may go on while the chunk is computed";
+  EXPECT_GT(plan.slices[0].count, 10);
+}
+
 TEST(Forecast, IsNearTheTruthForQueuesOfPromptsAndOfSequences) {
   for (const int crowd : {0, 4, 30, 150}) {
     VirtualMachine machine({.block_count = 4'000, .max_sequences = 16});
