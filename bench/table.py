@@ -45,7 +45,8 @@ def print_all(figures):
     for figure, row in rows.items():
         cells = [figure, f"{row['feilun']:.1f}"]
         for peer in peers:
-            cells += [f"{row[peer]:.1f}", f"{row['feilun'] / row[peer]:.2f}"] if row.get(peer) else ["", ""]
+            ratio = f"{row['feilun'] / row[peer]:.2f}" if row.get(peer) else "∞"
+            cells += [f"{row[peer]:.1f}", ratio] if peer in row else ["", ""]
         print("| " + " | ".join(cells) + " |")
 
 

@@ -55,6 +55,7 @@ class Bench:
         self.keys = {server.name: server.keys(TENANTS) for server in servers}
         self.figures = table.Rounds()
         self.details = []
+        self.about = [server.about for server in servers]
 
     def load(self, server, row, *bounds):
         done = subprocess.run([RELEASE / "bench/serving_load", server.url, self.requests, *map(str, bounds)],
@@ -62,8 +63,6 @@ class Bench:
         result = json.loads(done.stdout)
         self.details.append({"row": row, "server": server.name, **result})
         say(f"{row}: {server.name} {result}")
-        if result["failed"]:
-            say(f"{row}: {server.name} failed {result['failed']} requests")
         return result
 
     def streams(self, row):
@@ -102,9 +101,8 @@ class Bench:
                 if number == 1:
                     self.tenants("warming up", 1)
                 self.tenants("tenants", self.options.requests)
-            table.write_all(self.figures, self.options.json, details=self.details,
-                            about=[server.about for server in self.servers])
-        self.servers.reverse()
+            table.write_all(self.figures, self.options.json, details=self.details, about=self.about)
+        self.servers.reverse()  # whoever was second begins the next round
 
 
 def main():
@@ -123,9 +121,7 @@ def main():
         for running in [*servers, *filter(None, [engine])]:
             running.close()
     print(f"{options.shape} {options.type}, {options.threads} threads, {options.rounds} interleaved rounds, medians")
-    for server in servers:
-        print(f"- {server.about}")
-    print()
+    print("".join(f"- {about}\n" for about in bench.about))
     table.print_all(bench.figures)
 
 
