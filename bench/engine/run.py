@@ -65,7 +65,11 @@ def one_round(number, options, type_name, contestants, figures, peaks):
         turn = (number + place) % len(contestants)
         rates = {}
         for contestant in contestants[turn:] + contestants[:turn]:
-            rates[contestant.name] = contestant.ask(row)
+            try:
+                rates[contestant.name] = contestant.ask(row)
+            except (RuntimeError, BrokenPipeError) as error:
+                say(f"{contestant.name} is out from {type_name} {row} on: {error}")
+                contestants.remove(contestant)
         for contestant in contestants:
             figures.add(contestant.name, f"{type_name} {row.replace(':', ' ')}", rates[contestant.name])
         shown = "  ".join(f"{contestant.name} {rates[contestant.name]:.1f}" for contestant in contestants)

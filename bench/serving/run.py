@@ -7,6 +7,7 @@
                       tokens/s of the requests that keep TTFT ≤ 2 s and a mean time between tokens ≤ 200 ms
 """
 import argparse
+import contextlib
 import json
 import os
 import pathlib
@@ -109,17 +110,17 @@ def main():
     options = arguments()
     model = gguf_model(options.shape, options.type)
     names = ["feilun", *filter(None, options.peers.split(","))]
-    servers = [SERVERS[name](model, options.threads, options.clients) for name in names]
-    engine = None
-    if set(options.rows) & set(SAMPLING):
-        engine = Contestant("engine", command_of("feilun", options.shape, options.type), options.threads, ENGINE_STEPS)
-    try:
+    with contextlib.ExitStack() as running:
+        servers = [running.enter_context(contextlib.closing(SERVERS[name](model, options.threads, options.clients)))
+                   for name in names]
+        engine = None
+        if set(options.rows) & set(SAMPLING):
+            command = command_of("feilun", options.shape, options.type)
+            engine = running.enter_context(
+                contextlib.closing(Contestant("engine", command, options.threads, ENGINE_STEPS)))
         bench = Bench(options, servers, engine)
         for number in range(1, options.rounds + 1):
             bench.round(number)
-    finally:
-        for running in [*servers, *filter(None, [engine])]:
-            running.close()
     print(f"{options.shape} {options.type}, {options.threads} threads, {options.rounds} interleaved rounds, medians")
     print("".join(f"- {about}\n" for about in bench.about))
     table.print_all(bench.figures)
