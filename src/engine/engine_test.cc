@@ -301,7 +301,8 @@ TEST(Engine, ChoosesNoTokenThatTheTokenizerDoesNotKnow) {
 
 TEST(Engine, PutsTwoRequestsIntoOneForwardPass) {
   std::vector<StepTrace> traces;
-  EngineOptions options{.prefill_chunk = 8};
+  // The stretch: so that chunks are counted in tokens, however long the steps take.
+  EngineOptions options{.prefill_chunk = 8, .prefill_stretch = 1e9};
   options.on_step = [&traces](const StepTrace& trace) { traces.push_back(trace); };
   GenerationLogs logs;
   auto engine = make(options);
