@@ -80,6 +80,8 @@ def main():
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
         for block_tokens, sizes in ((0, options.sizes), (ENGINE_BLOCK, options.engine_sizes)):
             jobs = [(options.program, name, block_tokens, float(size)) for name in names for size in sizes.split(",") if size]
+            if not jobs:
+                continue
             rows = list(pool.map(lambda job: replay(*job), jobs))
             print(f"\nprompt tokens found in the cache, percent; blocks of {block_tokens or 'the traces (512 and 1024)'} tokens\n")
             print_rows(rows)

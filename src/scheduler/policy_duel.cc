@@ -6,9 +6,9 @@ namespace feilun::scheduler {
 namespace {
 
 // Shares of the traffic in the window.
-constexpr double kFall = 0.0005;
-constexpr double kReturn = 0.0003;
-constexpr double kMostLead = 0.003;
+constexpr double kFall = 0.001;
+constexpr double kReturn = 0.0009;
+constexpr double kMostLead = 0.02;
 // Shares, or multiples, of the cache.
 constexpr double kStake = 0.08;
 constexpr double kWindow = 100;

@@ -12,7 +12,7 @@ namespace feilun::scheduler {
 ///
 /// The lead is the number of blocks that the policy found more than LRU, over a window of recent traffic. The
 /// policy may lose a stake, a share of the cache: it takes up to a turnover of the cache until a policy shows
-/// what it is worth. And it may lose a two-thousandth of the traffic. When the lead falls below both
+/// what it is worth. And it may lose a thousandth of the traffic. When the lead falls below both
 /// together, it is LRU's turn; the lead then stays about where it is while the traffic grows, and the policy
 /// gets another chance when the lead has become a small enough share of it. What it has won before buys it a
 /// short losing streak only.

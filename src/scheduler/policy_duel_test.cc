@@ -63,7 +63,7 @@ TEST(PolicyDuel, IsNotBoughtByOldWins) {
   for (int i = 0; i < 100'000; ++i) duel.arrived({.chain = unknown, .found = 3, .room = 1000});
   int lost = 0;
   for (; !duel.lru_turn(); ++lost) play(duel, 9, 1);
-  EXPECT_LT(lost, 100'000 / 50);
+  EXPECT_LT(lost, 3'000) << "it had found a hundred thousand more";
 }
 
 }  // namespace
