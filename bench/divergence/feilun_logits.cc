@@ -32,7 +32,7 @@ Result<> write_logits(const std::string& path, bool exact, const std::string& ou
     const engine::SequenceSlice slice{.tokens = std::span(tokens).subspan(i, 1),
                                       .position = static_cast<int64_t>(i),
                                       .blocks = blocks,
-                                      .wants_logits = true};
+                                      .logits = 1};
     const std::span<const float> logits = backend->forward(std::span(&slice, 1));
     rows.write(reinterpret_cast<const char*>(logits.data()),
                static_cast<std::streamsize>(logits.size_bytes()));

@@ -17,7 +17,7 @@ struct SequenceSlice {
   int64_t position = 0;                 ///< of tokens[0] in its sequence
   std::span<const int32_t> blocks;      ///< KV block table: entry i holds positions [16i, 16i + 16); covers every
                                         ///< position up to the last token of this slice
-  bool wants_logits = false;            ///< of its last token
+  int logits = 0;                       ///< of how many of its last tokens they are wanted
 };
 
 /// Where a forward pass runs. The scheduler never knows. Used by one thread at a time.
@@ -32,8 +32,8 @@ class Backend {
   virtual int vocabulary_size() const = 0;
   /// KV blocks that the memory budget holds.
   virtual int block_count() const = 0;
-  /// Runs all slices in one pass over the weights. Returns the raw logits of the slices that want them, in
-  /// order, vocabulary_size() floats each; they stay valid until the next call.
+  /// Runs all slices in one pass over the weights. Returns the raw logits of the tokens of which they are
+  /// wanted, in order, vocabulary_size() floats each; they stay valid until the next call.
   virtual std::span<const float> forward(std::span<const SequenceSlice> slices) = 0;
 };
 

@@ -51,7 +51,7 @@ struct Sequence {
     const SequenceSlice slice{.tokens = std::span(tokens).subspan(done, count),
                               .position = done,
                               .blocks = blocks,
-                              .wants_logits = wants_logits};
+                              .logits = wants_logits ? 1 : 0};
     done += count;
     return slice;
   }
@@ -83,7 +83,7 @@ std::vector<Logits> run_alone(Backend& backend, Sequence sequence, int64_t chunk
     const int64_t count = sequence.piece(kPrompt, chunk);
     const SequenceSlice slice = sequence.next(count, sequence.done + count >= kPrompt);
     const auto logits = backend.forward(std::span(&slice, 1));
-    if (slice.wants_logits) all.emplace_back(logits.begin(), logits.end());
+    if (slice.logits > 0) all.emplace_back(logits.begin(), logits.end());
   }
   return all;
 }
@@ -105,7 +105,7 @@ std::vector<Logits> run_in_company(Backend& backend, Sequence sequence, int voca
         const int64_t count = sequence.piece(kPrompt, chunk);
         ours = slices.size();
         wanted_before = static_cast<size_t>(std::count_if(
-            slices.begin(), slices.end(), [](const SequenceSlice& s) { return s.wants_logits; }));
+            slices.begin(), slices.end(), [](const SequenceSlice& s) { return s.logits > 0; }));
         slices.push_back(sequence.next(count, sequence.done + count >= kPrompt));
       }
       if (i == neighbours.size()) break;
@@ -115,7 +115,7 @@ std::vector<Logits> run_in_company(Backend& backend, Sequence sequence, int voca
       slices.push_back(other.next(count, i % 2 == 0));
     }
     const auto logits = backend.forward(slices);
-    if (!slices[ours].wants_logits) continue;
+    if (slices[ours].logits == 0) continue;
     const auto mine = logits.subspan(wanted_before * vocabulary, vocabulary);
     all.emplace_back(mine.begin(), mine.end());
   }

@@ -52,7 +52,7 @@ std::span<const float> CpuBackend::forward(std::span<const SequenceSlice> slices
     slices_.push_back({.tokens = slice.tokens,
                        .position = slice.position,
                        .blocks = slice.blocks,
-                       .wants_logits = slice.wants_logits});
+                       .logits = slice.logits});
   }
   return decoder_->forward(slices_, cache_);
 }

@@ -47,7 +47,7 @@ class Reader {
   }
   std::span<const float> read(std::span<const TokenId> tokens) {
     const SequenceSlice slice{
-        .tokens = tokens, .position = position_, .blocks = blocks_, .wants_logits = true};
+        .tokens = tokens, .position = position_, .blocks = blocks_, .logits = 1};
     position_ += static_cast<int64_t>(tokens.size());
     return backend_->forward(std::span(&slice, 1));
   }

@@ -24,7 +24,7 @@ std::vector<float> last_logits(const ModelFile& file, const BackendOptions& opti
   for (int i = 0; i < count; ++i) tokens.push_back((i * 37 + 11) % file.shape.vocabulary);
   std::vector<int32_t> blocks(static_cast<size_t>(count + 15) / 16);
   std::iota(blocks.begin(), blocks.end(), 0);
-  const SequenceSlice slice{.tokens = tokens, .position = 0, .blocks = blocks, .wants_logits = true};
+  const SequenceSlice slice{.tokens = tokens, .position = 0, .blocks = blocks, .logits = 1};
   const auto logits = (*backend)->forward(std::span(&slice, 1));
   return {logits.begin(), logits.end()};
 }
@@ -192,7 +192,7 @@ TEST(CpuBackend, MakesNoLogitsWhereNoneAreWanted) {
   const auto backend = make_cpu_backend(file, {.kv_blocks = 4}).value();
   const std::vector<TokenId> tokens = {1, 2, 3};
   const std::vector<int32_t> blocks = {2};
-  const SequenceSlice slice{.tokens = tokens, .position = 0, .blocks = blocks, .wants_logits = false};
+  const SequenceSlice slice{.tokens = tokens, .position = 0, .blocks = blocks, .logits = 0};
   EXPECT_TRUE(backend->forward(std::span(&slice, 1)).empty());
   EXPECT_TRUE(backend->forward({}).empty());
   EXPECT_EQ(backend->vocabulary_size(), 307);

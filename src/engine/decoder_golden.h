@@ -81,7 +81,7 @@ struct GoldenSubject {
             .tokens = std::span(prompt.tokens).subspan(static_cast<size_t>(done), static_cast<size_t>(count)),
             .position = done,
             .blocks = blocks,
-            .wants_logits = true};
+            .logits = 1};
         const auto logits = decoder->forward(std::span(&slice, 1), cache);
         done += count;
         if (logits.size() != expected.size()) return INFINITY;

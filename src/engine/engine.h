@@ -115,6 +115,7 @@ struct EngineOptions {
   std::chrono::nanoseconds first_token_within{0};
   CachePolicy prefix_cache = CachePolicy::kGittins;
   bool share_prefixes = false;  ///< tenants see each other's cached prefixes: a side channel, when wanted
+  bool speculate = true;        ///< guess tokens by looking back where that pays; no answer changes
   enum class Quantise { kAsStored, kQ8_0, kQ4_0, kF32 } quantise = Quantise::kAsStored;
   /// Called on the engine's thread after each step, for tests and metrics. May be empty.
   std::function<void(const struct StepTrace&)> on_step;
@@ -146,6 +147,9 @@ struct EngineStats {
   uint64_t steps = 0;
   TokenCount prompt_tokens = 0;
   TokenCount output_tokens = 0;
+  TokenCount guessed_tokens = 0;  ///< checked in passes
+  TokenCount guessed_right_tokens =
+      0;                          ///< of these, those that were sampled: tokens without a pass of their own
   TokenCount sampled_tokens = 0;  ///< counted by the sampler itself: an independent check of output_tokens
   int running = 0;
   int waiting = 0;

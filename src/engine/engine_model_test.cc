@@ -241,6 +241,34 @@ TEST_P(BatchInvariance, UnderPreemption) {
   EXPECT_EQ(stats.prompt_tokens, prompt_tokens) << "what is computed again is not billed again";
 }
 
+/// Prompts that say a thing twice, answered greedily and by seeds, with and without guesses.
+TEST_P(BatchInvariance, WithAndWithoutGuesses) {
+  SKIP_WITHOUT_STORIES();
+  EngineOptions careful = options();
+  careful.speculate = false;
+  const auto plain = start(open_stories(), careful);
+  const auto guessing = start(open_stories(), options());
+  for (int i = 0; i < 8; ++i) {
+    const std::string once = "Tom had a red ball. He liked the red ball. One day the ";
+    Generation request{.id = std::to_string(i), .prompt = plain->encode_text(once + once + once)};
+    request.max_tokens = request.allowed_tokens = 60 - i;
+    request.sampling.temperature = i % 2 == 0 ? 0.0f : 0.4f;
+    request.sampling.seed = 5 + static_cast<uint64_t>(i);
+    request.sampling.top_logprobs = 2;
+    if (i >= 4) request.sampling.repetition_penalty = 1.1f;
+    if (i >= 6) request.stop = {"red ball."};
+    const GenerationLog expected = generate(*plain, request);
+    const GenerationLog found = generate(*guessing, request);
+    expect_bits(found, expected, "request " + request.id);
+    EXPECT_EQ(found.finish, expected.finish);
+    EXPECT_EQ(found.usage.output, expected.usage.output);
+  }
+  EXPECT_EQ(plain->stats().guessed_tokens, 0);
+  EXPECT_GT(guessing->stats().guessed_right_tokens, 0);
+  EXPECT_LT(guessing->stats().steps, plain->stats().steps);
+  EXPECT_EQ(guessing->stats().sampled_tokens, guessing->stats().output_tokens);
+}
+
 INSTANTIATE_TEST_SUITE_P(Weights, BatchInvariance,
                          ::testing::Values(EngineOptions::Quantise::kF32, EngineOptions::Quantise::kQ8_0),
                          [](const auto& weights) {

@@ -276,8 +276,8 @@ class PaddedBackend final : public Backend {
   std::span<const float> forward(std::span<const SequenceSlice> slices) override {
     logits_.clear();
     for (const SequenceSlice& slice : slices) {
-      for (int id = 0; slice.wants_logits && id < vocabulary_size(); ++id)
-        logits_.push_back(static_cast<float>(id));
+      for (int i = 0; i < slice.logits * vocabulary_size(); ++i)
+        logits_.push_back(static_cast<float>(i % vocabulary_size()));
     }
     return logits_;
   }

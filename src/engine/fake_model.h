@@ -63,7 +63,8 @@ class FakeBackend final : public Backend {
       }
     }
     for (const SequenceSlice& slice : slices) {
-      if (slice.wants_logits) compute(slice);
+      const int64_t end = slice.position + static_cast<int64_t>(slice.tokens.size());
+      for (int64_t i = slice.logits; i > 0; --i) compute(slice, end - i + 1);
     }
     return logits_;
   }
@@ -73,8 +74,7 @@ class FakeBackend final : public Backend {
     const int32_t block = slice.blocks[static_cast<size_t>(position / kBlockTokens)];
     return kv_.at(static_cast<size_t>(block * kBlockTokens + position % kBlockTokens));
   }
-  void compute(const SequenceSlice& slice) {
-    const int64_t length = slice.position + static_cast<int64_t>(slice.tokens.size());
+  void compute(const SequenceSlice& slice, int64_t length) {
     uint64_t state = 0;
     for (int64_t position = 0; position < length; ++position) {
       state = state * 6364136223846793005 + static_cast<uint64_t>(cell(slice, position)) + 1;

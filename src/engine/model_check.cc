@@ -36,7 +36,7 @@ struct Reader {
     std::iota(blocks.begin(), blocks.end(), static_cast<int32_t>(first_block));
   }
   SequenceSlice next(std::span<const TokenId> tokens) {
-    const SequenceSlice slice{.tokens = tokens, .position = position, .blocks = blocks, .wants_logits = true};
+    const SequenceSlice slice{.tokens = tokens, .position = position, .blocks = blocks, .logits = 1};
     position += static_cast<int64_t>(tokens.size());
     return slice;
   }

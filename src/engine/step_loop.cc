@@ -29,6 +29,7 @@ scheduler::SchedulerOptions scheduler_options(const Backend& backend, const Engi
           .prefill_stretch = options.prefill_stretch,
           .cache = options.prefix_cache,
           .share_prefixes = options.share_prefixes,
+          .speculate = options.speculate,
           .hash_key = secret()};
 }
 
@@ -150,13 +151,21 @@ void StepLoop::cancel_all() {
 
 std::span<const float> StepLoop::forward(const StepPlan& plan) {
   slices_.clear();
+  rows_.clear();
+  size_t rows = 0;
+  for (const PlannedSlice& planned : plan.slices) rows += planned.count + planned.guess.size();
+  rows_.reserve(rows);  // spans point into it
   for (const PlannedSlice& planned : plan.slices) {
-    const auto from = static_cast<size_t>(planned.from);
-    slices_.push_back(
-        {.tokens = session_of(planned.id).tokens().subspan(from, static_cast<size_t>(planned.count)),
-         .position = planned.from,
-         .blocks = planned.blocks,
-         .wants_logits = planned.samples});
+    const auto own = session_of(planned.id)
+                         .tokens()
+                         .subspan(static_cast<size_t>(planned.from), static_cast<size_t>(planned.count));
+    const size_t first = rows_.size();
+    rows_.insert(rows_.end(), own.begin(), own.end());
+    rows_.insert(rows_.end(), planned.guess.begin(), planned.guess.end());
+    slices_.push_back({.tokens = std::span(rows_).subspan(first),
+                       .position = planned.from,
+                       .blocks = planned.blocks,
+                       .logits = planned.samples ? 1 + static_cast<int>(planned.guess.size()) : 0});
   }
   return backend_.forward(slices_);
 }
@@ -164,20 +173,38 @@ std::span<const float> StepLoop::forward(const StepPlan& plan) {
 void StepLoop::sample(const StepPlan& plan, std::span<const float> logits) {
   const auto vocabulary = static_cast<size_t>(backend_.vocabulary_size());
   sampled_.clear();
+  sampled_of_slice_.clear();
   for (const PlannedSlice& planned : plan.slices) {
-    if (!planned.samples) continue;
-    Session& session = session_of(planned.id);
-    const auto choices = logits.first(static_cast<size_t>(sampler_.vocabulary_size()));
+    const size_t before = sampled_.size();
+    if (planned.samples) {
+      sample_slice(planned, logits.first(vocabulary * (1 + planned.guess.size())));
+      logits = logits.subspan(vocabulary * (1 + planned.guess.size()));
+    }
+    sampled_of_slice_.push_back(static_cast<int>(sampled_.size() - before));
+  }
+}
+
+/// The token after the slice, and as long as guesses were right those after them: each is sampled as it would
+/// be in a pass of its own, from the same logits and with the same random number.
+void StepLoop::sample_slice(const PlannedSlice& slice, std::span<const float> logits) {
+  Session& session = session_of(slice.id);
+  stats_.guessed_tokens += static_cast<TokenCount>(slice.guess.size());
+  for (size_t i = 0; i <= slice.guess.size(); ++i) {
+    const auto choices = logits.subspan(i * static_cast<size_t>(backend_.vocabulary_size()))
+                             .first(static_cast<size_t>(sampler_.vocabulary_size()));
     auto token =
         sampler_.sample(choices, session.generation().sampling, session.history(), session.next_point());
-    logits = logits.subspan(vocabulary);
-    sampled_.push_back(token ? token->id : 0);
-    if (token) {
-      ++stats_.output_tokens;
-      session.add_token(std::move(*token));
-    } else {
-      session.end(FinishReason::kFailed, std::move(token).error());
+    if (!token) {
+      sampled_.push_back(scheduler::Scheduler::kNoToken);
+      return session.end(FinishReason::kFailed, std::move(token).error());
     }
+    const TokenId id = token->id;
+    const bool right = i < slice.guess.size() && id == slice.guess[i];
+    ++stats_.output_tokens;
+    stats_.guessed_right_tokens += right ? 1 : 0;
+    session.add_token(std::move(*token));
+    sampled_.push_back(right && session.ended() ? scheduler::Scheduler::kNoToken : id);
+    if (!right || session.ended()) return;
   }
 }
 
@@ -233,11 +260,12 @@ void StepLoop::attribute(const StepPlan& plan, std::chrono::nanoseconds measured
 
 void StepLoop::trace(const StepPlan& plan, std::chrono::nanoseconds measured) const {
   StepTrace trace{.step = stats_.steps, .duration = measured};
-  for (const PlannedSlice& slice : plan.slices) {
+  for (size_t i = 0; i < plan.slices.size(); ++i) {
+    const PlannedSlice& slice = plan.slices[i];
     const Session& session = *sessions_.at(slice.id);
     trace.rows.push_back({.id = session.id(),
                           .prompt_tokens = fresh_prompt_tokens(slice, session.prompt_tokens()),
-                          .output_tokens = slice.samples ? 1 : 0,
+                          .output_tokens = sampled_of_slice_[i],
                           .recomputed_tokens = slice.recomputed});
   }
   options_.on_step(trace);

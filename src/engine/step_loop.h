@@ -39,6 +39,7 @@ class StepLoop {
 
   std::span<const float> forward(const scheduler::StepPlan& plan);
   void sample(const scheduler::StepPlan& plan, std::span<const float> logits);
+  void sample_slice(const scheduler::PlannedSlice& slice, std::span<const float> logits);
   void settle_up(const scheduler::StepPlan& plan);
   void count_prompt(const scheduler::PlannedSlice& slice, Session& session);
   void attribute(const scheduler::StepPlan& plan, std::chrono::nanoseconds measured);
@@ -65,7 +66,9 @@ class StepLoop {
   SequenceId next_sequence_ = 0;
   std::vector<Session*> touched_;      ///< have an event to deliver, in order
   std::vector<SequenceSlice> slices_;  ///< scratch of forward()
+  std::vector<TokenId> rows_;          ///< the tokens of the slices
   std::vector<TokenId> sampled_;       ///< in this step
+  std::vector<int> sampled_of_slice_;  ///< how many of these are whose
   MonoTime memory_charged_until_;
   EngineStats stats_;
 };

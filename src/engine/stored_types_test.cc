@@ -51,7 +51,7 @@ Rows run(const std::vector<TokenId>& tokens, Quantise quantise) {
     const SequenceSlice slice{.tokens = std::span(tokens).subspan(i, 1),
                               .position = static_cast<int64_t>(i),
                               .blocks = blocks,
-                              .wants_logits = true};
+                              .logits = 1};
     const auto logits = (*backend)->forward(std::span(&slice, 1));
     rows.emplace_back(logits.begin(), logits.end());
   }

@@ -91,7 +91,8 @@ void Decoder::arrange(std::span<const DecoderSlice> slices) {
       attention_work_ += 2 * (slice.position + i + 1);
       rows_.push_back({.token = token, .position = slice.position + i, .blocks = slice.blocks.data()});
     }
-    if (slice.wants_logits) logit_rows_.push_back(row_count() - 1);
+    CHECK(slice.logits >= 0 && slice.logits <= count);
+    for (int64_t i = slice.logits; i > 0; --i) logit_rows_.push_back(row_count() - i);
   }
   const int64_t rows = row_count();
   const auto angles = static_cast<size_t>(rows * pairs());

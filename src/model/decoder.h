@@ -32,7 +32,7 @@ struct DecoderSlice {
   std::span<const TokenId> tokens;
   int64_t position = 0;
   std::span<const int32_t> blocks;
-  bool wants_logits = false;
+  int logits = 0;
 };
 
 /// One loaded model. One thread at a time; `pool` and `kernels` must outlive it.
@@ -44,7 +44,7 @@ class Decoder {
                                                const compute::Kernels& kernels);
 
   static compute::KvShape kv_shape(const Hyperparameters& shape, bool bf16);
-  /// The logits of the slices that want them, vocabulary floats each, valid until the next call.
+  /// The logits of the tokens of which they are wanted, vocabulary floats each, valid until the next call.
   std::span<const float> forward(std::span<const DecoderSlice> slices, compute::PagedKv& cache);
   /// The same without the output matrix: the normed rows that it would multiply, hidden floats each.
   std::span<const float> states(std::span<const DecoderSlice> slices, compute::PagedKv& cache);

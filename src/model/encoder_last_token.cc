@@ -66,7 +66,7 @@ std::vector<DecoderSlice> LastTokenEncoder::next_slices(std::span<const std::spa
     slices.push_back({.tokens = tokens.subspan(read_, count),
                       .position = static_cast<int64_t>(read_),
                       .blocks = std::span(block_numbers_).subspan(block_, blocks),
-                      .wants_logits = read_ + count == tokens.size()});
+                      .logits = read_ + count == tokens.size() ? 1 : 0});
     room -= count;
     read_ += count;
     if (read_ < tokens.size()) break;

@@ -71,18 +71,31 @@ void Scheduler::end(SequenceId id, FinishClass finish, MonoTime now) {
 void Scheduler::step_done(std::span<const int32_t> sampled, MonoTime now) {
   CHECK(plan_open_);
   plan_open_ = false;
-  size_t next = 0;
   for (const PlannedSlice& slice : plan_.slices) {
     Sequence& sequence = sequences_.at(slice.id);
     sequence.computed = slice.from + slice.count;
+    if (slice.samples) sequence.computed += take_sampled(sequence, sampled);
     sequence.high_water = std::max(sequence.high_water, sequence.computed);
     cache_.publish(sequence.table, std::span(sequence.tokens).first(static_cast<size_t>(sequence.computed)),
                    now);
-    if (!slice.samples) continue;
-    CHECK(next < sampled.size());
-    sequence.tokens.push_back(sampled[next++]);
   }
-  CHECK(next == sampled.size());
+  CHECK(sampled.empty());
+}
+
+/// Returns how many guesses were right: their K/V are those of the tokens that were sampled.
+TokenCount Scheduler::take_sampled(Sequence& sequence, std::span<const int32_t>& sampled) {
+  constexpr double kNewest = 0.2;
+  size_t right = 0;
+  for (bool more = true; more;) {
+    CHECK(!sampled.empty());
+    sequence.tokens.push_back(sampled.front());
+    sampled = sampled.subspan(1);
+    if (right == sequence.guess.size()) break;
+    more = sequence.tokens.back() == sequence.guess[right];
+    sequence.trust += kNewest * ((more ? 1.0 : 0.0) - sequence.trust);
+    right += more ? 1 : 0;
+  }
+  return static_cast<TokenCount>(right);
 }
 
 void Scheduler::charge(SequenceId id, std::chrono::nanoseconds cost) {

@@ -13,6 +13,7 @@
 #include "base/result.h"
 #include "scheduler/forecast.h"
 #include "scheduler/prefix_cache.h"
+#include "scheduler/prompt_lookup.h"
 #include "scheduler/step_cost.h"
 #include "scheduler/step_plan.h"
 #include "scheduler/tenant_shares.h"
@@ -32,6 +33,7 @@ struct SchedulerOptions {
   std::chrono::nanoseconds patience = std::chrono::minutes(2);
   CachePolicy cache = CachePolicy::kLru;
   bool share_prefixes = false;             ///< across tenants
+  bool speculate = false;                  ///< check guesses from prompt look-up where that pays
   uint64_t hash_key = 0x9e3779b97f4a7c15;  ///< see PrefixCacheOptions
 };
 
@@ -66,10 +68,16 @@ struct NewSequence {
 ///   level the one that is cheapest to redo. It goes back to the queue and computes its lost tokens again
 ///   later, as far as the cache has not kept them. The first in line is thus never stopped, and every
 ///   sequence becomes the first: all of them finish.
+/// - Where a step has no prompt, decodes bring guesses of what comes next (prompt_lookup.h) for as long as
+/// what
+///   they are expected to gain is more than what their rows are predicted to take. They use room in blocks
+///   that the sequence has anyway.
 /// - A sequence at its allowance keeps its blocks and its place and is passed over. Only when nothing else
 ///   could run does it lose its blocks.
 class Scheduler {
  public:
+  static constexpr int32_t kNoToken = -1;
+
   explicit Scheduler(const SchedulerOptions& options);
 
   /// kOverloaded when the queue is full; kContextLengthExceeded when all blocks together could not hold it.
@@ -82,8 +90,9 @@ class Scheduler {
   /// What to compute next. Empty only when no sequence can run. The plan stays valid until step_done(),
   /// which must follow a plan that is not empty.
   const StepPlan& plan(MonoTime now, const StepCost& cost);
-  /// The plan was computed: its K/V lie in the blocks. `sampled`: for each sampling slice, in order, its
-  /// token.
+  /// The plan was computed: its K/V lie in the blocks. `sampled`: for each sampling slice, in order, the
+  /// token after its own, and after each guess that was right the one after that. kNoToken for a right guess
+  /// with which the sequence ended, and for one that failed.
   void step_done(std::span<const int32_t> sampled, MonoTime now);
   /// What the sequence's work took, for fairness among tenants.
   void charge(SequenceId id, std::chrono::nanoseconds cost);
@@ -130,6 +139,9 @@ class Scheduler {
     bool started = false;
     bool running = false;
     BlockTable table;
+    PromptLookup lookup;
+    std::vector<int32_t> guess;  ///< in the open plan
+    double trust = 0.5;          ///< how often guesses are right, the newest counting most
 
     TokenCount known() const { return static_cast<TokenCount>(tokens.size()); }
     TokenCount output() const { return known() - prompt; }
@@ -170,7 +182,10 @@ class Scheduler {
   void drop(size_t chosen);
   StepWork work_of(const Sequence& sequence, TokenCount length) const;
   StepWork work() const;
+  void speculate();
+  size_t guesses_worth(const Sequence& sequence, size_t most, StepWork& step) const;
   void write_plan();
+  TokenCount take_sampled(Sequence& sequence, std::span<const int32_t>& sampled);
 
   // scheduler_room.cc
   /// Blocks until `length` tokens are covered, or as many as can be had. Returns the covered length.

@@ -9,6 +9,7 @@ namespace feilun::scheduler {
 namespace {
 
 constexpr std::chrono::nanoseconds kNoLimit = std::chrono::nanoseconds::max();
+constexpr TokenCount kGuessesMost = 7;
 
 }  // namespace
 
@@ -23,6 +24,7 @@ const StepPlan& Scheduler::plan(MonoTime now, const StepCost& cost) {
     plan_once();
   } while (draft_.chosen.empty() && anyone_can_run() && preempt_cheapest_parked());
   CHECK(!draft_.chosen.empty() || !anyone_can_run());
+  speculate();
   write_plan();
   plan_open_ = !plan_.slices.empty();
   return plan_;
@@ -53,6 +55,38 @@ void Scheduler::plan_once() {
   serve_decodes();
   draft_.limit = limit_beside_streams();
   serve_prompts();
+}
+
+void Scheduler::speculate() {
+  for (Sequence* sequence : draft_.chosen) sequence->guess.clear();
+  if (!options_.speculate || draft_.has_prompt) return;
+  StepWork step = work();
+  for (Sequence* sequence : draft_.chosen) {
+    const auto room = static_cast<TokenCount>(sequence->table.blocks.size()) * options_.block_tokens;
+    const TokenCount left = std::min(sequence->max, sequence->allowed) - sequence->output();
+    const TokenCount most = std::min({kGuessesMost, room - sequence->known(), left - 1});
+    sequence->lookup.read(sequence->tokens);
+    const auto guess = sequence->lookup.guess(sequence->tokens, most);
+    const size_t count = guesses_worth(*sequence, guess.size(), step);
+    sequence->guess.assign(guess.begin(), guess.begin() + static_cast<ptrdiff_t>(count));
+  }
+}
+
+/// A guess gains a token, when all those before it are right too, and takes its row. `step` grows with those
+/// that are worth it.
+size_t Scheduler::guesses_worth(const Sequence& sequence, size_t most, StepWork& step) const {
+  const auto nanoseconds = [this](const StepWork& work) {
+    return static_cast<double>(draft_.cost.predict(work).count());
+  };
+  const double token = nanoseconds(step) / static_cast<double>(draft_.chosen.size());
+  double right = 1;
+  for (size_t count = 0; count < most; ++count) {
+    right *= sequence.trust;
+    const StepWork with = step + StepWork::guesses(1);
+    if (nanoseconds(with) - nanoseconds(step) > right * token) return count;
+    step = with;
+  }
+  return most;
 }
 
 /// Streams that wait for their allowance count too: they may go on at any moment.
@@ -215,7 +249,8 @@ void Scheduler::write_plan() {
         std::max<TokenCount>(0, std::min(sequence.computed, sequence.prompt) - sequence.high_water);
     sequence.found += found;
     sequence.high_water = std::max(sequence.high_water, sequence.computed);
-    const auto blocks = static_cast<size_t>(blocks_for(length));
+    const auto blocks =
+        static_cast<size_t>(blocks_for(length + static_cast<TokenCount>(sequence.guess.size())));
     plan_.slices.push_back({.id = sequence.id,
                             .from = sequence.computed,
                             .count = static_cast<int>(count),
@@ -223,6 +258,7 @@ void Scheduler::write_plan() {
                             .cached = static_cast<int>(found),
                             .decode = sequence.decoding(),
                             .samples = length == sequence.known(),
+                            .guess = sequence.guess,
                             .blocks = std::span(sequence.table.blocks).first(blocks)});
   }
 }

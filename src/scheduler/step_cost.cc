@@ -15,6 +15,10 @@ StepWork StepWork::decode(int64_t length) {
   return {.rows = 1, .kv_read = static_cast<double>(length), .sampled = 1};
 }
 
+StepWork StepWork::guesses(int64_t count) {
+  return {.rows = static_cast<double>(count), .sampled = static_cast<double>(count)};
+}
+
 StepWork& StepWork::operator+=(const StepWork& other) {
   rows += other.rows;
   attention += other.attention;

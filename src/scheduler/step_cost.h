@@ -16,6 +16,8 @@ struct StepWork {
   static StepWork chunk(int64_t from, int64_t count, bool samples);
   /// The next token of a sequence that has `length` tokens with it.
   static StepWork decode(int64_t length);
+  /// Tokens that are checked behind it: they share the loads of its keys and values.
+  static StepWork guesses(int64_t count);
 
   StepWork& operator+=(const StepWork& other);
   friend StepWork operator+(StepWork a, const StepWork& b) { return a += b; }

@@ -21,10 +21,13 @@ struct PlannedSlice {
   int cached = 0;  ///< prompt tokens before `from` that were found in the prefix cache since its last slice
   bool decode = false;   ///< the one token sampled last; otherwise a chunk
   bool samples = false;  ///< the slice ends at the sequence's newest token, so its logits give the next one
-  std::span<const int32_t> blocks;  ///< block table up to the slice's last token; valid until step_done()
+  /// Tokens that may come after its own, to be checked in the same pass; valid until step_done().
+  std::span<const int32_t> guess;
+  std::span<const int32_t> blocks;  ///< block table up to the last of these tokens; valid until step_done()
 
   StepWork work() const {
-    return decode ? StepWork::decode(from + 1) : StepWork::chunk(from, count, samples);
+    if (!decode) return StepWork::chunk(from, count, samples);
+    return StepWork::decode(from + 1) + StepWork::guesses(static_cast<int64_t>(guess.size()));
   }
 };
 
