@@ -213,6 +213,10 @@ constexpr Setting kSettings[] = {
     {"share-prefix", "SWITCH", "off",
      "on: projects use each other's cached prefixes. Response times then tell who has asked the same before.",
      set_engine_switch<&EngineOptions::share_prefixes>},
+    {"speculate", "SWITCH", "on",
+     "on: guess tokens from what followed the same words before, and check them in one pass where that pays. "
+     "No answer changes.",
+     set_engine_switch<&EngineOptions::speculate>},
     {"max-ttft", "SECONDS", "none",
      "Refuse requests whose first token is predicted to take longer, with 503 and an honest Retry-After; "
      "service_tier flex waits.",

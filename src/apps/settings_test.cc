@@ -51,6 +51,7 @@ TEST_F(SettingsTest, ReadsSeveralModelsFromEachSource) {
 TEST_F(SettingsTest, ReadsHowRequestsAreScheduledAndCosted) {
   const Settings settings = load({{"prefix-cache", {"lru"}},
                                   {"share-prefix", {"on"}},
+                                  {"speculate", {"off"}},
                                   {"priority-tier", {"on"}},
                                   {"prefill-stretch", {"2.5"}},
                                   {"max-ttft", {"1.5"}},
@@ -58,6 +59,7 @@ TEST_F(SettingsTest, ReadsHowRequestsAreScheduledAndCosted) {
                                 .value();
   EXPECT_EQ(settings.engine.prefix_cache, engine::CachePolicy::kLru);
   EXPECT_TRUE(settings.engine.share_prefixes && settings.priority_tier);
+  EXPECT_FALSE(settings.engine.speculate);
   EXPECT_EQ(settings.engine.prefill_stretch, 2.5);
   EXPECT_EQ(settings.engine.first_token_within, std::chrono::milliseconds(1'500));
   EXPECT_EQ(settings.machine_price, Money::parse("0.50").value());
