@@ -13,11 +13,11 @@ using model::TokenId;
 
 /// Tokens of one sequence in one forward pass: a prefill chunk, or the one token of a decode.
 struct SequenceSlice {
-  std::span<const TokenId> tokens;      ///< at least one
-  int64_t position = 0;                 ///< of tokens[0] in its sequence
-  std::span<const int32_t> blocks;      ///< KV block table: entry i holds positions [16i, 16i + 16); covers every
-                                        ///< position up to the last token of this slice
-  int logits = 0;                       ///< of how many of its last tokens they are wanted
+  std::span<const TokenId> tokens;  ///< at least one
+  int64_t position = 0;             ///< of tokens[0] in its sequence
+  std::span<const int32_t> blocks;  ///< KV block table: entry i holds positions [16i, 16i + 16); covers every
+                                    ///< position up to the last token of this slice
+  int logits = 0;                   ///< of how many of its last tokens they are wanted
 };
 
 /// Where a forward pass runs. The scheduler never knows. Used by one thread at a time.
@@ -40,8 +40,8 @@ class Backend {
 /// How a CPU backend is made.
 struct BackendOptions {
   enum class Quantise { kAsStored, kQ8_0, kQ4_0, kF32 } quantise = Quantise::kAsStored;
-  bool kv_bf16 = true;       ///< false: F32
-  int64_t kv_blocks = 0;     ///< ≥ 1
+  bool kv_bf16 = true;    ///< false: F32
+  int64_t kv_blocks = 0;  ///< ≥ 1
   int threads = 1;
 };
 
@@ -50,6 +50,7 @@ int64_t kv_block_bytes(const model::Hyperparameters& shape, bool kv_bf16);
 /// Bytes the weights take once loaded.
 int64_t weight_bytes(const model::ModelFile& file, BackendOptions::Quantise quantise);
 /// Loads the weights (repacked for the machine's instruction set) and reserves the KV cache.
-Result<std::unique_ptr<Backend>> make_cpu_backend(const model::ModelFile& file, const BackendOptions& options);
+Result<std::unique_ptr<Backend>> make_cpu_backend(const model::ModelFile& file,
+                                                  const BackendOptions& options);
 
 }  // namespace feilun::engine

@@ -104,8 +104,8 @@ std::vector<Logits> run_in_company(Backend& backend, Sequence sequence, int voca
       if (i == static_cast<size_t>(step) % 17) {
         const int64_t count = sequence.piece(kPrompt, chunk);
         ours = slices.size();
-        wanted_before = static_cast<size_t>(std::count_if(
-            slices.begin(), slices.end(), [](const SequenceSlice& s) { return s.logits > 0; }));
+        wanted_before = static_cast<size_t>(
+            std::count_if(slices.begin(), slices.end(), [](const SequenceSlice& s) { return s.logits > 0; }));
         slices.push_back(sequence.next(count, sequence.done + count >= kPrompt));
       }
       if (i == neighbours.size()) break;

@@ -49,10 +49,8 @@ Result<std::unique_ptr<Backend>> CpuBackend::make(const model::ModelFile& file,
 std::span<const float> CpuBackend::forward(std::span<const SequenceSlice> slices) {
   slices_.clear();
   for (const SequenceSlice& slice : slices) {
-    slices_.push_back({.tokens = slice.tokens,
-                       .position = slice.position,
-                       .blocks = slice.blocks,
-                       .logits = slice.logits});
+    slices_.push_back(
+        {.tokens = slice.tokens, .position = slice.position, .blocks = slice.blocks, .logits = slice.logits});
   }
   return decoder_->forward(slices_, cache_);
 }

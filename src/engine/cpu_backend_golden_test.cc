@@ -46,8 +46,7 @@ class Reader {
                    .value();
   }
   std::span<const float> read(std::span<const TokenId> tokens) {
-    const SequenceSlice slice{
-        .tokens = tokens, .position = position_, .blocks = blocks_, .logits = 1};
+    const SequenceSlice slice{.tokens = tokens, .position = position_, .blocks = blocks_, .logits = 1};
     position_ += static_cast<int64_t>(tokens.size());
     return backend_->forward(std::span(&slice, 1));
   }

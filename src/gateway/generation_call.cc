@@ -252,8 +252,8 @@ ReplyHead reply_head(std::string_view prefix, const Visit& visit, const Deployme
           .fingerprint = deployment.fingerprint(),
           .top_logprobs = top_logprobs,
           .include_usage = parameters.include_usage,
-          .service_tier = std::string(
-              tier_name(served_tier(parameters.tier, visit.services.meter.priority_tier)))};
+          .service_tier =
+              std::string(tier_name(served_tier(parameters.tier, visit.services.meter.priority_tier)))};
 }
 
 asio::awaitable<void> answer_prepared(Visit& visit, Prepare prepare) {

@@ -18,7 +18,7 @@ struct ChatInput {
   std::string_view tools_json = {};      ///< empty: none
   std::string_view variables_json = {};  ///< an object of extra template variables (chat_template_kwargs)
   bool add_generation_prompt = true;
-  WallTime now = {};                     ///< for strftime_now
+  WallTime now = {};  ///< for strftime_now
 };
 
 /// A chat template in the Jinja subset that published models use. Immutable; any thread may call render.

@@ -95,8 +95,8 @@ struct Hyperparameters {
   float score_divisor = 0.0f;  ///< the scores q·k are divided by its root; 0: by head_dim's
   float score_cap = 0.0f;      ///< c: a score s becomes c·tanh(s / c); 0: it stays
   float logit_cap = 0.0f;      ///< the same for logits
-  std::vector<int> windows;    ///< of each layer: tokens a query sees, itself the last; 0: all; empty: no layer
-                               ///< has one
+  std::vector<int> windows;  ///< of each layer: tokens a query sees, itself the last; 0: all; empty: no layer
+                             ///< has one
   ExpertShape experts;
   int positions = 0;    ///< BERT: rows of its table of positions
   int token_types = 0;  ///< BERT: kinds of segments that a token may lie in
