@@ -56,6 +56,7 @@ class Shadow {
 
   int finished() const { return finished_; }
   int cached() const { return cached_; }
+  int guessed_right() const { return guessed_right_; }
   uint64_t preemptions() const { return scheduler_.preemptions(); }
 
  private:
@@ -173,6 +174,9 @@ class Shadow {
     for (int64_t p = slice.from; p < slice.from + slice.count; ++p) {
       cell(slice, p) = {entry.tenant, entry.tokens[static_cast<size_t>(p)]};
     }
+    for (size_t i = 0; i < slice.guess.size(); ++i) {
+      cell(slice, slice.from + slice.count + static_cast<int64_t>(i)) = {entry.tenant, slice.guess[i]};
+    }
   }
   void read(const PlannedSlice& slice) {
     const Entry& entry = entries_.at(slice.id);
@@ -189,6 +193,23 @@ class Shadow {
     ASSERT_LE(scheduler_.cache().used() + scheduler_.cache().cached(), options_.block_count);
   }
 
+  /// The token after the slice, and while guesses are right, those after them.
+  void sample(const PlannedSlice& slice, Entry& entry, std::vector<int32_t>& sampled) {
+    for (size_t i = 0; i <= slice.guess.size(); ++i) {
+      const bool follow = i < slice.guess.size() && roll(3) != 0;
+      const int32_t token = follow ? slice.guess[i] : next_token(entry);
+      entry.tokens.push_back(token);
+      ASSERT_LE(entry.output(), entry.allowed);
+      const bool right = i < slice.guess.size() && token == slice.guess[i];
+      const bool ended = entry.output() == entry.max;
+      sampled.push_back(right && ended ? Scheduler::kNoToken : token);
+      if (!right || ended) return;
+      ++entry.computed;
+      entry.high_water = std::max(entry.high_water, entry.computed);
+      ++guessed_right_;
+    }
+  }
+
   void finish_step(const StepPlan& plan) {
     std::vector<SequenceId> done;
     std::vector<int32_t> sampled;
@@ -196,9 +217,7 @@ class Shadow {
       Entry& entry = entries_.at(slice.id);
       entry.computed = slice.from + slice.count;
       entry.high_water = std::max(entry.high_water, entry.computed);
-      if (!slice.samples) continue;
-      sampled.push_back(next_token(entry));
-      entry.tokens.push_back(sampled.back());
+      if (slice.samples) sample(slice, entry, sampled);
       if (entry.output() == entry.max) done.push_back(slice.id);
     }
     scheduler_.step_done(sampled, now_);
@@ -220,11 +239,13 @@ class Shadow {
   SequenceId next_id_ = 1;
   int finished_ = 0;
   int cached_ = 0;
+  int guessed_right_ = 0;
 };
 
 TEST(SchedulerRandom, LeaksNoBlockStarvesNobodyAndReadsWhatWasWritten) {
   uint64_t preemptions = 0;
   int cached = 0;
+  int guessed_right = 0;
   for (uint64_t seed = 1; seed <= 60; ++seed) {
     SCOPED_TRACE(seed);
     Shadow shadow({.block_count = 4 + static_cast<int>(seed % 13),
@@ -234,7 +255,8 @@ TEST(SchedulerRandom, LeaksNoBlockStarvesNobodyAndReadsWhatWasWritten) {
                    .max_waiting = 12,
                    .prefill_stretch = 1 + static_cast<double>(seed % 5) / 2,
                    .patience = milliseconds(seed % 3 == 0 ? 50 : 5'000),
-                   .cache = static_cast<CachePolicy>(seed % 3)},
+                   .cache = static_cast<CachePolicy>(seed % 3),
+                   .speculate = seed % 2 == 0},
                   seed);
     for (int event = 0; event < 1'500; ++event) {
       shadow.random_event();
@@ -246,9 +268,11 @@ TEST(SchedulerRandom, LeaksNoBlockStarvesNobodyAndReadsWhatWasWritten) {
     EXPECT_EQ(shadow.cached() > 0, seed % 3 != 0);
     preemptions += shadow.preemptions();
     cached += shadow.cached();
+    guessed_right += shadow.guessed_right();
   }
   EXPECT_GT(preemptions, 100u) << "the budget was never tight: the test shows less than it says";
   EXPECT_GT(cached, 5'000);
+  EXPECT_GT(guessed_right, 1'000);
 }
 
 TEST(SchedulerRandom, GivesTheSamePlansForTheSameEvents) {
