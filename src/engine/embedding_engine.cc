@@ -199,7 +199,6 @@ void BatchedEmbeddings::attribute(const std::vector<Place>& places, const model:
     all += work;
   }
   const StepShares shares = share_step(measured, loads, step_cost_.cost());
-  if (!made.vectors.empty()) step_cost_.observe(all, measured);
   StepTrace trace{.step = ++stats_.steps, .duration = measured};
   for (size_t i = 0; i < jobs.size(); ++i) {
     jobs[i]->result.usage.prompt_computed += tokens[i];
@@ -208,6 +207,7 @@ void BatchedEmbeddings::attribute(const std::vector<Place>& places, const model:
     stats_.prompt_tokens += tokens[i];
     trace.rows.push_back({.id = jobs[i]->job.id, .prompt_tokens = tokens[i]});
   }
+  if (!made.vectors.empty()) step_cost_.observe(all, measured);
   stats_.busy += measured;
   if (options_.on_step) options_.on_step(trace);
 }

@@ -91,7 +91,9 @@ bool StepLoop::step() {
     }
     return false;
   }
+  const bool rested = time_.idle_since().has_value();
   time_.work(now);
+  if (rested) publish({});  // so that nobody counts the pass as idle while it runs
   const std::span<const float> logits = forward(plan);
   sample(plan, logits);
   settle_up(plan);

@@ -12,6 +12,9 @@ class PromptLookup {
  public:
   static constexpr int64_t kMatch = 3;
 
+  /// `secret` is unknown to whoever sends prompts, so that nobody can make them meet in one bucket.
+  explicit PromptLookup(uint64_t secret) : last_end_(0, Hash{secret}) {}
+
   /// Looks at the tokens that it has not seen yet. `tokens` is the whole sequence, which only grows.
   void read(std::span<const int32_t> tokens);
   /// At most `most` tokens of the sequence that read() saw; empty for no guess.
@@ -19,7 +22,11 @@ class PromptLookup {
 
  private:
   struct Hash {
-    size_t operator()(uint64_t key) const { return static_cast<size_t>(key * 0x9E3779B97F4A7C15 >> 7); }
+    uint64_t secret;
+    size_t operator()(uint64_t key) const {
+      const auto product = static_cast<unsigned __int128>(key ^ secret) * 0x9E3779B97F4A7C15;
+      return static_cast<size_t>(product ^ product >> 64);
+    }
   };
   int64_t seen_ = 0;
   int64_t earlier_ = 0;  ///< where the newest tokens stood before, their end; 0: nowhere

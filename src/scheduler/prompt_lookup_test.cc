@@ -8,7 +8,7 @@ namespace feilun::scheduler {
 namespace {
 
 std::vector<int32_t> guess_after(const std::vector<int32_t>& tokens, int64_t most) {
-  PromptLookup lookup;
+  PromptLookup lookup(42);
   lookup.read(tokens);
   const auto guess = lookup.guess(tokens, most);
   return {guess.begin(), guess.end()};
@@ -39,7 +39,7 @@ TEST(PromptLookup, FollowsARepetition) {
 
 TEST(PromptLookup, ReadsInPiecesAsAtOnce) {
   const Tokens tokens = {1, 2, 3, 4, 1, 2, 3, 5, 2, 3, 4, 1};
-  PromptLookup pieces;
+  PromptLookup pieces(7);
   for (size_t count = 0; count <= tokens.size(); count += 2) pieces.read(std::span(tokens).first(count));
   const auto guess = pieces.guess(tokens, 3);
   EXPECT_EQ(Tokens(guess.begin(), guess.end()), guess_after(tokens, 3));

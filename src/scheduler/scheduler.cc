@@ -43,6 +43,7 @@ Result<> Scheduler::submit(NewSequence sequence, MonoTime now) {
   added.max = sequence.max_tokens;
   added.allowed = sequence.allowed_tokens;
   added.table.salt = sequence.tenant;
+  added.lookup = PromptLookup(options_.hash_key);
   waiting_.emplace(added.place, &added);
   ++fresh_waiting_;
   return {};
@@ -85,14 +86,20 @@ void Scheduler::step_done(std::span<const int32_t> sampled, MonoTime now) {
 /// Returns how many guesses were right: their K/V are those of the tokens that were sampled.
 TokenCount Scheduler::take_sampled(Sequence& sequence, std::span<const int32_t>& sampled) {
   constexpr double kNewest = 0.2;
+  const auto learn = [&](bool came_true) {
+    sequence.trust += kNewest * ((came_true ? 1.0 : 0.0) - sequence.trust);
+  };
   size_t right = 0;
   for (bool more = true; more;) {
     CHECK(!sampled.empty());
     sequence.tokens.push_back(sampled.front());
     sampled = sampled.subspan(1);
-    if (right == sequence.guess.size()) break;
+    if (right == sequence.guess.size()) {
+      if (sequence.unasked) learn(sequence.tokens.back() == *sequence.unasked);
+      break;
+    }
     more = sequence.tokens.back() == sequence.guess[right];
-    sequence.trust += kNewest * ((more ? 1.0 : 0.0) - sequence.trust);
+    learn(more);
     right += more ? 1 : 0;
   }
   return static_cast<TokenCount>(right);

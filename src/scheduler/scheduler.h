@@ -4,6 +4,7 @@
 #include <chrono>
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <unordered_map>
 #include <utility>
 #include <vector>
@@ -139,9 +140,10 @@ class Scheduler {
     bool started = false;
     bool running = false;
     BlockTable table;
-    PromptLookup lookup;
-    std::vector<int32_t> guess;  ///< in the open plan
-    double trust = 0.5;          ///< how often guesses are right, the newest counting most
+    PromptLookup lookup{0};
+    std::vector<int32_t> guess;      ///< in the open plan
+    std::optional<int32_t> unasked;  ///< what would have been guessed, had it been worth its row
+    double trust = 0.5;              ///< how often guesses are right, the newest counting most
 
     TokenCount known() const { return static_cast<TokenCount>(tokens.size()); }
     TokenCount output() const { return known() - prompt; }

@@ -96,6 +96,16 @@ TEST_F(GuessTest, WrongOnesMakeTheNextShorterWhereRowsCost) {
   EXPECT_LT(after, before);
 }
 
+TEST_F(GuessTest, ThoseThatWereNotWorthTheirRowsAreWatchedAllTheSame) {
+  for (int32_t token = 4; token != 3; token = token % 6 + 1) {
+    EXPECT_TRUE(plan(kWaitsForArithmetic).guess.empty());
+    done({token});  // the prompt again, as it would have been guessed
+  }
+  constexpr StepCost kHalf{.fixed = 1e9, .row = 2.5e9, .row_beyond = 0, .sample = 0};
+  EXPECT_FALSE(plan(kHalf).guess.empty()) << "a row takes 0.7 of a step: half a chance would not have paid";
+  done({9});
+}
+
 class ShortGuessTest : public GuessTest {
  protected:
   ShortGuessTest() : GuessTest(4) {}

@@ -58,7 +58,10 @@ void Scheduler::plan_once() {
 }
 
 void Scheduler::speculate() {
-  for (Sequence* sequence : draft_.chosen) sequence->guess.clear();
+  for (Sequence* sequence : draft_.chosen) {
+    sequence->guess.clear();
+    sequence->unasked.reset();
+  }
   if (!options_.speculate || draft_.has_prompt) return;
   StepWork step = work();
   for (Sequence* sequence : draft_.chosen) {
@@ -69,6 +72,7 @@ void Scheduler::speculate() {
     const auto guess = sequence->lookup.guess(sequence->tokens, most);
     const size_t count = guesses_worth(*sequence, guess.size(), step);
     sequence->guess.assign(guess.begin(), guess.begin() + static_cast<ptrdiff_t>(count));
+    if (count == 0 && !guess.empty()) sequence->unasked = guess.front();
   }
 }
 
