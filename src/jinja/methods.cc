@@ -129,15 +129,13 @@ Result<Value> replace_method(Invocation& call) {
   const size_t limit = limit_of(TRY(call.integer(2, -1)));
   const Text& self = call.self.as_text();
   const size_t pieces = std::min(limit, old->empty() ? self.size() + 1 : self.size() / old->size());
-  if (replacement->size() > old->size()) {
-    size_t found = old->empty() ? pieces : 0;
-    for (size_t at = 0; !old->empty() && found < pieces &&
-                        (at = self.bytes().find(old->bytes(), at)) != std::string_view::npos;
-         at += old->size()) {
-      ++found;
-    }
-    TRY(call.heap().spend_memory(found * replacement->memory()));
+  size_t found = old->empty() ? pieces : 0;
+  for (size_t at = 0; !old->empty() && found < pieces &&
+                      (at = self.bytes().find(old->bytes(), at)) != std::string_view::npos;
+       at += old->size()) {
+    ++found;
   }
+  TRY(call.heap().spend_memory(found * (replacement->memory() + 2 * sizeof(Text::Run))));
   return call.heap().text(replace(self, *old, *replacement, limit));
 }
 

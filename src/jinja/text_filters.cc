@@ -77,7 +77,7 @@ Result<Value> indent(Invocation& call) {
   Text out;
   bool is_first = true;
   TRY(split_lines(source, false, [&](const Text& line) -> Result<void> {
-    TRY(call.heap().spend_memory(1 + margin.size() + line.size()));
+    TRY(call.heap().spend_memory(1 + margin.size() + line.size() + 3 * sizeof(Text::Run)));
     if (!is_first) out.append("\n", true);
     if (is_first ? first : blank || !line.empty()) out.append(margin);
     out.append(line);

@@ -1,5 +1,6 @@
 #include "model/chat_template.h"
 
+#include "base/json.h"
 #include "jinja/template.h"
 
 namespace feilun::model {
@@ -56,6 +57,10 @@ Result<std::unique_ptr<ChatTemplate>> ChatTemplate::compile(std::string_view sou
                                                             std::string_view eos_token) {
   auto compiled = jinja::Template::compile(source);
   if (!compiled) return std::unexpected(in_template(std::move(compiled).error()));
+  for (const std::string_view token : {bos_token, eos_token}) {
+    if (simdjson::validate_utf8(token)) continue;
+    return fail(ErrorCode::kInvalidArgument, "chat template: the model's BOS or EOS token is not UTF-8");
+  }
   return std::make_unique<JinjaChatTemplate>(std::move(*compiled), bos_token, eos_token);
 }
 

@@ -152,6 +152,14 @@ TEST(ChatTemplate, NeverTrustsInjectedControlTokensInAnyTemplate) {
   EXPECT_EQ(rendered, 16U);
 }
 
+TEST(ChatTemplate, RefusesTokensThatAreNoText) {
+  for (const auto& [bos, eos] : {std::pair{"\xE4\x61\x62", "</s>"}, {"<s>", "\xFF"}}) {
+    const auto compiled = ChatTemplate::compile("{{ bos_token[::-1] }}", bos, eos);
+    ASSERT_FALSE(compiled);
+    EXPECT_NE(compiled.error().message.find("not UTF-8"), std::string::npos);
+  }
+}
+
 TEST(ChatTemplate, NamesThePlaceOfAnError) {
   const auto broken = ChatTemplate::compile("line one\n{% if x %}", "", "");
   ASSERT_FALSE(broken);

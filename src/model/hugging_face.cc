@@ -19,16 +19,22 @@ namespace {
 namespace fs = std::filesystem;
 using Files = std::vector<std::shared_ptr<const MappedFile>>;
 
+/// True only where there is surely no such file: one that cannot be looked at is left to whoever reads it.
+bool is_absent(const fs::path& path) {
+  std::error_code error;
+  return !fs::exists(path, error) && !error;
+}
+
 /// What a directory without a config.json is instead.
 Error not_a_model(const fs::path& directory) {
-  if (fs::exists(directory / "adapter_config.json")) {
+  if (!is_absent(directory / "adapter_config.json")) {
     return {
         ErrorCode::kUnsupported,
         "the directory holds an adapter; merge it into its model and save that (PEFT's merge_and_unload)"};
   }
-  std::error_code ignored;
-  for (const auto& entry : fs::directory_iterator(directory, ignored)) {
-    if (entry.path().extension() == ".gguf") {
+  std::error_code error;
+  for (fs::directory_iterator entry(directory, error), end; !error && entry != end; entry.increment(error)) {
+    if (entry->path().extension() == ".gguf") {
       return {ErrorCode::kInvalidArgument,
               "the directory has no config.json, but GGUF files: name the GGUF file itself"};
     }
@@ -233,13 +239,13 @@ Result<ModelParts> read_hugging_face_model(const fs::path& directory) {
   ModelFile& file = parts.file;
   file.format = "Hugging Face";
   file.name = fs::absolute(directory / "").parent_path().filename().string();
-  if (!fs::exists(directory / "config.json")) return std::unexpected(not_a_model(directory));
+  if (is_absent(directory / "config.json")) return std::unexpected(not_a_model(directory));
   const JsonDocument config_document = TRY(read_json_file(directory / "config.json"));
   const HuggingFaceObject config(config_document.root());
   const Family* family = TRY(read_family(config));
   file.shape = family == nullptr ? TRY(read_bert_config(config)) : TRY(read_shape(*family, config));
   const fs::path generation = directory / "generation_config.json";
-  if (fs::exists(generation)) {
+  if (!is_absent(generation)) {
     const JsonDocument document = TRY(read_json_file(generation));
     TRY(read_generation(HuggingFaceObject(document.root()), file));
   }

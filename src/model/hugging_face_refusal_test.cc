@@ -1,6 +1,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <filesystem>
 #include <fstream>
 
 #include "base/temporary_directory.h"
@@ -109,6 +110,15 @@ TEST(HuggingFaceRefusal, AModelThatIsStoredOtherwiseIsRefusedBySayingWhatToTake)
                       {"SentencePiece's tokenizer alone", {}, "tokenizer.model", "save_pretrained"});
   expect_one_sentence(with_config("", "tokenizer.json"),
                       {"no tokenizer", {}, "there is no tokenizer.json", "vocab.txt"});
+}
+
+/// Not even root can follow a link to itself.
+TEST(HuggingFaceRefusal, AFileThatCannotBeLookedAtIsAnError) {
+  const TemporaryDirectory directory;
+  std::filesystem::create_symlink("config.json", directory.path() / "config.json");
+  const auto model = open_model(directory.path());
+  ASSERT_FALSE(model);
+  EXPECT_NE(model.error().message.find("config.json"), std::string::npos) << model.error().message;
 }
 
 }  // namespace
