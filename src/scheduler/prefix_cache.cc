@@ -6,24 +6,18 @@
 #include "base/check.h"
 #include "scheduler/eviction_gittins.h"
 #include "scheduler/eviction_lru.h"
+#include "scheduler/fold.h"
 
 namespace feilun::scheduler {
 namespace {
 
 constexpr int32_t kNone = -1;
-constexpr uint64_t kOdd = 0xa0761d6478bd642f;
 
 std::unique_ptr<EvictionPolicy> make_policy(const PrefixCacheOptions& options) {
   if (options.policy == CachePolicy::kGittins) {
     return std::make_unique<GittinsEviction>(options.block_count, options.block_tokens);
   }
   return std::make_unique<LruEviction>(options.block_count);
-}
-
-/// The two halves of a 128-bit product, one over the other: every bit of both factors reaches every bit.
-uint64_t fold(uint64_t a, uint64_t b) {
-  const auto product = static_cast<unsigned __int128>(a) * b;
-  return static_cast<uint64_t>(product) ^ static_cast<uint64_t>(product >> 64);
 }
 
 }  // namespace

@@ -4,6 +4,8 @@
 #include <span>
 #include <unordered_map>
 
+#include "scheduler/fold.h"
+
 namespace feilun::scheduler {
 
 /// Guesses how a sequence goes on by what followed the last time when its newest three tokens stood together.
@@ -23,10 +25,7 @@ class PromptLookup {
  private:
   struct Hash {
     uint64_t secret;
-    size_t operator()(uint64_t key) const {
-      const auto product = static_cast<unsigned __int128>(key ^ secret) * 0x9E3779B97F4A7C15;
-      return static_cast<size_t>(product ^ product >> 64);
-    }
+    size_t operator()(uint64_t key) const { return static_cast<size_t>(fold(key ^ secret, kOdd)); }
   };
   int64_t seen_ = 0;
   int64_t earlier_ = 0;  ///< where the newest tokens stood before, their end; 0: nowhere
