@@ -62,17 +62,6 @@ TEST(EngineCost, ShowsATenantOnlyHisOwnPrefixes) {
   for (const char* id : {"a", "b"}) EXPECT_EQ(generate(*engine, generation(id, "t")).usage.prompt_cached, 0);
 }
 
-/// Always NaN.
-class BrokenBackend final : public Backend {
- public:
-  int vocabulary_size() const override { return FakeTokenizer::kVocabulary; }
-  int block_count() const override { return 16; }
-  std::span<const float> forward(std::span<const SequenceSlice>) override { return logits_; }
-
- private:
-  std::vector<float> logits_ = std::vector<float>(FakeTokenizer::kVocabulary, std::nanf(""));
-};
-
 TEST(EngineCost, AttributesNothingToWhatFailed) {
   const auto engine = make_engine(fake_model_file(), std::make_unique<BrokenBackend>(), {});
   const GenerationLog log = generate(*engine, generation("a", "t"));

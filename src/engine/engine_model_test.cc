@@ -1,6 +1,5 @@
 #include <gtest/gtest.h>
 
-#include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
@@ -11,6 +10,7 @@
 #include "engine/backend.h"
 #include "engine/engine.h"
 #include "engine/generation_log.h"
+#include "engine/same_bits.h"
 #include "model/convert.h"
 
 /// The whole engine on trained weights: known texts, and the promise that nobody's tokens depend on who else
@@ -157,21 +157,6 @@ std::vector<Generation> mixed_requests(const Engine& engine) {
     requests.push_back(std::move(request));
   }
   return requests;
-}
-
-void expect_bits(const GenerationLog& log, const GenerationLog& alone, const std::string& what) {
-  ASSERT_EQ(ids_of(log), ids_of(alone)) << what;
-  EXPECT_EQ(log.text, alone.text) << what;
-  for (size_t i = 0; i < log.tokens.size(); ++i) {
-    const GeneratedToken& a = log.tokens[i];
-    const GeneratedToken& b = alone.tokens[i];
-    ASSERT_EQ(std::memcmp(&a.logprob, &b.logprob, sizeof(float)), 0) << what << ", token " << i;
-    ASSERT_EQ(a.top.size(), b.top.size());
-    for (size_t n = 0; n < a.top.size(); ++n) {
-      ASSERT_EQ(a.top[n].id, b.top[n].id) << what;
-      ASSERT_EQ(std::memcmp(&a.top[n].logprob, &b.top[n].logprob, sizeof(float)), 0) << what;
-    }
-  }
 }
 
 class BatchInvariance : public ::testing::TestWithParam<EngineOptions::Quantise> {

@@ -1,11 +1,11 @@
 #include <gtest/gtest.h>
 
-#include <cstring>
 #include <filesystem>
 
 #include "engine/backend.h"
 #include "engine/engine.h"
 #include "engine/generation_log.h"
+#include "engine/same_bits.h"
 
 /// On trained weights: a request gets the same bits whether its prompt is computed or found, whoever runs
 /// beside it, and however often it is stopped.
@@ -47,15 +47,6 @@ std::vector<Generation> conversations(const Engine& engine) {
     requests.push_back(std::move(request));
   }
   return requests;
-}
-
-void expect_bits(const GenerationLog& log, const GenerationLog& alone, const std::string& what) {
-  ASSERT_EQ(ids_of(log), ids_of(alone)) << what;
-  EXPECT_EQ(log.text, alone.text) << what;
-  for (size_t i = 0; i < log.tokens.size(); ++i) {
-    ASSERT_EQ(std::memcmp(&log.tokens[i].logprob, &alone.tokens[i].logprob, sizeof(float)), 0)
-        << what << ", token " << i;
-  }
 }
 
 class PrefixInvariance : public ::testing::TestWithParam<bool> {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <array>
+#include <cmath>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -88,6 +89,17 @@ class FakeBackend final : public Backend {
   std::vector<model::TokenId> kv_;
   int blocks_;
   std::vector<float> logits_;
+};
+
+/// One whose logits are no numbers.
+class BrokenBackend final : public Backend {
+ public:
+  int vocabulary_size() const override { return FakeTokenizer::kVocabulary; }
+  int block_count() const override { return 16; }
+  std::span<const float> forward(std::span<const SequenceSlice>) override { return logits_; }
+
+ private:
+  std::vector<float> logits_ = std::vector<float>(FakeTokenizer::kVocabulary, std::nanf(""));
 };
 
 /// The matching file: a window of 256 tokens, no weights.
