@@ -7,25 +7,14 @@
 #include "compute/number_blocks.h"
 
 namespace feilun::engine {
-namespace {
-
-/// +∞ as the largest float; what is no number stays one, and is passed over.
-std::vector<float> finite(std::span<const float> logits) {
-  std::vector<float> out(logits.begin(), logits.end());
-  for (float& logit : out) {
-    if (logit > std::numeric_limits<float>::max()) logit = std::numeric_limits<float>::max();
-  }
-  return out;
-}
-
-}  // namespace
 
 GeneratedToken with_logprobs(std::span<const float> logits, TokenId chosen, int top) {
   compute::NumberBlocks blocks(compute::machine_kernels());
   blocks.read(logits);
   std::vector<float> copy;
   if (blocks.largest() > std::numeric_limits<float>::max()) {
-    copy = finite(logits);
+    copy.resize(logits.size());
+    std::ranges::transform(logits, copy.begin(), finite_or_impossible);
     logits = copy;
     blocks.read(logits);
   }

@@ -11,18 +11,11 @@
 namespace feilun::engine {
 namespace {
 
-constexpr float kImpossible = -std::numeric_limits<float>::infinity();
-
 bool penalises_prompt(const Sampling& sampling) {
   return sampling.repetition_penalty != 1.0f;
 }
 bool penalises_output(const Sampling& sampling) {
   return penalises_prompt(sampling) || sampling.presence_penalty != 0 || sampling.frequency_penalty != 0;
-}
-
-float finite_or_impossible(float logit) {
-  if (std::isnan(logit)) return kImpossible;
-  return std::min(logit, std::numeric_limits<float>::max());
 }
 
 float penalised(float logit, const Sampling& sampling, TokenHistory::Count count) {

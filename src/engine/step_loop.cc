@@ -179,7 +179,7 @@ void StepLoop::sample(const StepPlan& plan, std::span<const float> logits) {
   for (const PlannedSlice& planned : plan.slices) {
     const size_t before = sampled_.size();
     if (planned.samples) {
-      sample_slice(planned, logits.first(vocabulary * (1 + planned.guess.size())));
+      sample_slice(planned, logits);
       logits = logits.subspan(vocabulary * (1 + planned.guess.size()));
     }
     sampled_of_slice_.push_back(static_cast<int>(sampled_.size() - before));
