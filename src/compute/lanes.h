@@ -190,10 +190,22 @@ template <bool kSigned>
 FEILUN_INLINE I32x16 byte_dot(I32x16 acc, const ByteWeights& w, int32_t four) {
   return (I32x16)_mm512_dpbusd_epi32((__m512i)acc, w.bytes, _mm512_set1_epi32(four));
 }
-#elif defined(__AVXVNNI__)
+#elif defined(__AVX2__)
 constexpr int kTileRows = 4;
 constexpr int kTileVectors = 1;
 constexpr int kAttentionSums = 8;
+
+/// sums[i] = dot(sums[i], i) for both halves of an accumulator.
+template <typename Dot>
+FEILUN_INLINE I32x16 dot_halves(I32x16 acc, Dot&& dot) {
+  __m256i sums[2];
+  std::memcpy(&sums, &acc, 64);
+  for (int i = 0; i < 2; ++i) sums[i] = dot(sums[i], i);
+  std::memcpy(&acc, &sums, 64);
+  return acc;
+}
+
+#if defined(__AVXVNNI__)
 constexpr bool kOffsetInSum8 = true;
 struct ByteWeights {
   __m256i bytes[2];
@@ -207,16 +219,11 @@ FEILUN_INLINE ByteWeights prepare(U8x64 w) {
 template <bool kSigned>
 FEILUN_INLINE I32x16 byte_dot(I32x16 acc, const ByteWeights& w, int32_t four) {
   const __m256i x = _mm256_set1_epi32(four);
-  __m256i sums[2];
-  std::memcpy(&sums, &acc, 64);
-  for (int i = 0; i < 2; ++i) sums[i] = _mm256_dpbusd_avx_epi32(sums[i], w.bytes[i], x);
-  std::memcpy(&acc, &sums, 64);
-  return acc;
+  return dot_halves(acc, [&](__m256i sum, int i) __attribute__((always_inline)) {
+    return _mm256_dpbusd_avx_epi32(sum, w.bytes[i], x);
+  });
 }
-#elif defined(__AVX2__)
-constexpr int kTileRows = 4;
-constexpr int kTileVectors = 1;
-constexpr int kAttentionSums = 8;
+#else
 constexpr bool kOffsetInSum8 = false;
 struct ByteWeights {
   __m256i magnitude[2];
@@ -236,16 +243,13 @@ FEILUN_INLINE ByteWeights prepare(U8x64 w) {
 template <bool kSigned>
 FEILUN_INLINE I32x16 byte_dot(I32x16 acc, const ByteWeights& w, int32_t four) {
   const __m256i x = _mm256_set1_epi32(four);
-  __m256i sums[2];
-  std::memcpy(&sums, &acc, 64);
-  for (int i = 0; i < 2; ++i) {
+  return dot_halves(acc, [&](__m256i sum, int i) __attribute__((always_inline)) {
     const __m256i turned = kSigned ? _mm256_sign_epi8(x, w.sign[i]) : x;
     const __m256i pairs = _mm256_maddubs_epi16(w.magnitude[i], turned);
-    sums[i] = _mm256_add_epi32(sums[i], _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)));
-  }
-  std::memcpy(&acc, &sums, 64);
-  return acc;
+    return _mm256_add_epi32(sum, _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)));
+  });
 }
+#endif
 #else
 constexpr int kTileRows = 2;
 constexpr int kTileVectors = 1;
