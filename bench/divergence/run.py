@@ -43,12 +43,6 @@ def stored_type(kind, name):
     return TYPES[kind] if heavier else kind.removesuffix("_M")
 
 
-def packed(rows, kind):
-    if kind.endswith("_K"):
-        return k_quants.quantise(kind, rows)
-    return gguf.quants.quantize(rows, gguf.GGMLQuantizationType[kind])
-
-
 def write_head(writer):
     writer.add_block_count(LAYERS)
     writer.add_context_length(512)
@@ -79,7 +73,8 @@ def write_model(path, kind, seed, norm):
             spread /= math.sqrt(2 * LAYERS)
         values = (rng.standard_normal((rows, columns)) * spread).astype(np.float32)
         stored = stored_type(kind, name)
-        writer.add_tensor(name + ".weight", packed(values, stored), raw_dtype=gguf.GGMLQuantizationType[stored])
+        blocks = k_quants.packed(stored, values)
+        writer.add_tensor(name + ".weight", blocks, raw_dtype=gguf.GGMLQuantizationType[stored])
     for layer in range(LAYERS):
         for name in ("attn_norm", "ffn_norm"):
             writer.add_tensor(f"blk.{layer}.{name}.weight", (1 + 0.2 * rng.standard_normal(HIDDEN)).astype(np.float32))

@@ -12,14 +12,7 @@ import time
 
 import ctranslate2
 
-
-def prompt(turn, sequence, tokens, names):
-    """The prompts of row.h."""
-    state, mask, out = turn * 1_000_003 + sequence * 7919 + 1, (1 << 64) - 1, []
-    for _ in range(tokens):
-        state = (state * 6364136223846793005 + 1442695040888963407) & mask
-        out.append(names[1000 + (state >> 33) % 90_000])
-    return out
+import row
 
 
 class Contest:
@@ -34,7 +27,7 @@ class Contest:
     def measure(self, kind, count, turn, steps):
         sequences = count if kind == "decode" else 1
         length = 64 if kind == "decode" else count
-        prompts = [prompt(turn, i, length, self.names) for i in range(sequences)]
+        prompts = [[self.names[token] for token in row.prompt(turn, i, length)] for i in range(sequences)]
         times = []
 
         def note(step):
@@ -51,16 +44,5 @@ class Contest:
         return length / (first - start) if kind == "prefill" else sequences * steps / (times[-1] - first)
 
 
-def main():
-    path, threads, steps, rows = sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), sys.argv[4:]
-    contest = Contest(path, threads)
-    contest.measure("decode", 2, 0, 4)
-    print(json.dumps({"ready": contest.about}), flush=True)
-    for turn, row in enumerate(rows or (line.strip() for line in sys.stdin), 1):
-        kind, count = row.split(":")
-        rate = contest.measure(kind, int(count), turn, steps)
-        print(json.dumps({"row": row, "tokens_per_second": round(rate, 2)}), flush=True)
-
-
 if __name__ == "__main__":
-    main()
+    row.answer_rows(Contest)

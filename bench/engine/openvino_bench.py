@@ -17,18 +17,11 @@ import numpy
 import openvino
 import openvino_genai
 
+import row
+
 PROPERTIES = {"PERFORMANCE_HINT": "LATENCY", "NUM_STREAMS": 1, "ENABLE_HYPER_THREADING": False,
               "DYNAMIC_QUANTIZATION_GROUP_SIZE": "128"}
 CONTEXT = 4096
-
-
-def prompt(turn, sequence, tokens):
-    """The prompts of row.h."""
-    state, mask, ids = turn * 1_000_003 + sequence * 7919 + 1, (1 << 64) - 1, []
-    for _ in range(tokens):
-        state = (state * 6364136223846793005 + 1442695040888963407) & mask
-        ids.append(1000 + (state >> 33) % 90_000)
-    return openvino.Tensor(numpy.array([ids], dtype=numpy.int64))
 
 
 def instruction_sets():
@@ -78,9 +71,10 @@ class Contest:
     def measure(self, kind, count, turn, steps):
         sequences = count if kind == "decode" else 1
         length = 64 if kind == "decode" else count
-        prompts = [prompt(turn, i, length) for i in range(sequences)]
+        ids = [row.prompt(turn, i, length) for i in range(sequences)]
+        prompts = [openvino.Tensor(numpy.array([one], dtype=numpy.int64)) for one in ids]
         start = time.perf_counter()
-        handles = [self.submit(ids, 1 if kind == "prefill" else CONTEXT - length) for ids in prompts]
+        handles = [self.submit(one, 1 if kind == "prefill" else CONTEXT - length) for one in prompts]
         while not all(handle.can_read() for handle in handles):
             self.pipeline.step()
         started = time.perf_counter()
@@ -98,18 +92,5 @@ class Contest:
         return sequences * steps / seconds
 
 
-def main():
-    path, threads, steps, rows = sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), sys.argv[4:]
-    contest = Contest(path, threads)
-    contest.measure("decode", 2, 0, 4)
-    print(json.dumps({"ready": contest.about}), flush=True)
-    for turn, row in enumerate(rows or (line.strip() for line in sys.stdin), 1):
-        kind, count = row.split(":")
-        rate = contest.measure(kind, int(count), turn, steps)
-        print(json.dumps({"row": row, "tokens_per_second": round(rate, 2)}), flush=True)
-    del contest
-    sys.stdout.flush()
-
-
 if __name__ == "__main__":
-    main()
+    row.answer_rows(Contest)

@@ -68,12 +68,6 @@ def write_head(writer, shape):
     writer.add_eos_token_id(2)
 
 
-def packed(rows, name):
-    if name.endswith("_K"):
-        return k_quants.quantise(name, rows)
-    return gguf.quants.quantize(rows, gguf.GGMLQuantizationType[name])
-
-
 def write(path, shape, **split):
     rng = np.random.default_rng(11)
     writer = gguf.GGUFWriter(path, "llama", **split)
@@ -81,7 +75,7 @@ def write(path, shape, **split):
     for name, rows, columns in shape.matrices():
         kind = shape.types.get(name, "Q8_0")
         spread = 1 / math.sqrt(columns) if name != "token_embd" else 0.05
-        values = packed((rng.standard_normal((rows, columns)) * spread).astype(np.float32), kind)
+        values = k_quants.packed(kind, (rng.standard_normal((rows, columns)) * spread).astype(np.float32))
         writer.add_tensor(name + ".weight", values, raw_dtype=gguf.GGMLQuantizationType[kind])
     for name in ("blk.0.attn_norm", "blk.0.ffn_norm", "output_norm"):
         writer.add_tensor(name + ".weight", (1 + 0.2 * rng.standard_normal(shape.hidden)).astype(np.float32))

@@ -3,6 +3,7 @@
 They round each group to its own range and search for nothing better, so they lose a little more than the makers'
 tools do.
 """
+import gguf
 import numpy as np
 
 
@@ -78,3 +79,10 @@ def quantise(name, rows):
     """Rows of F32, a multiple of 256 wide, as rows of bytes."""
     blocks = np.ascontiguousarray(rows, np.float32).reshape(-1, 256)
     return QUANTISERS[name](blocks).reshape(len(rows), -1)
+
+
+def packed(name, rows):
+    """Rows of F32 as rows of bytes, of any quantised type."""
+    if name in QUANTISERS:
+        return quantise(name, rows)
+    return gguf.quants.quantize(rows, gguf.GGMLQuantizationType[name])

@@ -12,9 +12,8 @@ TYPES = ["Q8_0", "Q4_0", "Q4_1", "Q5_0", "Q5_1", "Q4_K", "Q5_K", "Q6_K"]
 
 
 def rounded(name, rows):
-    kind = gguf.GGMLQuantizationType[name]
-    blocks = k_quants.quantise(name, rows) if name.endswith("_K") else gguf.quants.quantize(rows, kind)
-    return gguf.quants.dequantize(blocks, kind).astype(np.float32)
+    blocks = k_quants.packed(name, rows)
+    return gguf.quants.dequantize(blocks, gguf.GGMLQuantizationType[name]).astype(np.float32)
 
 
 def error(exact, found):
