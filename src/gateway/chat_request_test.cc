@@ -11,6 +11,7 @@
 #include "gateway/completion_request.h"
 #include "gateway/error_reply.h"
 #include "gateway/json_text.h"
+#include "gateway/service_tier.h"
 
 namespace feilun::gateway {
 namespace {

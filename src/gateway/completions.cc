@@ -4,6 +4,7 @@
 #include "gateway/endpoints.h"
 #include "gateway/generation_call.h"
 #include "gateway/paid_call.h"
+#include "gateway/service_tier.h"
 
 namespace feilun::gateway {
 namespace {

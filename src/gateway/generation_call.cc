@@ -7,6 +7,7 @@
 #include "gateway/error_reply.h"
 #include "gateway/generation_tape.h"
 #include "gateway/paid_call.h"
+#include "gateway/service_tier.h"
 #include "net/sse.h"
 
 namespace feilun::gateway {

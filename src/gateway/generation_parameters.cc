@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/ids.h"
+#include "gateway/service_tier.h"
 
 namespace feilun::gateway {
 namespace {
@@ -141,24 +142,6 @@ Result<ServiceTier> read_tier(const RequestFields& fields) {
 }
 
 }  // namespace
-
-ServiceTier served_tier(ServiceTier asked, bool offers_priority) {
-  return asked == ServiceTier::kPriority && !offers_priority ? ServiceTier::kDefault : asked;
-}
-
-std::string_view tier_name(ServiceTier tier) {
-  switch (tier) {
-    case ServiceTier::kDefault:
-      return "default";
-    case ServiceTier::kPriority:
-      return "priority";
-    case ServiceTier::kFlex:
-      return "flex";
-    case ServiceTier::kBatch:
-      return "batch";
-  }
-  std::unreachable();
-}
 
 Result<GenerationParameters> read_parameters(const RequestFields& fields) {
   GenerationParameters out;

@@ -37,11 +37,6 @@ struct GenerationParameters {
   pricing::ServiceTier tier = pricing::ServiceTier::kDefault;  ///< asked for
 };
 
-/// The tier in which a request is really served: `priority` only where the server offers it.
-pricing::ServiceTier served_tier(pricing::ServiceTier asked, bool offers_priority);
-/// "priority", "default", "flex", "batch".
-std::string_view tier_name(pricing::ServiceTier tier);
-
 Result<GenerationParameters> read_parameters(const RequestFields& fields);
 
 /// The request's settings, else the model's, else OpenAI's. kInvalidArgument for a logit_bias id that the

@@ -22,30 +22,13 @@
 
 #include "base/check.h"
 #include "base/log.h"
+#include "gateway/service_tier.h"
 
 namespace feilun::gateway {
 
 using engine::FinishReason;
 using engine::GenerationEvent;
 using ledger::Outcome;
-
-namespace {
-
-engine::Tier tier_of(ledger::ServiceTier tier) {
-  switch (tier) {
-    case ledger::ServiceTier::kPriority:
-      return engine::Tier::kPriority;
-    case ledger::ServiceTier::kDefault:
-      return engine::Tier::kDefault;
-    case ledger::ServiceTier::kFlex:
-      return engine::Tier::kFlex;
-    case ledger::ServiceTier::kBatch:
-      return engine::Tier::kBatch;
-  }
-  std::unreachable();
-}
-
-}  // namespace
 
 Meter::Meter(MeteredRequest request, MeterOptions options, Deployment& deployment, ledger::Ledger& ledger,
              Post post, MeterListener& listener)
@@ -260,7 +243,7 @@ void Meter::submit(int index, TokenCount allowed) {
   engine::Generation generation = std::move(sequence.generation);
   generation.id = sequence.id;
   generation.tenant = request_.project_id;
-  generation.tier = tier_of(request_.tier);
+  generation.tier = engine_tier(request_.tier);
   generation.allowed_tokens = allowed;
   sequence.submitted = true;
   auto submitted =

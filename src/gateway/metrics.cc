@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "gateway/service_tier.h"
+
 namespace feilun::gateway {
 namespace {
 
@@ -28,14 +30,13 @@ double seconds(std::chrono::nanoseconds time) {
 }
 
 void write_queues(std::string& out, const Deployments& deployments) {
-  static constexpr const char* kTiers[] = {"priority", "default", "flex", "batch"};
   head(out, "feilun_engine_queue", "gauge", "Sequences in the queue, preempted ones among them, by tier.");
   for (const auto& [name, deployment] : deployments.all()) {
     if (!deployment->ready()) continue;
     const engine::EngineStats stats = deployment->stats();
-    for (size_t tier = 0; tier < stats.waiting_by_tier.size(); ++tier) {
-      out += fmt::format("feilun_engine_queue{{model=\"{}\",tier=\"{}\"}} {}\n", escaped(name), kTiers[tier],
-                         stats.waiting_by_tier[tier]);
+    for (const pricing::ServiceTier tier : kServiceTiers) {
+      out += fmt::format("feilun_engine_queue{{model=\"{}\",tier=\"{}\"}} {}\n", escaped(name),
+                         tier_name(tier), stats.waiting_by_tier[static_cast<size_t>(engine_tier(tier))]);
     }
   }
 }

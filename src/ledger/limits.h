@@ -3,6 +3,7 @@
 #include <cstdint>
 
 #include "base/money.h"
+#include "pricing/machine_cost.h"
 
 /// Bounds that keep every product and sum of the ledger far inside 128 bits. They are checked where numbers
 /// come in, so that the arithmetic behind them cannot overflow: 10²⁴ × 5 × 10¹² < 10³⁷, and a currency's
@@ -19,8 +20,8 @@ inline constexpr size_t kTextBytesMax = 256;
 
 // Of what one request took of a machine: three years of time at 10⁸ units an hour.
 inline constexpr int64_t kCostNanosecondsMax = 100'000'000'000'000'000;
-inline constexpr Money kPerHourMax = Money::pico(kTrillion * 100'000'000);
+using pricing::kPerHourMax;
 inline constexpr Money kCostMax = Money::pico(kTrillion * kTrillion * 10);
-inline constexpr int128 kNanosecondsPerHour = 3'600'000'000'000;
+using pricing::kNanosecondsPerHour;
 
 }  // namespace feilun::ledger

@@ -3,19 +3,12 @@
 #include "base/check.h"
 
 namespace feilun::pricing {
-namespace {
-
-constexpr int128 kNanosecondsPerHour = 3'600'000'000'000;
-constexpr int128 kDearestPerHour = int128{100'000'000} * 1'000'000'000'000;
-
-}  // namespace
-
 Result<Money> parse_price_per_hour(std::string_view text) {
   if (!text.ends_with("/h")) {
     return fail(ErrorCode::kInvalidArgument, "'{}' is not a price an hour: write it like 0.50/h", text);
   }
   const Money amount = TRY(Money::parse(text.substr(0, text.size() - 2)));
-  if (amount.is_negative() || amount.pico() > kDearestPerHour) {
+  if (amount.is_negative() || amount > kPerHourMax) {
     return fail(ErrorCode::kInvalidArgument, "'{}' is not between 0 and 100000000 an hour", text);
   }
   return amount;

@@ -10,6 +10,9 @@
 
 namespace feilun::pricing {
 
+inline constexpr int128 kNanosecondsPerHour = 3'600'000'000'000;
+inline constexpr Money kPerHourMax = Money::pico(int128{100'000'000} * 1'000'000'000'000);
+
 /// What a machine costs while it is there.
 struct MachinePrice {
   Money per_hour;
