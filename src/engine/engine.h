@@ -159,11 +159,13 @@ struct EngineStats {
   uint64_t preemptions = 0;
   std::chrono::nanoseconds busy{0};    ///< Σ of the steps' measured time = Σ attributed + wasted
   std::chrono::nanoseconds wasted{0};  ///< what recomputing and failed generations took
-  std::chrono::nanoseconds idle{0};    ///< the rest of the time: busy + idle = since the engine started
+  std::chrono::nanoseconds idle{0};    ///< time without work
+  std::chrono::nanoseconds time{0};    ///< since the engine started = busy + idle, the running pass left out
   TokenCount cached_tokens = 0;        ///< prompt tokens found in the prefix cache
   std::chrono::nanoseconds saved{0};   ///< Σ EngineUsage::saved
   double kv_byte_seconds = 0;          ///< Σ EngineUsage::kv_byte_seconds
   int64_t kv_blocks_cached = 0;        ///< beside kv_blocks_used: held by nobody, kept for who comes again
+  uint64_t evictions = 0;              ///< cached blocks that had to give room
   std::array<int, scheduler::kTierCount> waiting_by_tier{};
   StepModelStats step_model;
 };

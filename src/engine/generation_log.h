@@ -22,6 +22,19 @@ struct GenerationLog {
   int events = 0;
   int endings = 0;    ///< events that carried `finish`
   int after_end = 0;  ///< events that came later
+
+  void add(GenerationEvent event) {
+    if (endings > 0) ++after_end;
+    ++events;
+    text += event.text;
+    tokens.insert(tokens.end(), event.tokens.begin(), event.tokens.end());
+    usage = event.usage;
+    if (!event.finish) return;
+    ++endings;
+    finish = *event.finish;
+    stop_string = std::move(event.stop_string);
+    error = std::move(event.error);
+  }
 };
 
 /// Collects the events of many generations and waits for their ends.
@@ -58,17 +71,9 @@ class GenerationLogs {
   void add(const std::string& id, GenerationEvent event) {
     const std::lock_guard lock(mutex_);
     GenerationLog& log = logs_[id];
-    if (log.endings > 0) ++log.after_end;
-    ++log.events;
-    log.text += event.text;
-    log.tokens.insert(log.tokens.end(), event.tokens.begin(), event.tokens.end());
-    log.usage = event.usage;
-    if (event.finish) {
-      log.finish = *event.finish;
-      log.stop_string = event.stop_string;
-      log.error = event.error;
-      if (++log.endings == 1) --open_;
-    }
+    const int before = log.endings;
+    log.add(std::move(event));
+    if (before == 0 && log.endings == 1) --open_;
     changed_.notify_all();
   }
 

@@ -78,7 +78,11 @@ EngineStats Mailbox::stats() const {
   const std::lock_guard lock(mutex_);
   EngineStats stats = stats_;
   stats.waiting += submits_inside_;
-  if (outlook_.idle_since) stats.idle += SystemClock().mono() - *outlook_.idle_since;
+  if (outlook_.idle_since) {
+    const std::chrono::nanoseconds rest = SystemClock().mono() - *outlook_.idle_since;
+    stats.idle += rest;
+    stats.time += rest;
+  }
   return stats;
 }
 

@@ -314,7 +314,9 @@ void StepLoop::publish(std::span<const std::string> ended) {
   stats_.kv_blocks_used = cache.used();
   stats_.kv_blocks_cached = cache.cached();
   stats_.waiting_by_tier = scheduler_.waiting_by_tier();
+  stats_.evictions = cache.evictions();
   stats_.idle = time_.idle();
+  stats_.time = time_.told();
   stats_.step_model = {.version = cost.version,
                        .steps = step_cost_.steps(),
                        .r_squared = step_cost_.r_squared(),

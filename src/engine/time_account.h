@@ -12,7 +12,7 @@ namespace feilun::engine {
 /// second.
 class TimeAccount {
  public:
-  explicit TimeAccount(MonoTime now) : until_(now), idle_since_(now) {}
+  explicit TimeAccount(MonoTime now) : began_(now), until_(now), idle_since_(now) {}
 
   /// There is nothing to do from the end of the last step on.
   void rest() {
@@ -35,8 +35,11 @@ class TimeAccount {
   /// Of stretches that have ended.
   std::chrono::nanoseconds idle() const { return idle_; }
   std::optional<MonoTime> idle_since() const { return idle_since_; }
+  /// All steps and all idle stretches that have ended.
+  std::chrono::nanoseconds told() const { return until_ - began_; }
 
  private:
+  const MonoTime began_;
   MonoTime until_;
   std::optional<MonoTime> idle_since_;
   std::chrono::nanoseconds idle_{0};
