@@ -4,6 +4,7 @@
 #include <boost/json.hpp>
 
 #include "base/json.h"
+#include "pricing/class_fields.h"
 #include "pricing/price.h"
 
 namespace feilun::pricing {
@@ -12,23 +13,12 @@ namespace {
 namespace json = boost::json;
 using simdjson::dom::element;
 
-struct UnitField {
-  const char* name;
-  Money UnitPrices::* member;
-};
-
-constexpr UnitField kUnitFields[] = {{"input", &UnitPrices::input_fresh},
-                                     {"cache_read", &UnitPrices::cache_read},
-                                     {"cache_write", &UnitPrices::cache_write},
-                                     {"output", &UnitPrices::output},
-                                     {"reasoning", &UnitPrices::reasoning}};
-
 json::object row_to_json(const PriceRow& row) {
   json::object object;
   object["tier"] = name_of(row.tier);
   object["input_from"] = row.input_from;
   object["volume_from"] = row.volume_from;
-  for (const auto& [name, member] : kUnitFields) object[name] = (row.units.*member).to_pico_string();
+  for (const auto& [name, price, unit] : kClassFields) object[name] = (row.units.*unit).to_pico_string();
   return object;
 }
 
@@ -55,11 +45,13 @@ Result<Money> parse_pico(std::string_view text) {
 
 Result<PriceRow> row_from_json(element object) {
   PriceRow row;
-  row.tier = TRY(parse_tier(TRY(field<std::string_view>(object, "tier"))));
+  const auto tier = TRY(field<std::string_view>(object, "tier"));
+  row.tier = TRY(parse_tier(tier));
   row.input_from = TRY(field<int64_t>(object, "input_from"));
   row.volume_from = TRY(field<int64_t>(object, "volume_from"));
-  for (const auto& [name, member] : kUnitFields) {
-    row.units.*member = TRY(parse_pico(TRY(field<std::string_view>(object, name))));
+  for (const auto& [name, price, unit] : kClassFields) {
+    const auto text = TRY(field<std::string_view>(object, name));
+    row.units.*unit = TRY(parse_pico(text));
   }
   return row;
 }
@@ -90,7 +82,8 @@ Result<PriceVersion> price_from_json(std::string_view text) {
   const element root = document.root();
   PriceVersion price;
   price.offering = TRY(field<std::string_view>(root, "offering"));
-  price.currency = TRY(parse_currency(TRY(field<std::string_view>(root, "currency"))));
+  const auto currency = TRY(field<std::string_view>(root, "currency"));
+  price.currency = TRY(parse_currency(currency));
   if (!root["organisation"].error()) {
     price.organisation = TRY(field<std::string_view>(root, "organisation"));
   }
