@@ -214,6 +214,70 @@ TEST_P(Invariance, InstructionSetsAgree) {
   });
 }
 
+TEST_P(Invariance, HoldsInBatchesOfTwoToThirtyTwo) {
+  constexpr int kMost = 32;
+  constexpr int kLength = 20;
+  const auto one = backend();
+  std::vector<Sequence> all;
+  std::vector<Logits> alone;
+  for (int i = 0; i < kMost; ++i) {
+    all.push_back({some_tokens(kLength + i, shape_.vocabulary, i), blocks_from(i * 4, 4)});
+    Sequence& sequence = all.back();
+    const SequenceSlice prompt = sequence.next(sequence.left() - 1, false);
+    one->forward(std::span(&prompt, 1));
+    const SequenceSlice last = sequence.next(1, true);
+    const auto logits = one->forward(std::span(&last, 1));
+    alone.emplace_back(logits.begin(), logits.end());
+  }
+  for (int batch = 2; batch <= kMost; ++batch) {
+    std::vector<SequenceSlice> slices;
+    for (int i = kMost - batch; i < kMost; ++i) {
+      --all[static_cast<size_t>(i)].done;
+      slices.push_back(all[static_cast<size_t>(i)].next(1, true));
+    }
+    auto logits = one->forward(slices);
+    for (int i = kMost - batch; i < kMost; ++i) {
+      const Logits& expected = alone[static_cast<size_t>(i)];
+      ASSERT_EQ(std::memcmp(logits.data(), expected.data(), expected.size() * sizeof(float)), 0)
+          << "sequence " << i << " of " << batch;
+      logits = logits.subspan(expected.size());
+    }
+  }
+}
+
+/// What checks guesses: all logits of a slice are those that its tokens would have had one by one.
+TEST_P(Invariance, HoldsForEveryTokenOfASlice) {
+  on_each_instruction_set([&](compute::Isa isa) {
+    const auto one = backend();
+    const std::vector<Logits> expected = run_alone(*one, sequence(blocks_from(0, 18)), kPrompt);
+    for (const int together : {2, 5, 8}) {
+      Sequence again = sequence(blocks_from(40, 18));
+      const SequenceSlice prompt = again.next(kPrompt - 1, false);
+      one->forward(std::span(&prompt, 1));
+      SequenceSlice guesses = again.next(together, true);
+      guesses.logits = together;
+      const auto logits = one->forward(std::span(&guesses, 1));
+      for (int i = 0; i < together; ++i) {
+        const auto mine = logits.subspan(static_cast<size_t>(i) * expected[0].size(), expected[0].size());
+        expect_same(
+            {{mine.begin(), mine.end()}}, {expected[static_cast<size_t>(i)]},
+            std::string(isa_name(isa)) + ", token " + std::to_string(i) + " of " + std::to_string(together));
+      }
+    }
+  });
+}
+
+/// The instruction set of the machine is looked at more closely above.
+TEST_P(Invariance, HoldsOnEveryInstructionSet) {
+  on_each_instruction_set([&](compute::Isa isa) {
+    const auto one = backend();
+    const std::vector<Logits> expected = run_alone(*one, sequence(blocks_from(0, 18)), kPrompt);
+    expect_same(run_alone(*one, sequence(shuffled_blocks(18, 7)), 7), expected, std::string(isa_name(isa)));
+    expect_same(run_in_company(*one, sequence(blocks_from(0, 18)), shape_.vocabulary, 64), expected,
+                std::string(isa_name(isa)) + " in company");
+  });
+}
+
 TEST_P(Invariance, HoldsOnBlocksThatHeldSomethingElse) {
   const auto fresh = backend();
   const std::vector<Logits> expected = run_alone(*fresh, sequence(blocks_from(0, 18)), 64);

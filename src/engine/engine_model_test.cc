@@ -135,11 +135,11 @@ TEST(EngineOnTheBuiltInModel, SaysWhatItsTrainerSays) {
 
 /// Seventeen requests of all kinds: greedy and seeded, short and longer than a chunk, with and without
 /// logprobs, filters and penalties.
-std::vector<Generation> mixed_requests(const Engine& engine) {
+std::vector<Generation> mixed_requests(const Engine& engine, int count = 17) {
   std::vector<Generation> requests;
-  for (int i = 0; i < 17; ++i) {
-    const std::string text =
-        std::string("Tom and Sue went to the park. The dog saw a big red ball and ").substr(0, 3 + 3 * i);
+  for (int i = 0; i < count; ++i) {
+    const std::string text = std::string("Tom and Sue went to the park. The dog saw a big red ball and ")
+                                 .substr(0, 3 + 3 * (i % 17));
     Generation request{
         .id = std::to_string(i), .prompt = engine.encode_text(text), .max_tokens = 12 + 3 * (i % 5)};
     while (i % 6 == 5 && request.prompt.size() < 100) {
@@ -163,23 +163,24 @@ class BatchInvariance : public ::testing::TestWithParam<EngineOptions::Quantise>
  protected:
   EngineOptions options() const { return {.threads = 2, .quantise = GetParam()}; }
 
-  std::map<std::string, GenerationLog> alone() {
+  std::map<std::string, GenerationLog> alone(int count = 17) {
     const auto engine = start(open_stories(), options());
     std::map<std::string, GenerationLog> logs;
-    for (const Generation& request : mixed_requests(*engine)) logs[request.id] = generate(*engine, request);
+    for (const Generation& request : mixed_requests(*engine, count))
+      logs[request.id] = generate(*engine, request);
     return logs;
   }
 
-  /// All at once; returns the engine's stats at the end.
+  /// The first `count` at once, so many of them in one pass at least; returns the engine's stats at the end.
   EngineStats expect_same_together(EngineOptions together, const std::map<std::string, GenerationLog>& alone,
-                                   const std::string& what) {
+                                   const std::string& what, int count = 17, int least_in_one_pass = 2) {
     int in_one_pass = 0;
     together.on_step = [&in_one_pass](const StepTrace& trace) {
       in_one_pass = std::max(in_one_pass, static_cast<int>(trace.rows.size()));
     };
     GenerationLogs logs;
     const auto engine = start(open_stories(), together);
-    std::vector<Generation> requests = mixed_requests(*engine);
+    std::vector<Generation> requests = mixed_requests(*engine, count);
     // The first one's sink brings in the others, so that they are together from the second step on.
     const EventSink first = logs.sink(requests[0].id);
     std::vector<EventSink> sinks;
@@ -194,8 +195,10 @@ class BatchInvariance : public ::testing::TestWithParam<EngineOptions::Quantise>
     });
     EXPECT_TRUE(accepted);
     logs.wait_for_all();
-    for (const auto& [id, log] : alone) expect_bits(logs.of(id), log, what + ", request " + id);
-    EXPECT_GE(in_one_pass, 2) << what;
+    for (const Generation& request : requests) {
+      expect_bits(logs.of(request.id), alone.at(request.id), what + ", request " + request.id);
+    }
+    EXPECT_GE(in_one_pass, least_in_one_pass) << what;
     return engine->stats();
   }
 };
@@ -207,6 +210,17 @@ TEST_P(BatchInvariance, AloneAmongSixteenOthersAndInAnyChunks) {
     EngineOptions together = options();
     together.prefill_chunk = chunk;
     expect_same_together(together, logs, "chunks of " + std::to_string(chunk));
+  }
+}
+
+TEST_P(BatchInvariance, InBatchesOfTwoToThirtyTwo) {
+  SKIP_WITHOUT_STORIES();
+  const auto logs = alone(32);
+  EngineOptions together = options();
+  together.prefill_chunk = 4'096;
+  together.prefill_stretch = 1e9;
+  for (const int batch : {2, 3, 4, 7, 8, 16, 24, 32}) {
+    expect_same_together(together, logs, "a batch of " + std::to_string(batch), batch, batch);
   }
 }
 

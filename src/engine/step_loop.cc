@@ -48,7 +48,6 @@ StepLoad load_of(const PlannedSlice& slice) {
   return load;
 }
 
-/// An answer that came to its end may be followed by the next question.
 scheduler::FinishClass finish_class(const Session& session) {
   return session.ended_by(FinishReason::kStop) ? scheduler::FinishClass::kEnd
                                                : scheduler::FinishClass::kOther;
@@ -149,6 +148,7 @@ void StepLoop::cancel_all() {
   }
   std::ranges::sort(touched_, {}, &Session::sequence);
   deliver();
+  scheduler_.check();
 }
 
 std::span<const float> StepLoop::forward(const StepPlan& plan) {

@@ -29,7 +29,7 @@ class StepLoop {
   void apply(std::vector<Command> commands);
   /// One forward pass, from plan to delivered events. False when there was nothing to compute.
   bool step();
-  /// Ends every generation with kCancelled.
+  /// Ends every generation with kCancelled, and CHECKs that no block is lost.
   void cancel_all();
 
  private:

@@ -28,8 +28,8 @@ class Traffic {
       const Tokens news = text(16);
       talk.insert(talk.end(), news.begin(), news.end());
       tokens += std::ssize(talk);
-      cached += serve(talk, FinishClass::kToolCall);
-      serve(text(640), FinishClass::kEnd);
+      cached += serve(talk, FinishClass::kEnd);
+      serve(text(640), FinishClass::kOther);
     }
     return static_cast<double>(cached) / static_cast<double>(tokens);
   }

@@ -13,9 +13,13 @@ enum class CachePolicy {
   kGittins,  ///< the leaf with the least prospect of reuse per second goes first
 };
 
-/// How a sequence came to let go of its blocks: what follows differs. A tool call is answered within seconds.
-enum class FinishClass : uint8_t { kOther, kEnd, kToolCall, kPreempted };
-inline constexpr int kFinishClasses = 4;
+/// How a sequence came to let go of its blocks: what follows differs.
+enum class FinishClass : uint8_t {
+  kOther,      ///< it was cut short: by its length, by money, by its client
+  kEnd,        ///< its answer came to its end, so another turn may follow
+  kPreempted,  ///< it will be back
+};
+inline constexpr int kFinishClasses = 3;
 
 /// What a policy learns of a sequence that looks for its beginning in the cache.
 struct ArrivedBlocks {

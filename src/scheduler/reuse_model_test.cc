@@ -23,8 +23,8 @@ void teach(ReuseModel& model, const ReuseTraits& reused, const ReuseTraits& idle
   model.rebuild();
 }
 
-const ReuseTraits kTool{.finish = FinishClass::kToolCall};
-const ReuseTraits kEnd{.finish = FinishClass::kEnd};
+const ReuseTraits kTalk{.finish = FinishClass::kEnd};
+const ReuseTraits kCut{.finish = FinishClass::kOther};
 
 double index_of(ReuseModel& model, const ReuseTraits& traits, double since_s, double age_s) {
   ReuseModel::Cohort* cohort = model.begin(traits, at(since_s));
@@ -34,8 +34,8 @@ double index_of(ReuseModel& model, const ReuseTraits& traits, double since_s, do
 
 TEST(ReuseModel, KnowsNothingAtFirstAndRatesTheYoungHigher) {
   ReuseModel model;
-  EXPECT_EQ(index_of(model, kTool, 0, 1), index_of(model, kEnd, 0, 1));
-  EXPECT_GT(index_of(model, kTool, 0, 1), index_of(model, kTool, 0, 100));
+  EXPECT_EQ(index_of(model, kTalk, 0, 1), index_of(model, kCut, 0, 1));
+  EXPECT_GT(index_of(model, kTalk, 0, 1), index_of(model, kTalk, 0, 100));
 }
 
 TEST(ReuseModel, GivesTheBestRatioOfReuseToTimeOverAllTimesToGiveUp) {
@@ -49,29 +49,29 @@ TEST(ReuseModel, GivesTheBestRatioOfReuseToTimeOverAllTimesToGiveUp) {
     from = to;
     to *= std::sqrt(2);
   }
-  EXPECT_NEAR(index_of(model, kEnd, 0, 0), best, 1e-9);
-  EXPECT_NEAR(index_of(model, kEnd, 0, 0.5), 0.03 / (0.5 * (std::sqrt(2) - 1) * 0.985), 1e-9)
+  EXPECT_NEAR(index_of(model, kCut, 0, 0), best, 1e-9);
+  EXPECT_NEAR(index_of(model, kCut, 0, 0.5), 0.03 / (0.5 * (std::sqrt(2) - 1) * 0.985), 1e-9)
       << "where bins only grow, the best time to give up is the end of the first";
 }
 
 TEST(ReuseModel, LearnsWhichClassComesBack) {
   ReuseModel model;
-  teach(model, kTool, kEnd, 5, 600);
-  EXPECT_GT(index_of(model, kTool, 600, 1), 5 * index_of(model, kEnd, 600, 1));
+  teach(model, kTalk, kCut, 5, 600);
+  EXPECT_GT(index_of(model, kTalk, 600, 1), 5 * index_of(model, kCut, 600, 1));
 }
 
 TEST(ReuseModel, GivesUpOnABlockThatIsPastItsTime) {
   ReuseModel model;
-  teach(model, kTool, kEnd, 5, 600);
-  EXPECT_GT(index_of(model, kTool, 600, 4), index_of(model, kTool, 600, 1))
+  teach(model, kTalk, kCut, 5, 600);
+  EXPECT_GT(index_of(model, kTalk, 600, 4), index_of(model, kTalk, 600, 1))
       << "the time of reuse comes nearer";
-  EXPECT_LT(index_of(model, kTool, 600, 30), index_of(model, kTool, 600, 1) / 2);
+  EXPECT_LT(index_of(model, kTalk, 600, 30), index_of(model, kTalk, 600, 1) / 2);
 }
 
 TEST(ReuseModel, JudgesAnUnseenClassByWhatItIsNestedIn) {
   ReuseModel model;
-  teach(model, kTool, kEnd, 5, 600);
-  ReuseTraits tool = kTool, end = kEnd;
+  teach(model, kTalk, kCut, 5, 600);
+  ReuseTraits tool = kTalk, end = kCut;
   tool.unseen_tokens = end.unseen_tokens = 100'000;
   EXPECT_GT(index_of(model, tool, 600, 1), 3 * index_of(model, end, 600, 1));
 }
@@ -79,29 +79,29 @@ TEST(ReuseModel, JudgesAnUnseenClassByWhatItIsNestedIn) {
 TEST(ReuseModel, LearnsTheSameFromBlocksOfAnySize) {
   ReuseModel small, large;
   for (int second = 0; second < 100; ++second) {
-    ReuseModel::Cohort* cohort = small.begin(kTool, at(second));
+    ReuseModel::Cohort* cohort = small.begin(kTalk, at(second));
     for (int block = 0; block < 32; ++block) small.join(*cohort, 16);
     for (int block = 0; block < 32; ++block) small.reuse(*cohort, 16, at(second + 0.7));
-    cohort = large.begin(kTool, at(second));
+    cohort = large.begin(kTalk, at(second));
     large.join(*cohort, 512);
     large.reuse(*cohort, 512, at(second + 0.7));
   }
   small.rebuild();
   large.rebuild();
-  EXPECT_EQ(index_of(small, kTool, 100, 0.1), index_of(large, kTool, 100, 0.1));
+  EXPECT_EQ(index_of(small, kTalk, 100, 0.1), index_of(large, kTalk, 100, 0.1));
 }
 
 TEST(ReuseModel, LooksNoFurtherThanAtWhatIsWatched) {
   ReuseModel left, stayed;
   for (int second = 0; second < 200; ++second) {
-    ReuseModel::Cohort* cohort = left.begin(kTool, at(second));
+    ReuseModel::Cohort* cohort = left.begin(kTalk, at(second));
     left.join(*cohort, 10'000);
     left.leave(*cohort, 10'000);
-    stayed.join(*stayed.begin(kTool, at(second)), 10'000);
+    stayed.join(*stayed.begin(kTalk, at(second)), 10'000);
   }
   left.rebuild();
   stayed.rebuild();
-  EXPECT_GT(index_of(left, kTool, 200, 30), index_of(stayed, kTool, 200, 30))
+  EXPECT_GT(index_of(left, kTalk, 200, 30), index_of(stayed, kTalk, 200, 30))
       << "only what stayed in sight shows that blocks of this age do not come back";
 }
 
