@@ -42,9 +42,9 @@ Result<> publish_missing_prices(ledger::Ledger& ledger, const Settings& settings
     ledger::PriceVersion price;
     price.offering = offering;
     price.currency = currency;
-    price.input_fresh = price.cache_read = price.cache_write =
-        TRY(pricing::per_million(settings.default_input_price));
-    price.output = price.reasoning = TRY(pricing::per_million(settings.default_output_price));
+    const Money input = TRY(pricing::per_million(settings.default_input_price));
+    const Money output = TRY(pricing::per_million(settings.default_output_price));
+    price.rows = pricing::flat_rows({input, input, input, output, output});
     price.effective_from = now;
     TRY(ledger.set_price(std::move(price)));
     spdlog::info("{} had no price: published {} / {} {} per million input / output tokens", offering,

@@ -37,13 +37,13 @@ TEST_F(FirstStartTest, ADefaultPriceNeverReplacesOne) {
   ledger::PriceVersion price;
   price.offering = "m";
   price.currency = "CNY";
-  price.output = Money::pico(7);
+  price.rows = pricing::flat_rows({.output = Money::pico(7)});
   price.effective_from = SystemClock().wall();
   ASSERT_TRUE(ledger_->set_price(price));
   ASSERT_TRUE(publish_missing_prices(*ledger_, settings_, {"m", "other"}));
   const WallTime now = SystemClock().wall();
-  EXPECT_EQ(ledger_->price_at("m", "CNY", now).value().output, Money::pico(7));
-  EXPECT_EQ(ledger_->price_at("other", "CNY", now).value().output, Money::pico(600'000));
+  EXPECT_EQ(ledger_->price_at("m", "CNY", now).value().rows[0].units.output, Money::pico(7));
+  EXPECT_EQ(ledger_->price_at("other", "CNY", now).value().rows[0].units.output, Money::pico(600'000));
 }
 
 }  // namespace

@@ -23,13 +23,14 @@ Result<> set(const PriceOptions& options) {
   ledger::PriceVersion price;
   price.offering = options.offering;
   price.currency = TRY(parse_currency(options.currency));
-  price.input_fresh = TRY(pricing::per_million(options.input));
-  price.output = TRY(pricing::per_million(options.output));
-  price.cache_read =
-      options.cache_read.empty() ? price.input_fresh : TRY(pricing::per_million(options.cache_read));
-  price.cache_write =
-      options.cache_write.empty() ? price.input_fresh : TRY(pricing::per_million(options.cache_write));
-  price.reasoning = options.reasoning.empty() ? price.output : TRY(pricing::per_million(options.reasoning));
+  const auto given = [](const std::string& text, const std::string& otherwise) {
+    return pricing::per_million(text.empty() ? otherwise : text);
+  };
+  price.rows = pricing::flat_rows({.input_fresh = TRY(given(options.input, "")),
+                                   .cache_read = TRY(given(options.cache_read, options.input)),
+                                   .cache_write = TRY(given(options.cache_write, options.input)),
+                                   .output = TRY(given(options.output, "")),
+                                   .reasoning = TRY(given(options.reasoning, options.output))});
   const WallTime now = SystemClock().wall();
   price.effective_from = options.from.empty() ? now : TRY(parse_time(options.from));
   if (price.effective_from < now) {

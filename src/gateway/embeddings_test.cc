@@ -40,8 +40,8 @@ class EmbeddingsTest : public ::testing::Test {
     spdlog::set_level(spdlog::level::off);
     ledger_ = *ledger::Ledger::open({.directory = directory_.path(), .serving = true});
     ledger::PriceVersion price{.offering = "bert", .currency = "CNY"};
-    price.input_fresh = price.cache_read = price.cache_write = Money::pico(kPrice);
-    price.output = price.reasoning = Money::pico(0);
+    const Money input = Money::pico(kPrice);
+    price.rows = pricing::flat_rows({input, input, input, Money(), Money()});
     price.effective_from = SystemClock().wall() - std::chrono::hours(1);
     ASSERT_TRUE(ledger_->set_price(price));
     const auto path = std::filesystem::path(FEILUN_SOURCE_DIR) / "tests/golden/models/tiny-bert";

@@ -356,8 +356,9 @@ class GatewayRoadTest : public ::testing::Test {
 
   void set_price() {
     ledger::PriceVersion price{.offering = std::string(kModel), .currency = "CNY"};
-    price.input_fresh = price.cache_read = price.cache_write = Money::pico(300'000);
-    price.output = price.reasoning = Money::pico(600'000);
+    const Money input = Money::pico(300'000);
+    const Money output = Money::pico(600'000);
+    price.rows = pricing::flat_rows({input, input, input, output, output});
     price.effective_from = SystemClock().wall() - std::chrono::hours(1);
     ASSERT_TRUE(ledger_->set_price(price));
   }

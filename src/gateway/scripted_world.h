@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "gateway/meter.h"
+#include "ledger/books.h"
 
 namespace feilun::gateway::testing {
 
@@ -180,6 +181,8 @@ class ScriptedLedger : public ledger::Ledger {
     return unused();
   }
   Result<> flush() override { return {}; }
+  Result<> write_any(std::move_only_function<Result<>(ledger::Books&)>) override { return unused(); }
+  Result<> read_any(std::move_only_function<Result<>(ledger::State&)>) override { return unused(); }
   bool healthy() const override { return healthy_; }
 
   bool answer_next() {

@@ -9,33 +9,41 @@
 #include "base/result.h"
 #include "ledger/journal.h"
 #include "ledger/ledger.h"
-#include "ledger/store.h"
+#include "ledger/record.h"
+#include "ledger/rows.h"
+#include "ledger/state.h"
 
 namespace feilun::ledger {
 
-/// The ledger's rules: what each operation checks, journals and derives, inside one write transaction of a
-/// Store.
+/// An account of money that may be spent.
+struct Source {
+  std::string account;
+  Money available;
+};
+
+/// The ledger's rules: what each operation checks, journals and derives, inside one write transaction.
 ///
 /// Between begin() and finish() any number of operations may run. Each is atomic on its own: it validates
-/// wholly before its first write, so an operation that fails has changed nothing and the group goes on. What
-/// other processes committed before begin() is seen, because nothing is remembered across transactions.
-/// Balances and usage sums that many operations of one group touch are read once and written once.
+/// wholly before its first write, so an operation that fails has changed nothing and the group goes on.
 class Books {
  public:
-  explicit Books(Store& store) : store_(store) {}
+  explicit Books(State& state) : state_(state) {}
 
   /// `now` is the time of every entry of this group.
   Result<> begin(WallTime now);
-  /// Writes the collected balances and sums; the commit is the caller's.
-  Result<> finish();
-  const ChainHead& head() const { return head_; }
+  State& state() { return state_; }
+  /// Who does what follows, for the audit log: a key's id, a member's, or "local".
+  void act_as(std::string actor) { actor_ = std::move(actor); }
 
-  Result<Project> create_project(const std::string& name, const std::string& currency);
+  Result<Organisation> create_organisation(Organisation organisation);
+  Result<Project> create_project(const std::string& name, const std::string& currency,
+                                 std::string_view organisation = "default");
   /// The project of that name, made when there is none.
   Result<Project> ensure_project(const std::string& name, const std::string& currency);
   Result<NewKey> create_key(std::string_view project, const std::string& name, KeyRole role);
   Result<> revoke_key(std::string_view key_id);
-  Result<Balance> credit(std::string_view project, Money amount, std::string_view currency,
+  /// `owner`: a project or an organisation, by id or name.
+  Result<Balance> credit(std::string_view owner, Money amount, std::string_view currency,
                          std::string_view reason, std::string_view idempotency_key);
   Result<PriceVersion> set_price(PriceVersion price);
 
@@ -45,39 +53,43 @@ class Books {
   Result<Settlement> settle(const std::string& request_id, const TokenUsage& usage, Outcome outcome,
                             const std::optional<RequestCost>& cost = std::nullopt);
   Result<Settlement> release(const std::string& request_id, Outcome outcome);
-  /// Ends at most `limit` open holds at their last mark; returns how many.
-  Result<int64_t> recover(int64_t limit);
+  /// Ends at most `limit` open holds of the gateway at their last mark; returns how many.
+  Result<int64_t> recover(std::string_view gateway, int64_t limit);
 
  private:
-  struct Account {
-    Money balance;
-    bool changed = false;
-  };
-
-  Result<Project> known_project(std::string_view name_or_id);
-  Result<OpenHold> known_hold(std::string_view request_id);
-  Result<PriceVersion> pinned_price(const OpenHold& hold);
-  Result<Account*> account(const std::string& name, const std::string& currency);
-  Result<Money> balance_of(const std::string& name, const std::string& currency);
-  Result<> count_usage(const std::string& project_id, const TokenUsage& usage, Money charged);
+  /// Journals that a record comes to be, changes or goes (no `after`), and writes its rows.
+  Result<> act(std::string_view verb, const std::optional<Record>& before, std::optional<Record> after);
   /// Appends the entry and moves the accounts; returns its sequence. Postings of zero are left out.
-  Result<int64_t> record(PayloadWriter payload, std::vector<Posting> postings);
+  Result<int64_t> record(Payload payload, std::vector<Posting> postings);
 
-  Store& store_;
+  Result<OpenHold> known_hold(std::string_view request_id);
+  Result<const PriceVersion*> pinned(int64_t id);
+  Result<const PriceVersion*> price_now(const HoldRequest& request, const Project& project);
+  /// In the order in which they are spent.
+  Result<std::vector<Source>> sources(const Project& project);
+  Result<> count_usage(const OpenHold& hold, const TokenUsage& usage, Money charged);
+
+  State& state_;
   WallTime now_;
-  ChainHead head_;
-  std::map<std::pair<std::string, std::string>, Account, std::less<>> accounts_;
-  std::map<std::string, UsageTotals, std::less<>> usage_;
+  std::string actor_ = "local";
+  std::map<int64_t, PriceVersion> prices_;  ///< by number; a version's rows never change
 };
 
-/// The balance of a project's wallet as a Store has it.
-Result<Balance> read_balance(Store& store, const Project& project);
+Result<Organisation> find_organisation(State& state, std::string_view name_or_id);
+Result<Project> find_project(State& state, std::string_view name_or_id);
+Result<std::vector<Project>> all_projects(State& state);
+Result<std::vector<Key>> keys_of(State& state, std::string_view project_id);
+Result<PriceVersion> find_price(State& state, int64_t id);
+/// The version whose interval holds `at`; none is kNotFound.
+Result<PriceVersion> find_price_at(State& state, std::string_view offering, std::string_view currency,
+                                   std::string_view organisation, WallTime at);
+Result<Balance> payer_balance(State& state, std::string_view payer, std::string_view currency);
 
-inline std::string wallet_of(std::string_view project_id) {
-  return "wallet:" + std::string(project_id);
+inline std::string wallet_of(std::string_view payer) {
+  return "wallet:" + std::string(payer);
 }
-inline std::string held_of(std::string_view project_id) {
-  return "hold:" + std::string(project_id);
+inline std::string held_of(std::string_view payer) {
+  return "hold:" + std::string(payer);
 }
 
 }  // namespace feilun::ledger

@@ -1,20 +1,22 @@
 #include <algorithm>
 
+#include "base/check.h"
 #include "ledger/books.h"
+#include "ledger/checked_text.h"
 #include "ledger/limits.h"
 
-// The road of one request. A hold moves money from the wallet to the project's hold account; settling moves
-// what was used from there to revenue and the rest back. The wallet's balance is therefore always what is
-// free to spend, and "posted + pending never exceeds the balance" is one comparison inside one transaction.
+// The road of one request. A hold moves money from where it lies (credits first, the wallet last) to the
+// payer's hold account and remembers what it drew from where; settling spends what was drawn first and puts
+// the rest back. What the sources have is therefore always what is free to spend, and "posted + pending never
+// exceeds what may be spent" is one comparison inside one transaction.
 
 namespace feilun::ledger {
 namespace {
 
+constexpr int64_t kOpenHoldsMax = 10'000'000;
+
 Result<> check_request_id(std::string_view id) {
-  if (id.empty() || id.size() > kTextBytesMax) {
-    return fail(ErrorCode::kInvalidArgument, "a request id has 1 to {} bytes", kTextBytesMax);
-  }
-  return {};
+  return check_text("request's id", id, false);
 }
 
 Result<> check_tokens(TokenCount tokens) {
@@ -53,44 +55,117 @@ Result<> check_cost(const RequestCost& cost) {
   return {};
 }
 
-bool is_empty(const TokenUsage& usage) {
-  return usage == TokenUsage{};
+/// How an amount is drawn from the sources, in their order; they have enough.
+std::vector<Draw> draws_of(Money amount, const std::vector<Source>& sources, const std::string& currency) {
+  std::vector<Draw> draws;
+  for (const Source& source : sources) {
+    const Money part = std::min(amount, std::max(source.available, Money()));
+    if (!part.is_zero()) draws.push_back({source.account, currency, part});
+    amount -= part;
+  }
+  CHECK(amount.is_zero());
+  return draws;
+}
+
+Money sum_of(const std::vector<Source>& sources) {
+  Money sum;
+  for (const Source& source : sources) sum += std::max(source.available, Money());
+  return sum;
+}
+
+/// Later draws from the account drawn from last are one draw.
+void add_draws(std::vector<Draw>& draws, const std::vector<Draw>& more) {
+  for (const Draw& draw : more) {
+    if (!draws.empty() && draws.back().account == draw.account && draws.back().currency == draw.currency) {
+      draws.back().amount += draw.amount;
+    } else {
+      draws.push_back(draw);
+    }
+  }
+}
+
+/// The postings that set `draws` aside.
+std::vector<Posting> holding(const OpenHold& hold, const std::vector<Draw>& draws) {
+  std::vector<Posting> postings;
+  Money held;
+  for (const Draw& draw : draws) {
+    postings.push_back({draw.account, draw.currency, -draw.amount});
+    held += draw.amount;
+  }
+  postings.push_back({held_of(hold.payer_id), hold.currency, held});
+  return postings;
+}
+
+/// The postings that end a hold: `charged` of what was drawn first is spent, the rest goes back to where it
+/// came from.
+std::vector<Posting> ending(const OpenHold& hold, Money charged) {
+  std::vector<Posting> postings = {{held_of(hold.payer_id), hold.currency, -hold.held()},
+                                   {"revenue", hold.currency, charged}};
+  for (const Draw& draw : hold.draws) {
+    const Money spent = std::min(draw.amount, charged);
+    charged -= spent;
+    postings.push_back({draw.account, draw.currency, draw.amount - spent});
+  }
+  return postings;
 }
 
 }  // namespace
 
 Result<OpenHold> Books::known_hold(std::string_view request_id) {
-  auto hold = TRY(store_.open_hold(request_id));
+  TRY(check_request_id(request_id));
+  auto hold = TRY(open_hold(state_, request_id));
   if (hold) return *std::move(hold);
-  if (TRY(store_.has_ended(request_id))) {
+  if (TRY(has_ended(state_, request_id))) {
     return fail(ErrorCode::kConflict, "the request {} has ended already", request_id);
   }
   return fail(ErrorCode::kNotFound, "there is no hold for the request {}", request_id);
 }
 
-Result<PriceVersion> Books::pinned_price(const OpenHold& hold) {
-  auto price = TRY(store_.price(hold.price_id));
-  if (!price) return fail(ErrorCode::kCorrupt, "the hold {} has no price", hold.request_id);
-  return *std::move(price);
+Result<const PriceVersion*> Books::pinned(int64_t id) {
+  auto place = prices_.find(id);
+  if (place == prices_.end()) {
+    auto found = find_price(state_, id);
+    if (!found)
+      return fail(ErrorCode::kCorrupt, "a hold names the price version {}: {}", id, found.error().message);
+    place = prices_.emplace(id, *std::move(found)).first;
+  }
+  return &place->second;
+}
+
+Result<const PriceVersion*> Books::price_now(const HoldRequest& request, const Project& project) {
+  for (const std::string& organisation : {project.organisation, std::string()}) {
+    for (const PriceInterval& in :
+         TRY(price_intervals(state_, request.offering, project.currency, organisation))) {
+      if (in.from <= now_ && now_ < in.until) return pinned(in.id);
+    }
+  }
+  return fail(ErrorCode::kNotFound, "'{}' has no price in {}", request.offering, project.currency);
+}
+
+Result<std::vector<Source>> Books::sources(const Project& project) {
+  const std::string wallet = wallet_of(project.payer);
+  Money available = TRY(account(state_, wallet, project.currency));
+  if (project.payer == project.organisation) {
+    available += TRY(find_organisation(state_, project.organisation)).credit_limit;
+  }
+  return std::vector<Source>{{wallet, available}};
 }
 
 Result<Hold> Books::hold(const HoldRequest& request) {
   TRY(check_request_id(request.request_id));
   TRY(check_tokens(request.input_tokens));
   TRY(check_tokens(request.output_slice));
-  if (request.key_id.size() > kTextBytesMax)
-    return fail(ErrorCode::kInvalidArgument, "the key's id is too long");
-  const Project project = TRY(known_project(request.project_id));
-  if (TRY(store_.open_hold(request.request_id)) || TRY(store_.has_ended(request.request_id))) {
+  TRY(check_text("key's id", request.key_id, true));
+  const Project project = TRY(find_project(state_, request.project_id));
+  if (TRY(open_hold(state_, request.request_id)) || TRY(has_ended(state_, request.request_id))) {
     return fail(ErrorCode::kConflict, "the request {} was seen before", request.request_id);
   }
-  const auto price = TRY(store_.price_at(request.offering, project.currency, now_));
-  if (!price) {
-    return fail(ErrorCode::kNotFound, "'{}' has no price in {}", request.offering, project.currency);
-  }
-  const Money available = TRY(balance_of(wallet_of(project.id), project.currency));
-  const Money input = pricing::worst_input_cost(*price, request.input_tokens);
-  const Money unit = pricing::worst_output_unit(*price);
+  const PriceVersion& price = *TRY(price_now(request, project));
+  const auto from = TRY(sources(project));
+  const Money available = sum_of(from);
+  const Money input =
+      pricing::worst_input_unit(price, request.tier, request.input_tokens) * request.input_tokens;
+  const Money unit = pricing::worst_output_unit(price, request.tier, request.input_tokens);
   const TokenCount slice = request.output_slice;
   const TokenCount tokens = input > available ? 0 : affordable_tokens(available - input, unit, slice);
   if (input > available || (tokens == 0 && slice > 0)) {
@@ -98,53 +173,59 @@ Result<Hold> Books::hold(const HoldRequest& request) {
                 available.to_string(), project.currency);
   }
   OpenHold open{.request_id = request.request_id, .key_id = request.key_id, .project_id = project.id};
+  open.payer_id = project.payer;
+  open.offering = request.offering;
+  open.currency = project.currency;
   open.tier = request.tier;
-  open.price_id = price->id;
+  open.price_id = price.id;
   open.input_tokens = request.input_tokens;
   open.output_tokens = tokens;
-  open.held = input + unit * tokens;
-  PayloadWriter payload(EntryKind::kHold);
-  payload.text(open.request_id).text(open.key_id).text(open.project_id).text(price->offering);
-  payload.byte(static_cast<uint8_t>(open.tier)).number(open.price_id);
-  payload.number(open.input_tokens).number(open.output_tokens).byte(tokens < slice ? 1 : 0);
-  open.opened = TRY(record(std::move(payload), {{wallet_of(project.id), project.currency, -open.held},
-                                                {held_of(project.id), project.currency, open.held}}));
-  TRY(store_.insert_open_hold(open));
-  return Hold{open.request_id, *price, open.held, tokens, tokens < slice};
+  open.draws = draws_of(input + unit * tokens, from, project.currency);
+  open.gateway = request.gateway;
+  Payload payload(EntryKind::kHold);
+  payload.text(open.request_id).text(open.key_id).text(open.project_id).text(open.payer_id);
+  payload.text(open.offering).byte(static_cast<uint8_t>(open.tier)).number(open.price_id);
+  payload.number(open.input_tokens).number(open.output_tokens).number(open.covered_tokens);
+  payload.byte(tokens < slice ? 1 : 0).text(open.gateway);
+  open.opened = TRY(record(std::move(payload), holding(open, open.draws)));
+  put_open_hold(state_, open);
+  return Hold{open.request_id, price, open.held(), tokens, tokens < slice};
 }
 
 Result<Hold> Books::top_up(const std::string& request_id, TokenCount more) {
   TRY(check_tokens(more));
   OpenHold open = TRY(known_hold(request_id));
   TRY(check_tokens(open.output_tokens + more));
-  const PriceVersion price = TRY(pinned_price(open));
-  const Money available = TRY(balance_of(wallet_of(open.project_id), price.currency));
-  const Money unit = pricing::worst_output_unit(price);
-  const TokenCount added = affordable_tokens(available, unit, more);
+  const PriceVersion& price = *TRY(pinned(open.price_id));
+  const auto from = TRY(sources(TRY(find_project(state_, open.project_id))));
+  const Money unit = pricing::worst_output_unit(price, open.tier, open.input_tokens);
+  const TokenCount added = affordable_tokens(sum_of(from), unit, more);
   if (added > 0) {
-    const Money amount = unit * added;
+    const auto draws = draws_of(unit * added, from, open.currency);
+    add_draws(open.draws, draws);
     open.output_tokens += added;
-    open.held += amount;
-    PayloadWriter payload(EntryKind::kTopUp);
+    Payload payload(EntryKind::kTopUp);
     payload.text(request_id).number(added).byte(added < more ? 1 : 0);
-    TRY(record(std::move(payload), {{wallet_of(open.project_id), price.currency, -amount},
-                                    {held_of(open.project_id), price.currency, amount}}));
-    TRY(store_.update_open_hold(open));
+    TRY(record(std::move(payload), holding(open, draws)));
+    put_open_hold(state_, open);
   }
-  return Hold{request_id, price, open.held, open.output_tokens, added < more};
+  return Hold{request_id, price, open.held(), open.output_tokens, added < more};
 }
 
 Result<TokenUsage> Books::mark(const std::string& request_id, const TokenUsage& usage) {
   TRY(check_usage(usage));
   OpenHold open = TRY(known_hold(request_id));
-  const PriceVersion price = TRY(pinned_price(open));
+  const PriceVersion& price = *TRY(pinned(open.price_id));
+  const auto& units = price.rows[pricing::row_of(price, open.tier, open.input_tokens, 0)].units;
   // A mark rises in tokens and in money; anything else is a late or repeated one and changes nothing.
   const bool rises = usage.input() >= open.mark.input() && usage.total_output() >= open.mark.total_output() &&
-                     pricing::cost_of(price, usage) >= pricing::cost_of(price, open.mark);
+                     pricing::cost_of(units, usage) >= pricing::cost_of(units, open.mark);
   if (rises && usage != open.mark) {
     open.mark = usage;
-    TRY(record(std::move(PayloadWriter(EntryKind::kMark).text(request_id).usage(usage)), {}));
-    TRY(store_.update_open_hold(open));
+    Payload payload(EntryKind::kMark);
+    payload.text(request_id).usage(usage);
+    TRY(record(std::move(payload), {}));
+    put_open_hold(state_, open);
   }
   return open.mark;
 }
@@ -154,55 +235,63 @@ Result<Settlement> Books::settle(const std::string& request_id, const TokenUsage
   TRY(check_usage(usage));
   if (cost) TRY(check_cost(*cost));
   const OpenHold open = TRY(known_hold(request_id));
-  const PriceVersion price = TRY(pinned_price(open));
-  const Money charged = std::min(pricing::cost_of(price, usage), open.held);
-  const Money released = open.held - charged;
-  PayloadWriter payload(EntryKind::kSettle);
-  payload.text(request_id).text(open.key_id).text(open.project_id);
-  payload.byte(static_cast<uint8_t>(open.tier)).byte(static_cast<uint8_t>(outcome)).number(open.price_id);
+  const PriceVersion& price = *TRY(pinned(open.price_id));
+  const size_t row = pricing::row_of(price, open.tier, open.input_tokens, 0);
+  const Money charged = std::min(pricing::cost_of(price.rows[row].units, usage), open.held());
+  Payload payload(EntryKind::kSettle);
+  payload.text(request_id).byte(static_cast<uint8_t>(outcome)).number(static_cast<int64_t>(row));
   payload.usage(usage);
-  const std::vector<Posting> postings = {{held_of(open.project_id), price.currency, -open.held},
-                                         {"revenue", price.currency, charged},
-                                         {wallet_of(open.project_id), price.currency, released}};
-  const int64_t sequence = TRY(record(std::move(payload), postings));
-  TRY(store_.delete_open_hold(request_id));
-  TRY(store_.insert_ended(request_id, sequence));
-  TRY(count_usage(open.project_id, usage, charged));
+  const int64_t sequence = TRY(record(std::move(payload), ending(open, charged)));
+  erase_open_hold(state_, request_id);
+  put_ended(state_, request_id, sequence);
+  TRY(count_usage(open, usage, charged));
   if (cost) {
-    PayloadWriter beside(EntryKind::kCost);
+    Payload beside(EntryKind::kCost);
     beside.text(request_id).number(cost->attributed.count()).number(cost->saved.count());
     beside.number(cost->kv_byte_seconds).number(cost->cost_model);
     beside.raw(cost->currency).amount(cost->per_hour).amount(cost->cost);
     TRY(record(std::move(beside), {}));
   }
-  return Settlement{request_id, charged, released, usage};
+  return Settlement{request_id, charged, open.held() - charged, usage};
 }
 
 Result<Settlement> Books::release(const std::string& request_id, Outcome outcome) {
   const OpenHold open = TRY(known_hold(request_id));
-  const PriceVersion price = TRY(pinned_price(open));
-  PayloadWriter payload(EntryKind::kRelease);
+  Payload payload(EntryKind::kRelease);
   payload.text(request_id).byte(static_cast<uint8_t>(outcome));
-  const int64_t sequence =
-      TRY(record(std::move(payload), {{held_of(open.project_id), price.currency, -open.held},
-                                      {wallet_of(open.project_id), price.currency, open.held}}));
-  TRY(store_.delete_open_hold(request_id));
-  TRY(store_.insert_ended(request_id, sequence));
-  return Settlement{request_id, Money(), open.held, {}};
+  const int64_t sequence = TRY(record(std::move(payload), ending(open, Money())));
+  erase_open_hold(state_, request_id);
+  put_ended(state_, request_id, sequence);
+  return Settlement{request_id, Money(), open.held(), {}};
 }
 
-Result<int64_t> Books::recover(int64_t limit) {
-  const auto left_open = TRY(store_.open_holds(limit));
+Result<int64_t> Books::recover(std::string_view gateway, int64_t limit) {
+  auto left_open = TRY(open_holds(state_, kOpenHoldsMax));
+  std::erase_if(left_open, [&](const OpenHold& hold) { return hold.gateway != gateway; });
+  if (std::ssize(left_open) > limit) left_open.resize(static_cast<size_t>(limit));
   // Whatever a damaged database lacks must show before the first of them is written.
-  for (const OpenHold& hold : left_open) TRY(pinned_price(hold));
+  for (const OpenHold& hold : left_open) TRY(pinned(hold.price_id));
   for (const OpenHold& hold : left_open) {
-    if (is_empty(hold.mark)) {
+    if (hold.mark == TokenUsage{}) {
       TRY(release(hold.request_id, Outcome::kRecovered));
     } else {
       TRY(settle(hold.request_id, hold.mark, Outcome::kRecovered));
     }
   }
   return static_cast<int64_t>(left_open.size());
+}
+
+Result<> Books::count_usage(const OpenHold& hold, const TokenUsage& usage, Money charged) {
+  UsageTotals totals = TRY(usage_totals(state_, hold.project_id));
+  totals.requests += 1;
+  totals.usage.input_fresh += usage.input_fresh;
+  totals.usage.cache_read += usage.cache_read;
+  totals.usage.cache_write += usage.cache_write;
+  totals.usage.output += usage.output;
+  totals.usage.reasoning += usage.reasoning;
+  totals.charged += charged;
+  put_usage_totals(state_, hold.project_id, totals);
+  return {};
 }
 
 }  // namespace feilun::ledger

@@ -3,10 +3,22 @@
 #include <future>
 #include <utility>
 
+#include "ledger/books.h"
+#include "ledger/tenant_records.h"
+
 namespace feilun::ledger {
 namespace {
 
 constexpr int64_t kRecoverAtOnce = 1000;
+constexpr int64_t kKeysAtOnce = 1'000'000;
+
+Result<std::vector<KeyRow>> keys_changed_after(State& state, int64_t sequence) {
+  std::vector<KeyRow> rows;
+  for (const Record& record : TRY(records_changed_after(state, "key", sequence, kKeysAtOnce))) {
+    rows.push_back(TRY(key_from(record)));
+  }
+  return rows;
+}
 
 }  // namespace
 
@@ -15,9 +27,10 @@ EmbeddedLedger::EmbeddedLedger(LedgerOptions options, ServingLock lock, std::uni
     : options_(std::move(options)),
       lock_(std::move(lock)),
       reader_(std::move(reader)),
+      reader_state_(*reader_),
       key_cache_(
           [this](int64_t after) {
-            return read([&](Store& store) { return store.keys_changed_after(after); });
+            return read<std::vector<KeyRow>>([&](State& state) { return keys_changed_after(state, after); });
           },
           options_.clock == nullptr ? static_cast<const Clock&>(system_clock_) : *options_.clock),
       writer_(std::move(writer)) {}
@@ -29,30 +42,30 @@ EmbeddedLedger::~EmbeddedLedger() {
   reader_.reset();
 }
 
-template <typename T>
-Result<T> EmbeddedLedger::write(Writer::Act<T> act) {
-  std::promise<Result<T>> promise;
+Result<> EmbeddedLedger::write_any(std::move_only_function<Result<>(Books&)> act) {
+  std::promise<Result<>> promise;
   auto result = promise.get_future();
-  writer_->submit<T>(std::move(act), [promise = std::move(promise)](Result<T> done) mutable {
+  writer_->submit<void>(std::move(act), [promise = std::move(promise)](Result<> done) mutable {
     promise.set_value(std::move(done));
   });
   return result.get();
 }
 
-template <typename Read>
-auto EmbeddedLedger::read(Read&& rows) -> decltype(rows(std::declval<Store&>())) {
+Result<> EmbeddedLedger::read_any(std::move_only_function<Result<>(State&)> look) {
   const std::lock_guard lock(reader_mutex_);
   TRY(reader_->begin(Store::Access::kRead));
-  auto result = rows(*reader_);
+  auto looked = reader_state_.begin();
+  if (looked) looked = look(reader_state_);
   reader_->rollback();
-  return result;
+  return looked;
 }
 
 Result<> EmbeddedLedger::prepare() {
   const std::string currency = options_.default_currency;
   TRY(write<Project>([&](Books& books) { return books.ensure_project("default", currency); }));
   if (!options_.serving) return {};
-  while (TRY(write<int64_t>([](Books& books) { return books.recover(kRecoverAtOnce); })) > 0) {
+  while (TRY(write<int64_t>([&](Books& books) { return books.recover(options_.gateway, kRecoverAtOnce); })) >
+         0) {
   }
   return {};
 }
@@ -61,18 +74,12 @@ Result<Project> EmbeddedLedger::create_project(std::string name, std::string cur
   return write<Project>([&](Books& books) { return books.create_project(name, currency); });
 }
 
-Result<Project> known_project(Store& store, std::string_view name_or_id) {
-  auto project = TRY(store.project(name_or_id));
-  if (!project) return fail(ErrorCode::kNotFound, "there is no project '{}'", name_or_id);
-  return *std::move(project);
-}
-
 Result<Project> EmbeddedLedger::find_project(std::string_view name_or_id) {
-  return read([&](Store& store) { return known_project(store, name_or_id); });
+  return read<Project>([&](State& state) { return ledger::find_project(state, name_or_id); });
 }
 
 Result<std::vector<Project>> EmbeddedLedger::projects() {
-  return read([](Store& store) { return store.projects(); });
+  return read<std::vector<Project>>([](State& state) { return all_projects(state); });
 }
 
 Result<NewKey> EmbeddedLedger::create_key(std::string_view project, std::string name, KeyRole role) {
@@ -82,8 +89,8 @@ Result<NewKey> EmbeddedLedger::create_key(std::string_view project, std::string 
 }
 
 Result<std::vector<Key>> EmbeddedLedger::keys(std::string_view project) {
-  return read([&](Store& store) -> Result<std::vector<Key>> {
-    return store.keys(TRY(known_project(store, project)).id);
+  return read<std::vector<Key>>([&](State& state) -> Result<std::vector<Key>> {
+    return keys_of(state, TRY(ledger::find_project(state, project)).id);
   });
 }
 
@@ -97,21 +104,22 @@ Result<Key> EmbeddedLedger::authenticate(std::string_view secret) {
   return key_cache_.find(secret);
 }
 
-Result<Balance> EmbeddedLedger::credit(std::string_view project, Money amount, std::string_view currency,
+Result<Balance> EmbeddedLedger::credit(std::string_view owner, Money amount, std::string_view currency,
                                        std::string_view reason, std::string_view idempotency_key) {
   return write<Balance>(
-      [&](Books& books) { return books.credit(project, amount, currency, reason, idempotency_key); });
+      [&](Books& books) { return books.credit(owner, amount, currency, reason, idempotency_key); });
 }
 
 Result<Balance> EmbeddedLedger::balance(std::string_view project) {
-  return read([&](Store& store) -> Result<Balance> {
-    return read_balance(store, TRY(known_project(store, project)));
+  return read<Balance>([&](State& state) -> Result<Balance> {
+    const Project found = TRY(ledger::find_project(state, project));
+    return payer_balance(state, found.payer, found.currency);
   });
 }
 
 Result<UsageTotals> EmbeddedLedger::usage(std::string_view project) {
-  return read([&](Store& store) -> Result<UsageTotals> {
-    return store.usage(TRY(known_project(store, project)).id);
+  return read<UsageTotals>([&](State& state) -> Result<UsageTotals> {
+    return usage_totals(state, TRY(ledger::find_project(state, project)).id);
   });
 }
 
@@ -121,14 +129,11 @@ Result<PriceVersion> EmbeddedLedger::set_price(PriceVersion price) {
 
 Result<PriceVersion> EmbeddedLedger::price_at(std::string_view offering, std::string_view currency,
                                               WallTime at) {
-  return read([&](Store& store) -> Result<PriceVersion> {
-    auto price = TRY(store.price_at(offering, currency, at));
-    if (!price) return fail(ErrorCode::kNotFound, "'{}' has no price in {}", offering, currency);
-    return *std::move(price);
-  });
+  return read<PriceVersion>([&](State& state) { return find_price_at(state, offering, currency, "", at); });
 }
 
 void EmbeddedLedger::hold(HoldRequest request, Done<Hold> done) {
+  request.gateway = options_.gateway;
   writer_->submit<Hold>([request = std::move(request)](Books& books) { return books.hold(request); },
                         std::move(done));
 }

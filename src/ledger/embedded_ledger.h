@@ -54,16 +54,15 @@ class EmbeddedLedger final : public Ledger {
   Result<> prepare();
 
  private:
-  template <typename T>
-  Result<T> write(Writer::Act<T> act);
-  template <typename Read>
-  auto read(Read&& rows) -> decltype(rows(std::declval<Store&>()));
+  Result<> write_any(std::move_only_function<Result<>(Books&)> act) override;
+  Result<> read_any(std::move_only_function<Result<>(State&)> look) override;
 
   LedgerOptions options_;
   SystemClock system_clock_;
   ServingLock lock_;
   std::mutex reader_mutex_;
   std::unique_ptr<Store> reader_;
+  State reader_state_;
   KeyCache key_cache_;
   std::unique_ptr<Writer> writer_;
 };

@@ -12,7 +12,7 @@
 
 #include "base/clock.h"
 #include "base/result.h"
-#include "ledger/store.h"
+#include "ledger/tenant_records.h"
 
 namespace feilun::ledger {
 

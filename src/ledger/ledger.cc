@@ -53,12 +53,13 @@ Result<> create_private(const std::filesystem::path& path) {
   return {};
 }
 
-/// The journal must reach at least as far as what was once anchored as durable.
+/// The journal must reach at least as far as what was once anchored as durable. A sealed entry was durable.
 Result<> check_anchor(Store& store, Anchor& anchor) {
   const ChainHead anchored = TRY(anchor.read());
   TRY(store.begin(Store::Access::kRead));
   const auto head = store.head();
-  const auto hash = store.hash_at(anchored.sequence);
+  const auto at = store.entries(anchored.sequence - 1, 1);
+  const auto sealed = store.segments();
   store.rollback();
   if (anchored.sequence == 0) {
     if (TRY(head).sequence > 0) {
@@ -68,7 +69,9 @@ Result<> check_anchor(Store& store, Anchor& anchor) {
     }
     return {};
   }
-  if (TRY(hash) == anchored.hash) return {};
+  if (!TRY(at).empty() && at->front().sequence == anchored.sequence && at->front().hash == anchored.hash)
+    return {};
+  if (!TRY(sealed).empty() && sealed->back().last >= anchored.sequence) return {};
   return fail(ErrorCode::kCorrupt,
               "the ledger's journal lacks entry {}, which ledger.anchor saw durable: the database was cut or "
               "replaced; restore it, or remove ledger.anchor to accept the loss",

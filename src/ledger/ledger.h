@@ -8,6 +8,8 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <type_traits>
+#include <utility>
 #include <vector>
 
 #include "base/clock.h"
@@ -21,12 +23,23 @@ using pricing::PriceVersion;
 using pricing::ServiceTier;
 using pricing::TokenUsage;
 
+/// Who buys. Its projects pay from its one wallet; those of the organisation "default" have wallets of their
+/// own, as when there are no organisations at all.
+struct Organisation {
+  std::string id;    ///< "org_…", or "default"
+  std::string name;  ///< "acme"
+  std::string currency;
+  std::string time_zone = "UTC";  ///< where its months begin
+  Money credit_limit;             ///< how far below zero its wallet may fall: more than zero is postpaid
+};
+
 /// Organisation → project → key. Only a key's BLAKE2b hash is kept.
 struct Project {
-  std::string id;    ///< "proj_…"
-  std::string name;  ///< "default"
-  std::string organisation;
-  std::string currency;  ///< of its wallet
+  std::string id;            ///< "proj_…"
+  std::string name;          ///< "default"
+  std::string organisation;  ///< id
+  std::string currency;      ///< of the wallet that pays
+  std::string payer;         ///< whose wallet: the organisation's id, or its own
 };
 
 enum class KeyRole : uint8_t { kProject = 0, kAdmin = 1 };
@@ -55,6 +68,7 @@ struct HoldRequest {
   ServiceTier tier = ServiceTier::kDefault;
   TokenCount input_tokens = 0;
   TokenCount output_slice = 256;  ///< min(max_tokens × n, slice): output tokens to hold at first
+  std::string gateway = {};       ///< set by the ledger: the process that serves it
 };
 
 /// What was granted: the input at its worst price and `output_tokens` ≤ the slice asked for.
@@ -95,7 +109,7 @@ struct Settlement {
   TokenUsage usage;
 };
 
-/// Sums for a project, for the usage API and the page.
+/// Sums of a project, for the page.
 struct UsageTotals {
   int64_t requests = 0;
   TokenUsage usage;
@@ -117,12 +131,16 @@ struct LedgerOptions {
   /// True for the one process that serves requests: at start it settles at their last durable mark what an
   /// earlier serving process left open. A command line tool beside a running server says false.
   bool serving = false;
+  std::string gateway = "local";  ///< this serving process's name, on its holds
   std::chrono::microseconds group_commit_wait{500};
   const Clock* clock = nullptr;  ///< nullptr: the system's
 };
 
 template <typename T>
 using Done = std::move_only_function<void(Result<T>)>;
+
+class Books;
+class State;
 
 /// The double-entry ledger: wallets, holds, charges, prices, tenants; append-only and hash-chained.
 ///
@@ -134,6 +152,13 @@ class Ledger {
  public:
   static Result<std::unique_ptr<Ledger>> open(LedgerOptions options);
   virtual ~Ledger() = default;  ///< commits what is queued
+
+  /// Runs `act` in a write transaction; returns once what it wrote is durable. books.h has the acts.
+  template <typename T>
+  Result<T> write(std::move_only_function<Result<T>(Books&)> act);
+  /// Runs `look` over one moment of what is committed.
+  template <typename T>
+  Result<T> read(std::move_only_function<Result<T>(State&)> look);
 
   // Tenants. "default" organisation and project exist from the first open.
   virtual Result<Project> create_project(std::string name, std::string currency) = 0;
@@ -184,7 +209,43 @@ class Ledger {
   virtual bool healthy() const = 0;
   /// Waits until everything queued before is durable.
   virtual Result<> flush() = 0;
+
+ protected:
+  virtual Result<> write_any(std::move_only_function<Result<>(Books&)> act) = 0;
+  virtual Result<> read_any(std::move_only_function<Result<>(State&)> look) = 0;
+
+ private:
+  template <typename T, typename Over>
+  static std::move_only_function<Result<>(Over&)> keeping(std::optional<T>& kept,
+                                                          std::move_only_function<Result<T>(Over&)> act) {
+    return [&kept, act = std::move(act)](Over& over) mutable -> Result<> {
+      kept.emplace(TRY(act(over)));
+      return {};
+    };
+  }
 };
+
+template <typename T>
+Result<T> Ledger::write(std::move_only_function<Result<T>(Books&)> act) {
+  if constexpr (std::is_void_v<T>) {
+    return write_any(std::move(act));
+  } else {
+    std::optional<T> kept;
+    TRY(write_any(keeping<T, Books>(kept, std::move(act))));
+    return *std::move(kept);
+  }
+}
+
+template <typename T>
+Result<T> Ledger::read(std::move_only_function<Result<T>(State&)> look) {
+  if constexpr (std::is_void_v<T>) {
+    return read_any(std::move(look));
+  } else {
+    std::optional<T> kept;
+    TRY(read_any(keeping<T, State>(kept, std::move(look))));
+    return *std::move(kept);
+  }
+}
 
 /// Reads a ledger's files with code of its own and reports every broken invariant: chain, anchor, sums to
 /// zero, balances rebuilt from the journal, one terminal event per request. Read-only; works beside a server.

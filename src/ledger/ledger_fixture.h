@@ -47,9 +47,11 @@ class LedgerTest : public ::testing::Test {
     PriceVersion version;
     version.offering = offering;
     version.currency = "CNY";
-    version.input_fresh = version.cache_write = Money::pico(300'000);
-    version.cache_read = Money::pico(30'000);
-    version.output = version.reasoning = Money::pico(600'000);
+    version.rows = pricing::flat_rows({.input_fresh = Money::pico(300'000),
+                                       .cache_read = Money::pico(30'000),
+                                       .cache_write = Money::pico(300'000),
+                                       .output = Money::pico(600'000),
+                                       .reasoning = Money::pico(600'000)});
     return version;
   }
   void set_up_price() { ASSERT_TRUE(ledger_->set_price(price())); }

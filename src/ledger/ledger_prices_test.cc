@@ -11,7 +11,7 @@ TEST_F(LedgerTest, PriceIntervalsAreHalfOpen) {
   const WallTime start = clock_.wall();
   const PriceVersion first = ledger_->set_price(price()).value();
   PriceVersion dearer = price();
-  dearer.output = Money::pico(900'000);
+  dearer.rows[0].units.output = Money::pico(900'000);
   dearer.effective_from = start + milliseconds(10);
   const PriceVersion second = ledger_->set_price(dearer).value();
   const auto at = [&](milliseconds offset) { return ledger_->price_at("nano", "CNY", start + offset); };
@@ -29,7 +29,7 @@ TEST_F(LedgerTest, HoldsPinThePriceInForceAtTheirTime) {
   credit("1");
   const PriceVersion first = ledger_->set_price(price()).value();
   PriceVersion dearer = price();
-  dearer.output = Money::pico(900'000);
+  dearer.rows[0].units.output = Money::pico(900'000);
   dearer.effective_from = clock_.wall() + milliseconds(10);
   const PriceVersion second = ledger_->set_price(dearer).value();
   clock_.advance(milliseconds(9));
@@ -71,7 +71,7 @@ TEST_F(LedgerTest, PriceNeverBeginsInThePast) {
 
 TEST_F(LedgerTest, RefusesPricesThatCannotBe) {
   PriceVersion bad = price();
-  bad.output = Money::pico(-1);
+  bad.rows[0].units.output = Money::pico(-1);
   EXPECT_EQ(ledger_->set_price(bad).error().code, ErrorCode::kInvalidArgument);
   bad = price();
   bad.offering = "";
@@ -80,7 +80,7 @@ TEST_F(LedgerTest, RefusesPricesThatCannotBe) {
   bad.currency = "yuan";
   EXPECT_EQ(ledger_->set_price(bad).error().code, ErrorCode::kInvalidArgument);
   bad = price();
-  bad.input_fresh = yuan("100000000000000000000");
+  bad.rows[0].units.input_fresh = yuan("100000000000000000000");
   EXPECT_EQ(ledger_->set_price(bad).error().code, ErrorCode::kInvalidArgument);
   bad = price();
   bad.effective_until = clock_.wall();

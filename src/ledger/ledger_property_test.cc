@@ -106,11 +106,11 @@ void LedgerProperty::ask(std::vector<std::unique_ptr<Asked>>& batch,
 void LedgerProperty::change_price() {
   clock_.advance(std::chrono::milliseconds(1));
   PriceVersion version = price();
-  for (Money* unit : {&version.input_fresh, &version.cache_read, &version.cache_write, &version.output,
-                      &version.reasoning}) {
+  for (Money* unit : {&version.rows[0].units.input_fresh, &version.rows[0].units.cache_read, &version.rows[0].units.cache_write, &version.rows[0].units.output,
+                      &version.rows[0].units.reasoning}) {
     *unit = Money::pico(below(1'000'000));
   }
-  if (version.output.is_zero() && version.reasoning.is_zero()) version.output = Money::pico(1);
+  if (version.rows[0].units.output.is_zero() && version.rows[0].units.reasoning.is_zero()) version.rows[0].units.output = Money::pico(1);
   const auto set = ledger_->set_price(version);
   ASSERT_TRUE(set);
   shadow_.set_price(*set);

@@ -171,7 +171,7 @@ TEST_F(LedgerTest, RecoveryChargesTheLastMarkAndFreesUnmarkedHolds) {
 
 TEST_F(LedgerTest, FreeOfferingNeedsNoBalance) {
   PriceVersion free = price();
-  free.input_fresh = free.cache_read = free.cache_write = free.output = free.reasoning = Money();
+  free.rows = pricing::flat_rows({});
   ASSERT_TRUE(ledger_->set_price(free));
   const Hold hold = ledger_->hold_now(request("req_1")).value();
   EXPECT_EQ(hold.output_tokens, 256);

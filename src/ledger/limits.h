@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string_view>
 
 #include "base/money.h"
 #include "pricing/machine_cost.h"
@@ -11,12 +12,16 @@
 namespace feilun::ledger {
 
 inline constexpr int128 kTrillion = 1'000'000'000'000;
-inline constexpr Money kUnitPriceMax = Money::pico(kTrillion * kTrillion);
 inline constexpr TokenCount kTokensMax = 1'000'000'000'000;
 inline constexpr Money kFundingMax = Money::pico(kTrillion * kTrillion * kTrillion);
 inline constexpr Money kAmountMax = Money::pico(kTrillion * kTrillion * kTrillion * 10);
-inline constexpr int64_t kUsageTokensMax = int64_t{1} << 62;
+inline constexpr int64_t kSequenceMax = int64_t{1} << 62;
 inline constexpr size_t kTextBytesMax = 256;
+inline constexpr size_t kLongTextBytesMax = 1 << 20;
+inline constexpr size_t kPostingsMax = 256;
+
+/// What packages are counted in where money has its currency; one token is one whole unit.
+inline constexpr std::string_view kTokenUnit = "TOK";
 
 // Of what one request took of a machine: three years of time at 10⁸ units an hour.
 inline constexpr int64_t kCostNanosecondsMax = 100'000'000'000'000'000;

@@ -15,7 +15,7 @@ namespace feilun::ledger {
 class ShadowLedger {
  public:
   void add_project(const std::string& id) { wallets_[id]; }
-  void set_price(const PriceVersion& price) { price_ = price; }
+  void set_price(const PriceVersion& price) { price_ = price.rows[0].units; }
 
   std::string credit(const std::string& project, Money amount, const std::string& idempotency_key) {
     if (!idempotency_key.empty()) {
@@ -134,7 +134,7 @@ class ShadowLedger {
   };
   struct Request {
     std::string project;
-    PriceVersion price;
+    pricing::UnitPrices price;
     Money held;
     TokenCount tokens = 0;
     TokenUsage mark;
@@ -142,7 +142,7 @@ class ShadowLedger {
   };
 
   static Money cost(const Request& request, const TokenUsage& usage) {
-    const PriceVersion& price = request.price;
+    const pricing::UnitPrices& price = request.price;
     return price.input_fresh * usage.input_fresh + price.cache_read * usage.cache_read +
            price.cache_write * usage.cache_write + price.output * usage.output +
            price.reasoning * usage.reasoning;
@@ -164,7 +164,7 @@ class ShadowLedger {
     return released;
   }
 
-  PriceVersion price_;
+  pricing::UnitPrices price_;
   std::map<std::string, Wallet> wallets_;
   std::map<std::string, Request> requests_;
   std::map<std::string, std::pair<std::string, Money>> credits_;

@@ -73,25 +73,11 @@ SqliteQuery& SqliteQuery::bind(int64_t value) {
   return *this;
 }
 
-SqliteQuery& SqliteQuery::bind(std::string_view text) {
-  if (statement_ == nullptr) return *this;
-  const char* bytes = text.data() == nullptr ? "" : text.data();
-  bind_code_ |= sqlite3_bind_text64(statement_, ++bound_, bytes, text.size(), SQLITE_TRANSIENT, SQLITE_UTF8);
-  return *this;
-}
-
 SqliteQuery& SqliteQuery::bind_blob(std::string_view bytes) {
   if (statement_ == nullptr) return *this;
-  bind_code_ |= sqlite3_bind_blob64(statement_, ++bound_, bytes.data(), bytes.size(), SQLITE_TRANSIENT);
+  bind_code_ |= sqlite3_bind_blob64(statement_, ++bound_, bytes.data() == nullptr ? "" : bytes.data(),
+                                    bytes.size(), SQLITE_TRANSIENT);
   return *this;
-}
-
-SqliteQuery& SqliteQuery::bind(const TokenUsage& usage) {
-  return bind(usage.input_fresh)
-      .bind(usage.cache_read)
-      .bind(usage.cache_write)
-      .bind(usage.output)
-      .bind(usage.reasoning);
 }
 
 Result<bool> SqliteQuery::next() {
@@ -116,26 +102,13 @@ Result<int64_t> SqliteQuery::integer(int column) {
   return sqlite3_column_int64(statement_, column);
 }
 
-Result<std::string> SqliteQuery::text(int column) {
-  if (sqlite3_column_type(statement_, column) != SQLITE_TEXT)
-    return connection_.corrupt("a text is not a text");
-  const auto* bytes = reinterpret_cast<const char*>(sqlite3_column_text(statement_, column));
-  if (bytes == nullptr) return connection_.failed(SQLITE_NOMEM, "reading a text");
-  return std::string(bytes, static_cast<size_t>(sqlite3_column_bytes(statement_, column)));
-}
-
-Result<Money> SqliteQuery::amount(int column) {
-  AmountBytes bytes;
-  const void* blob = sqlite3_column_blob(statement_, column);
-  if (blob == nullptr || sqlite3_column_bytes(statement_, column) != static_cast<int>(bytes.size())) {
-    return connection_.corrupt("an amount is not 16 bytes");
-  }
-  std::memcpy(bytes.data(), blob, bytes.size());
-  const Money amount = amount_from(bytes);
-  if (amount > kAmountMax || Money::pico(-kAmountMax.pico()) > amount) {
-    return connection_.corrupt("an amount is beyond every bound");
-  }
-  return amount;
+Result<std::string> SqliteQuery::blob(int column) {
+  if (sqlite3_column_type(statement_, column) != SQLITE_BLOB)
+    return connection_.corrupt("bytes are no bytes");
+  const void* bytes = sqlite3_column_blob(statement_, column);
+  const auto size = static_cast<size_t>(sqlite3_column_bytes(statement_, column));
+  if (bytes == nullptr && size > 0) return connection_.failed(SQLITE_NOMEM, "reading bytes");
+  return bytes == nullptr ? std::string() : std::string(static_cast<const char*>(bytes), size);
 }
 
 Result<Hash> SqliteQuery::hash(int column) {
@@ -146,29 +119,6 @@ Result<Hash> SqliteQuery::hash(int column) {
   }
   std::memcpy(hash.data(), blob, hash.size());
   return hash;
-}
-
-Result<TokenCount> SqliteQuery::tokens(int column, TokenCount max) {
-  const int64_t count = TRY(integer(column));
-  if (count < 0 || count > max) return connection_.corrupt("a token count is beyond every bound");
-  return count;
-}
-
-Result<TokenUsage> SqliteQuery::usage(int first_column, TokenCount max) {
-  TokenUsage usage;
-  usage.input_fresh = TRY(tokens(first_column, max));
-  usage.cache_read = TRY(tokens(first_column + 1, max));
-  usage.cache_write = TRY(tokens(first_column + 2, max));
-  usage.output = TRY(tokens(first_column + 3, max));
-  usage.reasoning = TRY(tokens(first_column + 4, max));
-  return usage;
-}
-
-Result<Money> SqliteQuery::unit_price(int column) {
-  const Money price = TRY(amount(column));
-  if (price.is_negative() || price > kUnitPriceMax)
-    return connection_.corrupt("a price is beyond every bound");
-  return price;
 }
 
 Result<WallTime> SqliteQuery::time(int column) {

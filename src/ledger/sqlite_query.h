@@ -13,8 +13,6 @@
 #include "base/clock.h"
 #include "base/result.h"
 #include "ledger/bytes.h"
-#include "ledger/ledger.h"
-#include "ledger/limits.h"
 
 namespace feilun::ledger {
 
@@ -57,22 +55,15 @@ class SqliteQuery {
 
   SqliteQuery& bind(int64_t value);
   SqliteQuery& bind(WallTime value) { return bind(value.time_since_epoch().count()); }
-  SqliteQuery& bind(std::string_view text);
   SqliteQuery& bind_blob(std::string_view bytes);
-  SqliteQuery& bind(Money amount) { return bind_blob(view(amount_bytes(amount))); }
   SqliteQuery& bind(const Hash& hash) { return bind_blob(view(hash)); }
-  SqliteQuery& bind(const TokenUsage& usage);
 
   Result<bool> next();  ///< true: a row stands ready
   Result<> run();       ///< to the end
 
   Result<int64_t> integer(int column);
-  Result<std::string> text(int column);
-  Result<Money> amount(int column);
+  Result<std::string> blob(int column);
   Result<Hash> hash(int column);
-  Result<TokenCount> tokens(int column, TokenCount max = kUsageTokensMax);
-  Result<TokenUsage> usage(int first_column, TokenCount max = kUsageTokensMax);
-  Result<Money> unit_price(int column);
   Result<WallTime> time(int column);
   bool is_null(int column) const { return sqlite3_column_type(statement_, column) == SQLITE_NULL; }
 

@@ -33,44 +33,18 @@ class SqliteStore final : public Store {
   }
 
   Result<ChainHead> head() override;
-  Result<std::optional<Hash>> hash_at(int64_t sequence) override;
-  Result<> append(const JournalRow& row) override;
+  Result<std::vector<JournalRow>> entries(int64_t after, int64_t limit) override;
+  Result<> append(std::span<const JournalRow> rows) override;
 
-  Result<Money> account(std::string_view name, std::string_view currency) override;
-  Result<> put_account(std::string_view name, std::string_view currency, Money balance) override;
+  Result<std::vector<Segment>> segments() override;
+  Result<std::string> segment_bytes(int64_t first) override;
+  Result<> seal(const Segment& segment) override;
+  Result<> archive_segment(int64_t first) override;
 
-  Result<std::optional<Project>> project(std::string_view name_or_id) override;
-  Result<std::vector<Project>> projects() override;
-  Result<> insert_project(const Project& project) override;
-
-  Result<std::optional<Key>> key(std::string_view id) override;
-  Result<std::vector<Key>> keys(std::string_view project_id) override;
-  Result<std::vector<KeyRow>> keys_changed_after(int64_t sequence) override;
-  Result<> insert_key(const KeyRow& row) override;
-  Result<> revoke_key(std::string_view id, WallTime at, int64_t sequence) override;
-
-  Result<std::optional<PriceVersion>> price(int64_t id) override;
-  Result<std::optional<PriceVersion>> price_at(std::string_view offering, std::string_view currency,
-                                               WallTime at) override;
-  Result<WallTime> next_price_from(std::string_view offering, std::string_view currency,
-                                   WallTime at) override;
-  Result<int64_t> last_price_id() override;
-  Result<> insert_price(const PriceVersion& price) override;
-  Result<> end_price(int64_t id, WallTime until) override;
-
-  Result<std::optional<OpenHold>> open_hold(std::string_view request_id) override;
-  Result<std::vector<OpenHold>> open_holds(int64_t limit) override;
-  Result<> insert_open_hold(const OpenHold& hold) override;
-  Result<> update_open_hold(const OpenHold& hold) override;
-  Result<> delete_open_hold(std::string_view request_id) override;
-  Result<bool> has_ended(std::string_view request_id) override;
-  Result<> insert_ended(std::string_view request_id, int64_t sequence) override;
-
-  Result<std::optional<CreditRow>> credit(std::string_view idempotency_key) override;
-  Result<> insert_credit(const CreditRow& row) override;
-
-  Result<UsageTotals> usage(std::string_view project_id) override;
-  Result<> put_usage(std::string_view project_id, const UsageTotals& totals) override;
+  Result<std::optional<std::string>> get(std::string_view key) override;
+  Result<std::vector<StateRow>> get_all(std::span<const std::string> keys) override;
+  Result<std::vector<StateRow>> scan(std::string_view from, std::string_view until, int64_t limit) override;
+  Result<> write(std::span<const StateChange> changes) override;
 
  private:
   SqliteQuery query(const char* sql) { return SqliteQuery(connection_, sql); }
@@ -162,280 +136,99 @@ Result<ChainHead> SqliteStore::head() {
   if (!TRY(q.next())) return head;
   head.sequence = TRY(q.integer(0));
   head.hash = TRY(q.hash(1));
-  if (head.sequence < 1 || head.sequence >= kUsageTokensMax)
+  if (head.sequence < 1 || head.sequence > kSequenceMax)
     return connection_.corrupt("the journal's numbering");
   return head;
 }
 
-Result<std::optional<Hash>> SqliteStore::hash_at(int64_t sequence) {
-  auto q = query("SELECT hash FROM journal WHERE sequence=?");
-  if (!TRY(q.bind(sequence).next())) return std::nullopt;
-  return TRY(q.hash(0));
-}
-
-Result<> SqliteStore::append(const JournalRow& row) {
-  auto q = query("INSERT INTO journal (sequence, time, kind, payload, previous, hash) VALUES (?,?,?,?,?,?)");
-  q.bind(row.sequence).bind(row.time).bind(static_cast<int64_t>(row.kind)).bind_blob(row.payload);
-  return q.bind(row.previous).bind(row.hash).run();
-}
-
-Result<Money> SqliteStore::account(std::string_view name, std::string_view currency) {
-  auto q = query("SELECT balance FROM accounts WHERE name=? AND currency=?");
-  if (!TRY(q.bind(name).bind(currency).next())) return Money();
-  return q.amount(0);
-}
-
-Result<> SqliteStore::put_account(std::string_view name, std::string_view currency, Money balance) {
-  auto q = query("INSERT OR REPLACE INTO accounts (name, currency, balance) VALUES (?,?,?)");
-  return q.bind(name).bind(currency).bind(balance).run();
-}
-
-Result<Project> project_row(SqliteQuery& q) {
-  Project project;
-  project.id = TRY(q.text(0));
-  project.name = TRY(q.text(1));
-  project.organisation = TRY(q.text(2));
-  project.currency = TRY(q.text(3));
-  return project;
-}
-
-Result<std::optional<Project>> SqliteStore::project(std::string_view name_or_id) {
-  auto q = query("SELECT id, name, organisation, currency FROM projects WHERE id=?1 OR name=?1");
-  if (!TRY(q.bind(name_or_id).next())) return std::nullopt;
-  return TRY(project_row(q));
-}
-
-Result<std::vector<Project>> SqliteStore::projects() {
-  auto q = query("SELECT id, name, organisation, currency FROM projects ORDER BY id");
-  std::vector<Project> rows;
-  while (TRY(q.next())) rows.push_back(TRY(project_row(q)));
-  return rows;
-}
-
-Result<> SqliteStore::insert_project(const Project& project) {
-  auto q = query("INSERT INTO projects (id, name, organisation, currency) VALUES (?,?,?,?)");
-  return q.bind(project.id).bind(project.name).bind(project.organisation).bind(project.currency).run();
-}
-
-Result<KeyRow> key_row(SqliteConnection& connection, SqliteQuery& q) {
-  KeyRow row;
-  row.key.id = TRY(q.text(0));
-  row.key.project_id = TRY(q.text(1));
-  row.key.name = TRY(q.text(2));
-  row.key.hint = TRY(q.text(3));
-  const int64_t role = TRY(q.integer(4));
-  if (role < 0 || role > 1) return connection.corrupt("a key has a role that does not exist");
-  row.key.role = static_cast<KeyRole>(role);
-  row.hash = TRY(q.hash(5));
-  row.key.created = TRY(q.time(6));
-  if (!q.is_null(7)) row.key.revoked = TRY(q.time(7));
-  row.changed = TRY(q.integer(8));
-  return row;
-}
-
-#define KEY_COLUMNS "SELECT id, project, name, hint, role, hash, created, revoked, changed FROM keys "
-
-Result<std::optional<Key>> SqliteStore::key(std::string_view id) {
-  auto q = query(KEY_COLUMNS "WHERE id=?");
-  if (!TRY(q.bind(id).next())) return std::nullopt;
-  return TRY(key_row(connection_, q)).key;
-}
-
-Result<std::vector<Key>> SqliteStore::keys(std::string_view project_id) {
-  auto q = query(KEY_COLUMNS "WHERE project=? ORDER BY id");
-  q.bind(project_id);
-  std::vector<Key> rows;
-  while (TRY(q.next())) rows.push_back(TRY(key_row(connection_, q)).key);
-  return rows;
-}
-
-Result<std::vector<KeyRow>> SqliteStore::keys_changed_after(int64_t sequence) {
-  auto q = query(KEY_COLUMNS "WHERE changed>? ORDER BY changed");
-  q.bind(sequence);
-  std::vector<KeyRow> rows;
-  while (TRY(q.next())) rows.push_back(TRY(key_row(connection_, q)));
-  return rows;
-}
-
-Result<> SqliteStore::insert_key(const KeyRow& row) {
-  auto q = query(
-      "INSERT INTO keys (id, project, name, hint, role, hash, created, revoked, changed) "
-      "VALUES (?,?,?,?,?,?,?,NULL,?)");
-  q.bind(row.key.id).bind(row.key.project_id).bind(row.key.name).bind(row.key.hint);
-  q.bind(static_cast<int64_t>(row.key.role)).bind(row.hash).bind(row.key.created);
-  return q.bind(row.changed).run();
-}
-
-Result<> SqliteStore::revoke_key(std::string_view id, WallTime at, int64_t sequence) {
-  auto q = query("UPDATE keys SET revoked=?, changed=? WHERE id=?");
-  return q.bind(at).bind(sequence).bind(id).run();
-}
-
-Result<PriceVersion> price_row(SqliteQuery& q) {
-  PriceVersion price;
-  price.id = TRY(q.integer(0));
-  price.offering = TRY(q.text(1));
-  price.currency = TRY(q.text(2));
-  price.input_fresh = TRY(q.unit_price(3));
-  price.cache_read = TRY(q.unit_price(4));
-  price.cache_write = TRY(q.unit_price(5));
-  price.output = TRY(q.unit_price(6));
-  price.reasoning = TRY(q.unit_price(7));
-  price.effective_from = TRY(q.time(8));
-  price.effective_until = TRY(q.time(9));
-  return price;
-}
-
-#define PRICE_COLUMNS                                                                        \
-  "SELECT id, offering, currency, input_fresh, cache_read, cache_write, output, reasoning, " \
-  "effective_from, effective_until FROM prices "
-
-Result<std::optional<PriceVersion>> SqliteStore::price(int64_t id) {
-  auto q = query(PRICE_COLUMNS "WHERE id=?");
-  if (!TRY(q.bind(id).next())) return std::nullopt;
-  return TRY(price_row(q));
-}
-
-Result<std::optional<PriceVersion>> SqliteStore::price_at(std::string_view offering,
-                                                          std::string_view currency, WallTime at) {
-  auto q = query(PRICE_COLUMNS
-                 "WHERE offering=?1 AND currency=?2 AND effective_from<=?3 AND effective_until>?3 "
-                 "ORDER BY effective_from DESC LIMIT 1");
-  if (!TRY(q.bind(offering).bind(currency).bind(at).next())) return std::nullopt;
-  return TRY(price_row(q));
-}
-
-Result<WallTime> SqliteStore::next_price_from(std::string_view offering, std::string_view currency,
-                                              WallTime at) {
-  auto q = query(
-      "SELECT effective_from FROM prices WHERE offering=? AND currency=? AND effective_from>? "
-      "AND effective_until>effective_from ORDER BY effective_from LIMIT 1");
-  if (!TRY(q.bind(offering).bind(currency).bind(at).next())) return WallTime::max();
-  return q.time(0);
-}
-
-Result<int64_t> SqliteStore::last_price_id() {
-  auto q = query("SELECT id FROM prices ORDER BY id DESC LIMIT 1");
-  if (!TRY(q.next())) return 0;
-  return q.tokens(0);
-}
-
-Result<> SqliteStore::insert_price(const PriceVersion& price) {
-  auto q = query(
-      "INSERT INTO prices (id, offering, currency, input_fresh, cache_read, cache_write, output, reasoning, "
-      "effective_from, effective_until) VALUES (?,?,?,?,?,?,?,?,?,?)");
-  q.bind(price.id).bind(price.offering).bind(price.currency);
-  q.bind(price.input_fresh)
-      .bind(price.cache_read)
-      .bind(price.cache_write)
-      .bind(price.output)
-      .bind(price.reasoning);
-  return q.bind(price.effective_from).bind(price.effective_until).run();
-}
-
-Result<> SqliteStore::end_price(int64_t id, WallTime until) {
-  return query("UPDATE prices SET effective_until=? WHERE id=?").bind(until).bind(id).run();
-}
-
-Result<OpenHold> open_hold_row(SqliteConnection& connection, SqliteQuery& q) {
-  OpenHold hold;
-  hold.request_id = TRY(q.text(0));
-  hold.key_id = TRY(q.text(1));
-  hold.project_id = TRY(q.text(2));
-  const int64_t tier = TRY(q.integer(3));
-  if (tier < 0 || tier > 3) return connection.corrupt("a hold has a tier that does not exist");
-  hold.tier = static_cast<ServiceTier>(tier);
-  hold.price_id = TRY(q.integer(4));
-  hold.input_tokens = TRY(q.tokens(5, kTokensMax));
-  hold.output_tokens = TRY(q.tokens(6, kTokensMax));
-  hold.held = TRY(q.amount(7));
-  hold.mark = TRY(q.usage(8, kTokensMax));
-  hold.opened = TRY(q.integer(13));
-  return hold;
-}
-
-#define OPEN_HOLD_COLUMNS                                                                                   \
-  "SELECT request, key, project, tier, price, input_tokens, output_tokens, held, input_fresh, cache_read, " \
-  "cache_write, output, reasoning, opened FROM open_holds "
-
-Result<std::optional<OpenHold>> SqliteStore::open_hold(std::string_view request_id) {
-  auto q = query(OPEN_HOLD_COLUMNS "WHERE request=?");
-  if (!TRY(q.bind(request_id).next())) return std::nullopt;
-  return TRY(open_hold_row(connection_, q));
-}
-
-Result<std::vector<OpenHold>> SqliteStore::open_holds(int64_t limit) {
-  auto q = query(OPEN_HOLD_COLUMNS "ORDER BY request LIMIT ?");
-  q.bind(limit);
-  std::vector<OpenHold> rows;
-  while (TRY(q.next())) rows.push_back(TRY(open_hold_row(connection_, q)));
-  return rows;
-}
-
-Result<> SqliteStore::insert_open_hold(const OpenHold& hold) {
-  auto q = query(
-      "INSERT INTO open_holds (request, key, project, tier, price, input_tokens, output_tokens, held, "
-      "input_fresh, cache_read, cache_write, output, reasoning, opened) VALUES "
-      "(?,?,?,?,?,?,?,?,?,?,?,?,?,?)");
-  q.bind(hold.request_id).bind(hold.key_id).bind(hold.project_id).bind(static_cast<int64_t>(hold.tier));
-  q.bind(hold.price_id).bind(hold.input_tokens).bind(hold.output_tokens).bind(hold.held);
-  return q.bind(hold.mark).bind(hold.opened).run();
-}
-
-Result<> SqliteStore::update_open_hold(const OpenHold& hold) {
-  auto q = query(
-      "UPDATE open_holds SET output_tokens=?, held=?, input_fresh=?, cache_read=?, cache_write=?, output=?, "
-      "reasoning=? WHERE request=?");
-  return q.bind(hold.output_tokens).bind(hold.held).bind(hold.mark).bind(hold.request_id).run();
-}
-
-Result<> SqliteStore::delete_open_hold(std::string_view request_id) {
-  return query("DELETE FROM open_holds WHERE request=?").bind(request_id).run();
-}
-
-Result<bool> SqliteStore::has_ended(std::string_view request_id) {
-  return query("SELECT 1 FROM ended WHERE request=?").bind(request_id).next();
-}
-
-Result<> SqliteStore::insert_ended(std::string_view request_id, int64_t sequence) {
-  return query("INSERT INTO ended (request, sequence) VALUES (?,?)").bind(request_id).bind(sequence).run();
-}
-
-Result<std::optional<CreditRow>> SqliteStore::credit(std::string_view idempotency_key) {
-  auto q = query("SELECT project, currency, amount, sequence FROM credits WHERE idempotency_key=?");
-  if (!TRY(q.bind(idempotency_key).next())) return std::nullopt;
-  CreditRow row{.idempotency_key = std::string(idempotency_key)};
-  row.project_id = TRY(q.text(0));
-  row.currency = TRY(q.text(1));
-  row.amount = TRY(q.amount(2));
-  row.sequence = TRY(q.integer(3));
-  return row;
-}
-
-Result<> SqliteStore::insert_credit(const CreditRow& row) {
+Result<std::vector<JournalRow>> SqliteStore::entries(int64_t after, int64_t limit) {
   auto q =
-      query("INSERT INTO credits (idempotency_key, project, currency, amount, sequence) VALUES (?,?,?,?,?)");
-  q.bind(row.idempotency_key).bind(row.project_id).bind(row.currency).bind(row.amount);
-  return q.bind(row.sequence).run();
+      query("SELECT sequence, time, payload, hash FROM journal WHERE sequence>? ORDER BY sequence LIMIT ?");
+  q.bind(after).bind(limit);
+  std::vector<JournalRow> rows;
+  while (TRY(q.next())) {
+    JournalRow row{.sequence = TRY(q.integer(0)), .time = TRY(q.time(1)), .payload = TRY(q.blob(2))};
+    row.hash = TRY(q.hash(3));
+    rows.push_back(std::move(row));
+  }
+  return rows;
 }
 
-Result<UsageTotals> SqliteStore::usage(std::string_view project_id) {
-  auto q = query(
-      "SELECT requests, input_fresh, cache_read, cache_write, output, reasoning, charged FROM usage "
-      "WHERE project=?");
-  UsageTotals totals;
-  if (!TRY(q.bind(project_id).next())) return totals;
-  totals.requests = TRY(q.tokens(0));
-  totals.usage = TRY(q.usage(1));
-  totals.charged = TRY(q.amount(6));
-  return totals;
+Result<> SqliteStore::append(std::span<const JournalRow> rows) {
+  for (const JournalRow& row : rows) {
+    auto q = query("INSERT INTO journal (sequence, time, payload, hash) VALUES (?,?,?,?)");
+    TRY(q.bind(row.sequence).bind(row.time).bind_blob(row.payload).bind(row.hash).run());
+  }
+  return {};
 }
 
-Result<> SqliteStore::put_usage(std::string_view project_id, const UsageTotals& totals) {
-  auto q = query(
-      "INSERT OR REPLACE INTO usage (project, requests, input_fresh, cache_read, cache_write, output, "
-      "reasoning, charged) VALUES (?,?,?,?,?,?,?,?)");
-  return q.bind(project_id).bind(totals.requests).bind(totals.usage).bind(totals.charged).run();
+Result<std::vector<Segment>> SqliteStore::segments() {
+  auto q = query("SELECT first, last, hash FROM segments ORDER BY first");
+  std::vector<Segment> all;
+  while (TRY(q.next())) {
+    Segment segment{.first = TRY(q.integer(0)), .last = TRY(q.integer(1))};
+    segment.hash = TRY(q.hash(2));
+    all.push_back(std::move(segment));
+  }
+  return all;
+}
+
+Result<std::string> SqliteStore::segment_bytes(int64_t first) {
+  auto q = query("SELECT bytes FROM segments WHERE first=?");
+  if (!TRY(q.bind(first).next())) return connection_.corrupt("a segment is missing");
+  if (q.is_null(0)) return fail(ErrorCode::kNotFound, "the segment from entry {} was archived", first);
+  return q.blob(0);
+}
+
+Result<> SqliteStore::seal(const Segment& segment) {
+  auto put = query("INSERT INTO segments (first, last, hash, bytes) VALUES (?,?,?,?)");
+  TRY(put.bind(segment.first).bind(segment.last).bind(segment.hash).bind_blob(segment.bytes).run());
+  auto drop = query("DELETE FROM journal WHERE sequence BETWEEN ? AND ?");
+  return drop.bind(segment.first).bind(segment.last).run();
+}
+
+Result<> SqliteStore::archive_segment(int64_t first) {
+  return query("UPDATE segments SET bytes=NULL WHERE first=?").bind(first).run();
+}
+
+Result<std::optional<std::string>> SqliteStore::get(std::string_view key) {
+  auto q = query("SELECT value FROM state WHERE key=?");
+  if (!TRY(q.bind_blob(key).next())) return std::nullopt;
+  return TRY(q.blob(0));
+}
+
+Result<std::vector<StateRow>> SqliteStore::get_all(std::span<const std::string> keys) {
+  std::vector<StateRow> rows;
+  for (const std::string& key : keys) {
+    if (auto value = TRY(get(key))) rows.push_back({key, *std::move(value)});
+  }
+  return rows;
+}
+
+Result<std::vector<StateRow>> SqliteStore::scan(std::string_view from, std::string_view until,
+                                                int64_t limit) {
+  auto q = query("SELECT key, value FROM state WHERE key>=? AND key<? ORDER BY key LIMIT ?");
+  q.bind_blob(from).bind_blob(until).bind(limit);
+  std::vector<StateRow> rows;
+  while (TRY(q.next())) {
+    StateRow row{.key = TRY(q.blob(0))};
+    row.value = TRY(q.blob(1));
+    rows.push_back(std::move(row));
+  }
+  return rows;
+}
+
+Result<> SqliteStore::write(std::span<const StateChange> changes) {
+  for (const StateChange& change : changes) {
+    if (change.value) {
+      auto q = query(
+          "INSERT INTO state (key, value) VALUES (?,?) ON CONFLICT (key) DO UPDATE SET value=excluded.value");
+      TRY(q.bind_blob(change.key).bind_blob(*change.value).run());
+    } else {
+      TRY(query("DELETE FROM state WHERE key=?").bind_blob(change.key).run());
+    }
+  }
+  return {};
 }
 
 }  // namespace

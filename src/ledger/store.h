@@ -1,6 +1,7 @@
 #pragma once
 
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -8,53 +9,44 @@
 #include "base/result.h"
 #include "ledger/bytes.h"
 #include "ledger/journal.h"
-#include "ledger/ledger.h"
 
 namespace feilun::ledger {
 
-/// A key with what is never shown of it.
-struct KeyRow {
-  Key key;
-  Hash hash{};          ///< BLAKE2b-256 of the secret
-  int64_t changed = 0;  ///< the journal entry that last touched it
+/// One row of the state: what the journal's entries add up to, as an ordered map from bytes to bytes.
+/// state_rows.h knows what the rows mean; a Store does not.
+struct StateRow {
+  std::string key;
+  std::string value;
 };
 
-/// A request between hold and its terminal event.
-struct OpenHold {
-  std::string request_id;
-  std::string key_id;
-  std::string project_id;
-  ServiceTier tier = ServiceTier::kDefault;
-  int64_t price_id = 0;
-  TokenCount input_tokens = 0;
-  TokenCount output_tokens = 0;
-  Money held;
-  TokenUsage mark;
-  int64_t opened = 0;  ///< the journal entry of its hold
+/// A row put (with a value) or erased (without).
+struct StateChange {
+  std::string key;
+  std::optional<std::string> value;
 };
 
-/// A credit that was given an idempotency key.
-struct CreditRow {
-  std::string idempotency_key;
-  std::string project_id;
-  std::string currency;
-  Money amount;
-  int64_t sequence = 0;
+/// A sealed run of the journal: its entries [first, last] as one compressed archive (segment.h).
+struct Segment {
+  int64_t first = 0;
+  int64_t last = 0;
+  Hash hash{};  ///< of entry `last`
+  std::string bytes;
 };
 
-/// Where the ledger's tables lie: the journal, and what is derived from it. It knows rows, not rules
-/// (books.h).
+/// Where the ledger lies: the journal, its sealed segments, and the state derived from it. It keeps bytes and
+/// knows no rules (books.h), so that a second kind of database is a small thing.
 ///
 /// One Store is one connection, used by one thread at a time. Every call happens between begin() and commit()
-/// or rollback(). An I/O or format failure of any call is remembered: failure() tells the writer that nothing
-/// more may be written through this Store. Rows that cannot be (an amount beyond every bound) are kCorrupt.
+/// or rollback(). A write transaction excludes all other writers, of any process on any machine; a reader
+/// sees one moment. An I/O or format failure of any call is remembered: failure() tells the writer that
+/// nothing more may be written through this Store.
 class Store {
  public:
   enum class Access { kRead, kWrite };
 
   virtual ~Store() = default;
 
-  /// kUnavailable when another process holds the write lock for too long; that is not a failure().
+  /// kUnavailable when the write lock, or the database, cannot be had for too long; that is not a failure().
   virtual Result<> begin(Access access) = 0;
   /// Returns once everything written since begin() is durable.
   virtual Result<> commit() = 0;
@@ -65,49 +57,28 @@ class Store {
   /// From now on not even closing writes anything.
   virtual void abandon() = 0;
 
+  /// The last entry of all; sequence 0 and a hash of zeros before the first.
   virtual Result<ChainHead> head() = 0;
-  virtual Result<std::optional<Hash>> hash_at(int64_t sequence) = 0;
-  virtual Result<> append(const JournalRow& row) = 0;
+  /// Entries that are not sealed, with sequences above `after`, in order, at most `limit`.
+  virtual Result<std::vector<JournalRow>> entries(int64_t after, int64_t limit) = 0;
+  virtual Result<> append(std::span<const JournalRow> rows) = 0;
 
-  /// Zero for an account never written.
-  virtual Result<Money> account(std::string_view name, std::string_view currency) = 0;
-  virtual Result<> put_account(std::string_view name, std::string_view currency, Money balance) = 0;
+  /// All segments in order, without their bytes.
+  virtual Result<std::vector<Segment>> segments() = 0;
+  virtual Result<std::string> segment_bytes(int64_t first) = 0;
+  /// Puts the segment in the place of its entries, of which the last one of all is never part.
+  virtual Result<> seal(const Segment& segment) = 0;
+  /// Forgets the bytes of a segment that lies elsewhere now; its line stays.
+  virtual Result<> archive_segment(int64_t first) = 0;
 
-  virtual Result<std::optional<Project>> project(std::string_view name_or_id) = 0;
-  virtual Result<std::vector<Project>> projects() = 0;
-  virtual Result<> insert_project(const Project& project) = 0;
-
-  virtual Result<std::optional<Key>> key(std::string_view id) = 0;
-  virtual Result<std::vector<Key>> keys(std::string_view project_id) = 0;
-  virtual Result<std::vector<KeyRow>> keys_changed_after(int64_t sequence) = 0;
-  virtual Result<> insert_key(const KeyRow& row) = 0;
-  virtual Result<> revoke_key(std::string_view id, WallTime at, int64_t sequence) = 0;
-
-  virtual Result<std::optional<PriceVersion>> price(int64_t id) = 0;
-  /// The version whose interval holds `at`.
-  virtual Result<std::optional<PriceVersion>> price_at(std::string_view offering, std::string_view currency,
-                                                       WallTime at) = 0;
-  /// Where the first (not empty) version after `at` begins; WallTime::max() when there is none.
-  virtual Result<WallTime> next_price_from(std::string_view offering, std::string_view currency,
-                                           WallTime at) = 0;
-  virtual Result<int64_t> last_price_id() = 0;
-  virtual Result<> insert_price(const PriceVersion& price) = 0;
-  virtual Result<> end_price(int64_t id, WallTime until) = 0;
-
-  virtual Result<std::optional<OpenHold>> open_hold(std::string_view request_id) = 0;
-  virtual Result<std::vector<OpenHold>> open_holds(int64_t limit) = 0;
-  virtual Result<> insert_open_hold(const OpenHold& hold) = 0;
-  /// Writes output_tokens, held and mark.
-  virtual Result<> update_open_hold(const OpenHold& hold) = 0;
-  virtual Result<> delete_open_hold(std::string_view request_id) = 0;
-  virtual Result<bool> has_ended(std::string_view request_id) = 0;
-  virtual Result<> insert_ended(std::string_view request_id, int64_t sequence) = 0;
-
-  virtual Result<std::optional<CreditRow>> credit(std::string_view idempotency_key) = 0;
-  virtual Result<> insert_credit(const CreditRow& row) = 0;
-
-  virtual Result<UsageTotals> usage(std::string_view project_id) = 0;
-  virtual Result<> put_usage(std::string_view project_id, const UsageTotals& totals) = 0;
+  virtual Result<std::optional<std::string>> get(std::string_view key) = 0;
+  /// Those of the rows that are there, in no order: one question for many.
+  virtual Result<std::vector<StateRow>> get_all(std::span<const std::string> keys) = 0;
+  /// Rows with from ≤ key < until in order, at most `limit`.
+  virtual Result<std::vector<StateRow>> scan(std::string_view from, std::string_view until,
+                                             int64_t limit) = 0;
+  /// Keys are in ascending order, none twice.
+  virtual Result<> write(std::span<const StateChange> changes) = 0;
 };
 
 }  // namespace feilun::ledger

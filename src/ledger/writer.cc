@@ -16,7 +16,8 @@ Writer::Writer(std::unique_ptr<Store> store, Anchor anchor, const Clock& clock,
                std::chrono::microseconds group_wait)
     : store_(std::move(store)),
       anchor_(std::move(anchor)),
-      books_(*store_),
+      state_(*store_),
+      books_(state_),
       clock_(clock),
       group_wait_(group_wait),
       thread_([this] { run(); }) {}
@@ -85,11 +86,12 @@ Result<> Writer::apply_queued(Group& group) {
     }
     group.push_back(std::move(taken_.front()));
     taken_.pop_front();
-    const ChainHead before = books_.head();
+    const ChainHead before = state_.head();
+    books_.act_as("local");
     const bool applied = group.back()->apply(books_);
     if (store_->failure()) return std::unexpected(*store_->failure());
     // An operation that failed half-way would be journalled in part.
-    CHECK(applied || books_.head() == before);
+    CHECK(applied || state_.head() == before);
   }
   return {};
 }
@@ -99,10 +101,10 @@ Result<> Writer::commit_group(Group& group) {
   const bool begun = done.has_value();
   if (done) done = books_.begin(clock_.wall());
   if (done) done = apply_queued(group);
-  if (done) done = books_.finish();
+  if (done) done = state_.flush();
   if (done) done = store_->commit();
   if (done) {
-    anchored_ = books_.head();
+    anchored_ = state_.head();
     if (anchored_.sequence > 0) {
       if (auto moved = anchor_.write(anchored_); !moved) stop_taking_money(moved.error());
     }
@@ -110,6 +112,7 @@ Result<> Writer::commit_group(Group& group) {
   }
   if (begun || store_->failure()) stop_taking_money(done.error());
   if (begun) store_->rollback();
+  state_.forget();
   give_up(group, !broken_);
   return fail(ErrorCode::kUnavailable, "the ledger could not write: {}", done.error().message);
 }

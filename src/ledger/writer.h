@@ -17,6 +17,7 @@
 #include "ledger/anchor.h"
 #include "ledger/books.h"
 #include "ledger/ledger.h"
+#include "ledger/state.h"
 #include "ledger/store.h"
 
 namespace feilun::ledger {
@@ -106,6 +107,7 @@ class Writer {
 
   std::unique_ptr<Store> store_;
   Anchor anchor_;
+  State state_;
   Books books_;
   const Clock& clock_;
   std::chrono::microseconds group_wait_;

@@ -174,8 +174,7 @@ class LedgerCrash : public ::testing::Test {
     PriceVersion price;
     price.offering = "nano";
     price.currency = "CNY";
-    price.input_fresh = price.cache_read = price.cache_write = kInputUnit;
-    price.output = price.reasoning = kOutputUnit;
+    price.rows = pricing::flat_rows({kInputUnit, kInputUnit, kInputUnit, kOutputUnit, kOutputUnit});
     ASSERT_TRUE(ledger->set_price(price));
     ASSERT_TRUE(ledger->credit("default", yuan("1000000"), "CNY", "test", ""));
   }

@@ -25,7 +25,8 @@ PriceVersion nano_price() {
   PriceVersion price;
   price.offering = "nano";
   price.currency = "CNY";
-  price.input_fresh = price.output = price.reasoning = Money::pico(1000);
+  const Money unit = Money::pico(1000);
+  price.rows = pricing::flat_rows({unit, Money(), Money(), unit, unit});
   return price;
 }
 

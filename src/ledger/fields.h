@@ -1,0 +1,77 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "base/clock.h"
+#include "base/money.h"
+#include "base/result.h"
+#include "ledger/bytes.h"
+#include "pricing/price.h"
+
+/// The basic fields of the ledger's formats (docs/formats/ledger.md), written and read: journal payloads and
+/// the values of state rows are made of them.
+namespace feilun::ledger {
+
+using pricing::TokenUsage;
+
+class FieldWriter {
+ public:
+  FieldWriter& number(int64_t value);  ///< ≥ 0, base-128 varint
+  FieldWriter& byte(uint8_t value);
+  FieldWriter& text(std::string_view value);
+  FieldWriter& raw(std::string_view bytes);
+  FieldWriter& time(WallTime value);
+  FieldWriter& amount(Money value);
+  FieldWriter& usage(const TokenUsage& value);
+  const std::string& bytes() const { return bytes_; }
+  std::string take() { return std::move(bytes_); }
+
+ private:
+  std::string bytes_;
+};
+
+/// Reads what a FieldWriter wrote. A read beyond the end, or of what cannot be, gives a zero and makes ok()
+/// false for good: readers of rows check once, at the end.
+class FieldReader {
+ public:
+  explicit FieldReader(std::string_view bytes) : rest_(bytes) {}
+  int64_t number();
+  uint8_t byte();
+  std::string text();
+  std::string_view raw(size_t size);
+  WallTime time();
+  Money amount();  ///< within ±kAmountMax
+  Hash hash();
+  TokenUsage usage();
+  bool ok() const { return ok_; }
+  bool at_end() const { return rest_.empty(); }
+  std::string_view rest() const { return rest_; }
+
+ private:
+  void fail_all() {
+    ok_ = false;
+    rest_ = {};
+  }
+  std::string_view rest_;
+  bool ok_ = true;
+};
+
+/// A key of the state: the table's letter, then fields that sort as their values do.
+class KeyWriter {
+ public:
+  explicit KeyWriter(char table) : bytes_(1, table) {}
+  KeyWriter& text(std::string_view value);  ///< no zero byte in it; ended by one
+  KeyWriter& number(int64_t value);         ///< 8 bytes, big-endian
+  KeyWriter& raw(std::string_view bytes);
+  std::string take() { return std::move(bytes_); }
+
+ private:
+  std::string bytes_;
+};
+
+/// The least key above all keys that begin with `prefix`.
+std::string after_prefix(std::string prefix);
+
+}  // namespace feilun::ledger

@@ -1,0 +1,186 @@
+#include "ledger/rows.h"
+
+#include "ledger/fields.h"
+
+namespace feilun::ledger {
+namespace {
+
+constexpr int64_t kDrawsMax = 1000;
+
+std::string hold_key(std::string_view request_id) {
+  return KeyWriter('H').text(request_id).take();
+}
+std::string ended_key(std::string_view request_id) {
+  return KeyWriter('E').text(request_id).take();
+}
+std::string account_key(std::string_view name, std::string_view currency) {
+  return KeyWriter('A').text(name).raw(currency).take();
+}
+std::string price_key(std::string_view offering, std::string_view currency, std::string_view organisation) {
+  return KeyWriter('P').text(offering).text(currency).text(organisation).take();
+}
+std::string credit_key(std::string_view idempotency_key) {
+  return KeyWriter('K').text(idempotency_key).take();
+}
+std::string usage_key(std::string_view project_id) {
+  return KeyWriter('U').text(project_id).take();
+}
+
+std::unexpected<Error> unreadable(std::string_view what, std::string_view which) {
+  return fail(ErrorCode::kCorrupt, "the row of the {} {} cannot be read", what, which);
+}
+
+Result<OpenHold> read_open_hold(std::string_view request_id, std::string_view value) {
+  FieldReader fields(value);
+  OpenHold hold{.request_id = std::string(request_id)};
+  hold.key_id = fields.text();
+  hold.project_id = fields.text();
+  hold.payer_id = fields.text();
+  hold.offering = fields.text();
+  hold.currency = fields.raw(3);
+  hold.tier = static_cast<ServiceTier>(fields.byte() & 3);
+  hold.price_id = fields.number();
+  hold.input_tokens = fields.number();
+  hold.output_tokens = fields.number();
+  hold.covered_tokens = fields.number();
+  const int64_t draws = fields.number();
+  for (int64_t i = 0; i < draws && draws <= kDrawsMax && fields.ok(); ++i) {
+    Draw draw{.account = fields.text()};
+    draw.currency = fields.raw(3);
+    draw.amount = fields.amount();
+    hold.draws.push_back(std::move(draw));
+  }
+  hold.mark = fields.usage();
+  hold.opened = fields.number();
+  hold.gateway = fields.text();
+  if (!fields.ok() || !fields.at_end() || draws > kDrawsMax) return unreadable("hold", request_id);
+  return hold;
+}
+
+}  // namespace
+
+Money OpenHold::held() const {
+  Money sum;
+  for (const Draw& draw : draws) {
+    if (draw.currency == currency) sum += draw.amount;
+  }
+  return sum;
+}
+
+Result<std::optional<OpenHold>> open_hold(State& state, std::string_view request_id) {
+  const std::string* value = TRY(state.get(hold_key(request_id)));
+  if (value == nullptr) return std::nullopt;
+  return TRY(read_open_hold(request_id, *value));
+}
+
+Result<std::vector<OpenHold>> open_holds(State& state, int64_t limit) {
+  std::vector<OpenHold> holds;
+  for (const StateRow& row : TRY(state.scan("H", limit))) {
+    holds.push_back(TRY(read_open_hold(std::string_view(row.key).substr(1, row.key.size() - 2), row.value)));
+  }
+  return holds;
+}
+
+void put_open_hold(State& state, const OpenHold& hold) {
+  FieldWriter value;
+  value.text(hold.key_id).text(hold.project_id).text(hold.payer_id).text(hold.offering).raw(hold.currency);
+  value.byte(static_cast<uint8_t>(hold.tier)).number(hold.price_id).number(hold.input_tokens);
+  value.number(hold.output_tokens).number(hold.covered_tokens).number(std::ssize(hold.draws));
+  for (const Draw& draw : hold.draws) value.text(draw.account).raw(draw.currency).amount(draw.amount);
+  value.usage(hold.mark).number(hold.opened).text(hold.gateway);
+  state.put(hold_key(hold.request_id), value.take());
+}
+
+void erase_open_hold(State& state, std::string_view request_id) {
+  state.erase(hold_key(request_id));
+}
+
+std::vector<std::string> request_keys(std::string_view request_id) {
+  return {hold_key(request_id), ended_key(request_id)};
+}
+
+Result<bool> has_ended(State& state, std::string_view request_id) {
+  return TRY(state.get(ended_key(request_id))) != nullptr;
+}
+
+void put_ended(State& state, std::string_view request_id, int64_t sequence) {
+  state.put(ended_key(request_id), FieldWriter().number(sequence).bytes());
+}
+
+Result<Money> account(State& state, std::string_view name, std::string_view currency) {
+  const std::string* value = TRY(state.get(account_key(name, currency)));
+  if (value == nullptr) return Money();
+  FieldReader fields(*value);
+  const Money balance = fields.amount();
+  if (!fields.ok() || !fields.at_end()) return unreadable("account", name);
+  return balance;
+}
+
+void put_account(State& state, std::string_view name, std::string_view currency, Money balance) {
+  state.put(account_key(name, currency), FieldWriter().amount(balance).bytes());
+}
+
+Result<std::vector<PriceInterval>> price_intervals(State& state, std::string_view offering,
+                                                   std::string_view currency, std::string_view organisation) {
+  std::vector<PriceInterval> intervals;
+  if (offering.find('\0') != offering.npos) return intervals;
+  const std::string* value = TRY(state.get(price_key(offering, currency, organisation)));
+  if (value == nullptr) return intervals;
+  FieldReader fields(*value);
+  while (fields.ok() && !fields.at_end()) {
+    PriceInterval interval;
+    interval.from = fields.time();
+    interval.until = fields.time();
+    interval.id = fields.number();
+    intervals.push_back(interval);
+  }
+  if (!fields.ok()) return unreadable("prices of", offering);
+  return intervals;
+}
+
+void put_price_intervals(State& state, const PriceVersion& of, const std::vector<PriceInterval>& intervals) {
+  FieldWriter value;
+  for (const PriceInterval& interval : intervals) {
+    value.time(interval.from).time(interval.until).number(interval.id);
+  }
+  state.put(price_key(of.offering, of.currency, of.organisation), value.take());
+}
+
+Result<std::optional<CreditRow>> credit(State& state, std::string_view idempotency_key) {
+  const std::string* value = TRY(state.get(credit_key(idempotency_key)));
+  if (value == nullptr) return std::nullopt;
+  FieldReader fields(*value);
+  CreditRow row{.idempotency_key = std::string(idempotency_key)};
+  row.payer_id = fields.text();
+  row.currency = fields.raw(3);
+  row.amount = fields.amount();
+  row.sequence = fields.number();
+  if (!fields.ok() || !fields.at_end()) return unreadable("credit", idempotency_key);
+  return row;
+}
+
+void put_credit(State& state, const CreditRow& row) {
+  FieldWriter value;
+  value.text(row.payer_id).raw(row.currency).amount(row.amount).number(row.sequence);
+  state.put(credit_key(row.idempotency_key), value.take());
+}
+
+Result<UsageTotals> usage_totals(State& state, std::string_view project_id) {
+  UsageTotals totals;
+  const std::string* value = TRY(state.get(usage_key(project_id)));
+  if (value == nullptr) return totals;
+  FieldReader fields(*value);
+  totals.requests = fields.number();
+  totals.usage = fields.usage();
+  totals.charged = fields.amount();
+  if (!fields.ok() || !fields.at_end()) return unreadable("usage of", project_id);
+  return totals;
+}
+
+void put_usage_totals(State& state, std::string_view project_id, const UsageTotals& totals) {
+  FieldWriter value;
+  value.number(totals.requests).usage(totals.usage).amount(totals.charged);
+  state.put(usage_key(project_id), value.take());
+}
+
+}  // namespace feilun::ledger
