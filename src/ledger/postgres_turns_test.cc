@@ -1,0 +1,299 @@
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <poll.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+
+#include <atomic>
+#include <filesystem>
+#include <thread>
+
+#include "base/temporary_directory.h"
+#include "ledger/postgres_fixture.h"
+#include "ledger/postgres_schema.h"
+
+// What happens to a group whose gateway stops, or loses its connection, at the worst moment.
+
+namespace feilun::ledger {
+namespace {
+
+using Access = Store::Access;
+using std::chrono::milliseconds;
+using ::testing::ElementsAre;
+
+/// Stands between a store and the server. Once it is armed, the next COMMIT's bytes are the last it takes
+/// from that client; what becomes of them is the fate.
+class CuttingProxy {
+ public:
+  enum class Fate {
+    kLost,     ///< the server never sees them
+    kDone,     ///< the server does them; the client never hears of it
+    kDoneLate  ///< as kDone, but only when the client has long gone
+  };
+
+  explicit CuttingProxy(std::string server_directory) : server_(std::move(server_directory)) {
+    listener_ = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    const sockaddr_un address = address_in(directory_.path());
+    CHECK(bind(listener_, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0);
+    CHECK(listen(listener_, 8) == 0);
+    thread_ = std::jthread([this](const std::stop_token& stop) { accept_all(stop); });
+  }
+  ~CuttingProxy() {
+    thread_.request_stop();
+    thread_.join();
+    for (std::jthread& thread : connections_) thread.request_stop();
+    connections_.clear();
+    close(listener_);
+  }
+
+  std::string url() const { return "postgresql:///postgres?user=feilun&host=" + directory_.path().string(); }
+  void arm(Fate fate) {
+    fate_ = fate;
+    armed_ = true;
+  }
+
+ private:
+  static sockaddr_un address_in(const std::filesystem::path& directory) {
+    sockaddr_un address = {.sun_family = AF_UNIX};
+    const std::string path = directory / ".s.PGSQL.5432";
+    CHECK(path.size() < sizeof address.sun_path);
+    path.copy(address.sun_path, path.size());
+    return address;
+  }
+
+  static bool readable(int socket, const std::stop_token& stop) {
+    pollfd waited = {.fd = socket, .events = POLLIN};
+    while (!stop.stop_requested()) {
+      if (poll(&waited, 1, 20) > 0) return true;
+    }
+    return false;
+  }
+
+  void accept_all(const std::stop_token& stop) {
+    while (readable(listener_, stop)) {
+      const int client = accept(listener_, nullptr, nullptr);
+      const int server = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+      const sockaddr_un address = address_in(server_);
+      CHECK(connect(server, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0);
+      connections_.emplace_back(
+          [this, client, server](const std::stop_token& ended) { serve(client, server, ended); });
+    }
+  }
+
+  void serve(int client, int server, const std::stop_token& stop) {
+    std::string bytes(1 << 16, '\0');
+    pollfd both[2] = {{.fd = client, .events = POLLIN}, {.fd = server, .events = POLLIN}};
+    bool open = true;
+    while (open && !stop.stop_requested()) {
+      if (poll(both, 2, 20) <= 0) continue;
+      for (int from = 0; from < 2 && open; ++from) {
+        if (both[from].revents == 0) continue;
+        const ssize_t size = read(both[from].fd, bytes.data(), bytes.size());
+        const std::string_view read_bytes(bytes.data(), size > 0 ? static_cast<size_t>(size) : 0);
+        using namespace std::string_view_literals;
+        if (from == 0 && read_bytes.contains("\0commit\0"sv) && armed_.exchange(false)) {
+          cut(client, server, read_bytes);
+          return;
+        }
+        open = size > 0 && send_all(both[1 - from].fd, read_bytes);
+      }
+    }
+    close(client);
+    close(server);
+  }
+
+  void cut(int client, int server, std::string_view bytes) {
+    if (fate_ != Fate::kDone) close(client);
+    if (fate_ == Fate::kDoneLate) std::this_thread::sleep_for(milliseconds(500));
+    if (fate_ != Fate::kLost) {
+      send_all(server, bytes);
+      char answer;
+      (void)!read(server, &answer, 1);
+    }
+    if (fate_ == Fate::kDone) close(client);
+    close(server);
+  }
+
+  static bool send_all(int socket, std::string_view bytes) {
+    while (!bytes.empty()) {
+      const ssize_t sent = send(socket, bytes.data(), bytes.size(), MSG_NOSIGNAL);
+      if (sent <= 0) return false;
+      bytes.remove_prefix(static_cast<size_t>(sent));
+    }
+    return true;
+  }
+
+  TemporaryDirectory directory_;
+  std::string server_;
+  int listener_ = -1;
+  std::atomic<bool> armed_{false};
+  std::atomic<Fate> fate_{Fate::kLost};
+  std::vector<std::jthread> connections_;
+  std::jthread thread_;
+};
+
+class PostgresTurnsTest : public PostgresTest {
+ protected:
+  /// A group whose COMMIT meets `fate`.
+  Result<> commit_through(CuttingProxy& proxy, Store& store, CuttingProxy::Fate fate) {
+    EXPECT_TRUE(store.begin(Access::kWrite));
+    append_one(store, "group");
+    proxy.arm(fate);
+    return store.commit();
+  }
+};
+
+TEST_F(PostgresTurnsTest, ACommitThatNeverArrivedDidNotHappen) {
+  CuttingProxy proxy(server().directory());
+  const auto store = open(proxy.url());
+  const auto committed = commit_through(proxy, *store, CuttingProxy::Fate::kLost);
+  ASSERT_FALSE(committed);
+  EXPECT_EQ(committed.error().code, ErrorCode::kUnavailable);
+  EXPECT_FALSE(store->failure());
+  ASSERT_TRUE(write_one(*store, "next"));
+  EXPECT_THAT(written(*store), ElementsAre("next"));
+}
+
+TEST_F(PostgresTurnsTest, ACommitWhoseAnswerWasLostDidHappen) {
+  CuttingProxy proxy(server().directory());
+  const auto store = open(proxy.url());
+  const auto committed = commit_through(proxy, *store, CuttingProxy::Fate::kDone);
+  EXPECT_TRUE(committed) << committed.error().message;
+  ASSERT_TRUE(write_one(*store, "next"));
+  EXPECT_THAT(written(*store), ElementsAre("group", "next"));
+}
+
+TEST_F(PostgresTurnsTest, ACommitTheServerHasYetToReadIsWaitedFor) {
+  CuttingProxy proxy(server().directory());
+  const auto store = open(proxy.url());
+  const auto committed = commit_through(proxy, *store, CuttingProxy::Fate::kDoneLate);
+  EXPECT_TRUE(committed) << committed.error().message;
+  EXPECT_THAT(written(*store), ElementsAre("group"));
+}
+
+TEST_F(PostgresTurnsTest, ALostCommitIsFoundBehindWhatOthersWrote) {
+  CuttingProxy proxy(server().directory());
+  const auto store = open(proxy.url());
+  const auto other = open();
+  std::jthread waiting;
+  EXPECT_TRUE(store->begin(Access::kWrite));
+  append_one(*store, "group");
+  waiting = std::jthread([&] { EXPECT_TRUE(write_one(*other, "other")); });
+  std::this_thread::sleep_for(
+      milliseconds(50));  // it stands in the queue for the lock, before our second try
+  proxy.arm(CuttingProxy::Fate::kDoneLate);
+  const auto committed = store->commit();
+  EXPECT_TRUE(committed) << committed.error().message;
+  waiting.join();
+  EXPECT_THAT(written(*store), ElementsAre("group", "other"));
+}
+
+TEST_F(PostgresTurnsTest, AnOutcomeThatCannotBeLearntIsAFailure) {
+  options_.outcome_wait = milliseconds(200);
+  const auto store = open();
+  ASSERT_TRUE(store->begin(Access::kWrite));
+  append_one(*store, "group");
+  server().stop(SIGKILL);
+  const auto committed = store->commit();
+  server().start();
+  ASSERT_FALSE(committed);
+  EXPECT_EQ(committed.error().code, ErrorCode::kUnavailable);
+  EXPECT_TRUE(store->failure());
+  EXPECT_FALSE(store->begin(Access::kWrite));
+}
+
+TEST_F(PostgresTurnsTest, AGroupWithoutEntriesIsNotLookedFor) {
+  CuttingProxy proxy(server().directory());
+  const auto store = open(proxy.url());
+  ASSERT_TRUE(store->begin(Access::kWrite));
+  ASSERT_TRUE(store->write(std::vector<StateChange>{{"a", "1"}}));
+  proxy.arm(CuttingProxy::Fate::kDone);
+  EXPECT_EQ(store->commit().error().code, ErrorCode::kUnavailable);
+  EXPECT_FALSE(store->failure());
+}
+
+/// A process of its own: begins, appends, stops itself; when it goes on, it commits.
+[[noreturn]] void stopped_gateway(Store& store) {
+  prctl(PR_SET_PDEATHSIG, SIGKILL);
+  const auto expect = [](bool condition, int code) {
+    if (!condition) _exit(code);
+  };
+  expect(store.begin(Access::kWrite).has_value(), 1);
+  const JournalRow row = chain(store.head().value(), WallTime(), "stopped");
+  expect(store.append({&row, 1}).has_value(), 2);
+  expect(store.get("last").has_value(), 3);
+  raise(SIGSTOP);
+  const auto committed = store.commit();
+  expect(!committed && committed.error().code == ErrorCode::kUnavailable, 4);
+  expect(!store.failure(), 5);
+  expect(store.begin(Access::kWrite).has_value(), 6);
+  expect(store.head().value().sequence == 1, 7);  // the other's
+  expect(store.commit().has_value(), 8);
+  _exit(0);
+}
+
+TEST_F(PostgresTurnsTest, AGatewayStoppedInItsTurnLosesItToTheNext) {
+  options_.idle_limit = milliseconds(300);
+  const auto other = open();
+  const pid_t gateway = fork();
+  if (gateway == 0) {
+    auto store = open_postgres_store(server().url(), options_);
+    if (!store) _exit(9);
+    stopped_gateway(**store);
+  }
+  int status = 0;
+  ASSERT_EQ(waitpid(gateway, &status, WUNTRACED), gateway);
+  ASSERT_TRUE(WIFSTOPPED(status));
+  EXPECT_TRUE(write_one(*other, "other"));
+  EXPECT_THAT(written(*other), ElementsAre("other"));
+  kill(gateway, SIGCONT);
+  ASSERT_EQ(waitpid(gateway, &status, 0), gateway);
+  EXPECT_TRUE(WIFEXITED(status)) << status;
+  EXPECT_EQ(WEXITSTATUS(status), 0);
+}
+
+TEST_F(PostgresTurnsTest, AGatewayKilledInItsTurnLosesItAtOnce) {
+  const auto other = open();
+  const pid_t gateway = fork();
+  if (gateway == 0) {
+    auto store = open_postgres_store(server().url(), options_);
+    if (!store) _exit(9);
+    stopped_gateway(**store);
+  }
+  int status = 0;
+  ASSERT_EQ(waitpid(gateway, &status, WUNTRACED), gateway);
+  kill(gateway, SIGKILL);
+  waitpid(gateway, &status, 0);
+  EXPECT_TRUE(write_one(*other, "other"));
+  EXPECT_THAT(written(*other), ElementsAre("other"));
+}
+
+TEST_F(PostgresTurnsTest, WhoStopsInTheMiddleOfAStatementIsEvicted) {
+  options_.idle_limit = milliseconds(100);
+  options_.lock_wait = milliseconds(200);
+  options_.transaction_limit = milliseconds(500);
+  const auto store = open();
+  const std::string lock =
+      "SELECT pg_advisory_xact_lock(" + std::to_string(postgres_write_lock(options_.schema)) + ")";
+  const std::unique_ptr<PGconn, decltype(&PQfinish)> stopped(PQconnectdb(server().url().c_str()), &PQfinish);
+  ASSERT_EQ(PQenterPipelineMode(stopped.get()), 1);
+  for (const char* statement : {"SET idle_in_transaction_session_timeout = 100", "BEGIN", lock.c_str()}) {
+    ASSERT_EQ(PQsendQueryParams(stopped.get(), statement, 0, nullptr, nullptr, nullptr, nullptr, 0), 1);
+  }
+  // No Sync: the server waits for the rest, and its own limits do not count that as idling.
+  ASSERT_EQ(PQsendFlushRequest(stopped.get()), 1);
+  ASSERT_EQ(PQflush(stopped.get()), 0);
+  while (sql("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND granted") == "0") {
+    std::this_thread::sleep_for(milliseconds(5));
+  }
+  EXPECT_EQ(store->begin(Access::kWrite).error().code, ErrorCode::kUnavailable);
+  Result<> written_at_last = fail(ErrorCode::kUnavailable, "not yet");
+  for (int i = 0; i < 20 && !written_at_last; ++i) written_at_last = write_one(*store, "next");
+  EXPECT_TRUE(written_at_last) << written_at_last.error().message;
+  EXPECT_THAT(written(*store), ElementsAre("next"));
+}
+
+}  // namespace
+}  // namespace feilun::ledger
