@@ -53,8 +53,11 @@ class Books {
   Result<Settlement> settle(const std::string& request_id, const TokenUsage& usage, Outcome outcome,
                             const std::optional<RequestCost>& cost = std::nullopt);
   Result<Settlement> release(const std::string& request_id, Outcome outcome);
-  /// Ends at most `limit` open holds of the gateway at their last mark; returns how many.
-  Result<int64_t> recover(std::string_view gateway, int64_t limit);
+  /// Under which lease holds are made from now on; empty where nobody else serves.
+  void hold_as(std::string lease) { lease_ = std::move(lease); }
+  /// Ends at most `limit` open holds that were made under none of these leases at their last mark; returns
+  /// how many.
+  Result<int64_t> recover(const std::vector<std::string>& living, int64_t limit);
 
  private:
   /// Journals that a record comes to be, changes or goes (no `after`), and writes its rows.
@@ -72,6 +75,7 @@ class Books {
   State& state_;
   WallTime now_;
   std::string actor_ = "local";
+  std::string lease_;
   std::map<int64_t, PriceVersion> prices_;  ///< by number; a version's rows never change
 };
 

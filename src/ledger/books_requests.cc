@@ -181,12 +181,12 @@ Result<Hold> Books::hold(const HoldRequest& request) {
   open.input_tokens = request.input_tokens;
   open.output_tokens = tokens;
   open.draws = draws_of(input + unit * tokens, from, project.currency);
-  open.gateway = request.gateway;
+  open.lease = lease_;
   Payload payload(EntryKind::kHold);
   payload.text(open.request_id).text(open.key_id).text(open.project_id).text(open.payer_id);
   payload.text(open.offering).byte(static_cast<uint8_t>(open.tier)).number(open.price_id);
   payload.number(open.input_tokens).number(open.output_tokens).number(open.covered_tokens);
-  payload.byte(tokens < slice ? 1 : 0).text(open.gateway);
+  payload.byte(tokens < slice ? 1 : 0).text(open.lease);
   open.opened = TRY(record(std::move(payload), holding(open, open.draws)));
   put_open_hold(state_, open);
   return Hold{open.request_id, price, open.held(), tokens, tokens < slice};
@@ -197,7 +197,8 @@ Result<Hold> Books::top_up(const std::string& request_id, TokenCount more) {
   OpenHold open = TRY(known_hold(request_id));
   TRY(check_tokens(open.output_tokens + more));
   const PriceVersion& price = *TRY(pinned(open.price_id));
-  const auto from = TRY(sources(TRY(find_project(state_, open.project_id))));
+  const Project project = TRY(find_project(state_, open.project_id));
+  const auto from = TRY(sources(project));
   const Money unit = pricing::worst_output_unit(price, open.tier, open.input_tokens);
   const TokenCount added = affordable_tokens(sum_of(from), unit, more);
   if (added > 0) {
@@ -265,9 +266,10 @@ Result<Settlement> Books::release(const std::string& request_id, Outcome outcome
   return Settlement{request_id, Money(), open.held(), {}};
 }
 
-Result<int64_t> Books::recover(std::string_view gateway, int64_t limit) {
+Result<int64_t> Books::recover(const std::vector<std::string>& living, int64_t limit) {
   auto left_open = TRY(open_holds(state_, kOpenHoldsMax));
-  std::erase_if(left_open, [&](const OpenHold& hold) { return hold.gateway != gateway; });
+  std::erase_if(left_open,
+                [&](const OpenHold& hold) { return std::ranges::find(living, hold.lease) != living.end(); });
   if (std::ssize(left_open) > limit) left_open.resize(static_cast<size_t>(limit));
   // Whatever a damaged database lacks must show before the first of them is written.
   for (const OpenHold& hold : left_open) TRY(pinned(hold.price_id));

@@ -63,9 +63,8 @@ Result<> EmbeddedLedger::read_any(std::move_only_function<Result<>(State&)> look
 Result<> EmbeddedLedger::prepare() {
   const std::string currency = options_.default_currency;
   TRY(write<Project>([&](Books& books) { return books.ensure_project("default", currency); }));
-  if (!options_.serving) return {};
-  while (TRY(write<int64_t>([&](Books& books) { return books.recover(options_.gateway, kRecoverAtOnce); })) >
-         0) {
+  if (!options_.serving || !options_.url.empty()) return {};
+  while (TRY(write<int64_t>([](Books& books) { return books.recover({}, kRecoverAtOnce); })) > 0) {
   }
   return {};
 }
@@ -133,7 +132,6 @@ Result<PriceVersion> EmbeddedLedger::price_at(std::string_view offering, std::st
 }
 
 void EmbeddedLedger::hold(HoldRequest request, Done<Hold> done) {
-  request.gateway = options_.gateway;
   writer_->submit<Hold>([request = std::move(request)](Books& books) { return books.hold(request); },
                         std::move(done));
 }

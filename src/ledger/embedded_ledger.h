@@ -47,6 +47,7 @@ class EmbeddedLedger final : public Ledger {
   void release(std::string request_id, Outcome outcome, Done<Settlement> done) override;
 
   bool healthy() const override { return writer_->healthy(); }
+  MonoTime holds_until() const override { return writer_->holds_until(); }
   Result<> flush() override;
 
   /// What every opening process does first: the default project, and, when serving, the requests an earlier

@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "ledger/anchor.h"
 #include "ledger/embedded_ledger.h"
+#include "ledger/postgres_store.h"
 #include "ledger/serving_lock.h"
 #include "ledger/sqlite_store.h"
 #include "ledger/writer.h"
@@ -80,23 +81,36 @@ Result<> check_anchor(Store& store, Anchor& anchor) {
 
 }  // namespace
 
+namespace {
+
+Result<std::unique_ptr<Store>> open_store(const LedgerOptions& options) {
+  if (!options.url.empty()) return open_postgres_store(options.url, options.postgres);
+  const auto path = options.directory / "ledger.db";
+  TRY(create_private(path));
+  return open_sqlite_store(path);
+}
+
+}  // namespace
+
 Result<std::unique_ptr<Ledger>> Ledger::open(LedgerOptions options) {
   if (sodium_init() < 0) return fail(ErrorCode::kInternal, "libsodium does not start");
   TRY(parse_currency(options.default_currency));
   TRY(make_directory(options.directory));
   ServingLock lock;
   if (options.serving) lock = TRY(ServingLock::take(options.directory));
-  const auto path = options.directory / "ledger.db";
-  TRY(create_private(path));
-  auto store = TRY(open_sqlite_store(path));
-  auto reader = TRY(open_sqlite_store(path));
+  auto store = TRY(open_store(options));
+  auto reader = TRY(open_store(options));
   Anchor anchor = TRY(Anchor::open(options.directory / "ledger.anchor"));
   TRY(check_anchor(*store, anchor));
   TRY(sync_directory(options.directory));
   static const SystemClock system_clock;
   const Clock& clock = options.clock == nullptr ? static_cast<const Clock&>(system_clock) : *options.clock;
-  auto writer =
-      std::make_unique<Writer>(std::move(store), std::move(anchor), clock, options.group_commit_wait);
+  std::unique_ptr<Lease> lease;
+  if (options.serving && store->is_shared()) {
+    lease = std::make_unique<Lease>(options.directory / "ledger.lease", options.lease, clock);
+  }
+  auto writer = std::make_unique<Writer>(std::move(store), std::move(anchor), clock,
+                                         options.group_commit_wait, std::move(lease));
   auto ledger = std::make_unique<EmbeddedLedger>(std::move(options), std::move(lock), std::move(reader),
                                                  std::move(writer));
   TRY(ledger->prepare());

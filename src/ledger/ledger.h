@@ -15,6 +15,7 @@
 #include "base/clock.h"
 #include "base/money.h"
 #include "base/result.h"
+#include "ledger/postgres_options.h"
 #include "pricing/price.h"
 
 namespace feilun::ledger {
@@ -68,7 +69,6 @@ struct HoldRequest {
   ServiceTier tier = ServiceTier::kDefault;
   TokenCount input_tokens = 0;
   TokenCount output_slice = 256;  ///< min(max_tokens × n, slice): output tokens to hold at first
-  std::string gateway = {};       ///< set by the ledger: the process that serves it
 };
 
 /// What was granted: the input at its worst price and `output_tokens` ≤ the slice asked for.
@@ -131,7 +131,12 @@ struct LedgerOptions {
   /// True for the one process that serves requests: at start it settles at their last durable mark what an
   /// earlier serving process left open. A command line tool beside a running server says false.
   bool serving = false;
-  std::string gateway = "local";  ///< this serving process's name, on its holds
+  /// postgres://…: the ledger lies there, and several serving processes may share it; the directory keeps the
+  /// anchor. Empty: SQLite in the directory.
+  std::string url = {};
+  PostgresOptions postgres = {};  ///< where there is a URL
+  /// How long a gateway that shares a ledger may be out of reach before others end its requests.
+  std::chrono::milliseconds lease = std::chrono::seconds(90);
   std::chrono::microseconds group_commit_wait{500};
   const Clock* clock = nullptr;  ///< nullptr: the system's
 };
@@ -207,6 +212,9 @@ class Ledger {
 
   /// False once a failed write made the ledger stop taking money. Never waits.
   virtual bool healthy() const = 0;
+  /// Until when what is held is sure to be there: whoever cannot write until then must stop computing,
+  /// because others may end his requests. MonoTime::max() where one process serves. Never waits.
+  virtual MonoTime holds_until() const { return MonoTime::max(); }
   /// Waits until everything queued before is durable.
   virtual Result<> flush() = 0;
 

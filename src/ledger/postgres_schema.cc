@@ -72,7 +72,7 @@ Result<std::vector<std::string>> migrate_locked(PostgresConnection& connection,
 const std::vector<PostgresMigration>& postgres_migration_list() {
   static const std::vector<PostgresMigration> list = {
       {1,
-       "the journal, its segments, and the state",
+       "the journal, its segments, the state, and the gateways' leases",
        {// The autovacuum settings: sealing deletes thousands of rows at once; the state's hot rows change in
         // place as long as their pages have room.
         "CREATE TABLE journal (sequence bigint PRIMARY KEY, time bigint NOT NULL, payload bytea NOT NULL, "
@@ -81,7 +81,8 @@ const std::vector<PostgresMigration>& postgres_migration_list() {
         "bytes bytea)",
         "ALTER TABLE segments ALTER COLUMN bytes SET STORAGE EXTERNAL",
         "CREATE TABLE state (key bytea PRIMARY KEY, value bytea NOT NULL) "
-        "WITH (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.05)"}},
+        "WITH (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.05)",
+        "CREATE TABLE leases (name bytea PRIMARY KEY, until timestamptz NOT NULL)"}},
   };
   return list;
 }

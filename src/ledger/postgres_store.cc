@@ -59,11 +59,20 @@ constexpr PostgresStatement kPut{"put",
                                  "INSERT INTO state SELECT * FROM unnest($1::bytea[], $2::bytea[]) "
                                  "ON CONFLICT (key) DO UPDATE SET value = excluded.value"};
 constexpr PostgresStatement kErase{"erase", "DELETE FROM state WHERE key = ANY($1::bytea[])"};
+constexpr PostgresStatement kTakeLease{
+    "take_lease", "INSERT INTO leases VALUES ($1, clock_timestamp() + $2 * interval '1 millisecond')"};
+constexpr PostgresStatement kRenewLease{
+    "renew_lease",
+    "UPDATE leases SET until = clock_timestamp() + $2 * interval '1 millisecond' WHERE name = $1"};
+constexpr PostgresStatement kEndLease{"end_lease", "DELETE FROM leases WHERE name = $1"};
+constexpr PostgresStatement kEndLapsed{"end_lapsed", "DELETE FROM leases WHERE until <= clock_timestamp()"};
+constexpr PostgresStatement kLeases{"leases", "SELECT name FROM leases ORDER BY name"};
 
-constexpr PostgresStatement kStatements[] = {kBegin,    kBeginReading, kReaderMayIdle, kLock,    kHead,
-                                             kCommit,   kRollback,     kAppend,        kEntries, kWritten,
-                                             kSegments, kSegmentBytes, kUnchain,       kSeal,    kArchive,
-                                             kGet,      kGetAll,       kScan,          kPut,     kErase};
+constexpr PostgresStatement kStatements[] = {kTakeLease, kRenewLease,   kEndLease,      kEndLapsed, kLeases,
+                                             kBegin,     kBeginReading, kReaderMayIdle, kLock,      kHead,
+                                             kCommit,    kRollback,     kAppend,        kEntries,   kWritten,
+                                             kSegments,  kSegmentBytes, kUnchain,       kSeal,      kArchive,
+                                             kGet,       kGetAll,       kScan,          kPut,       kErase};
 
 // Whoever holds the lock beyond every limit is ended. The server ends by itself what idles in a transaction,
 // but not a program that stood still while it sent a statement: to the server that looks like a slow network.
@@ -86,6 +95,12 @@ class PostgresStore final : public Store {
   Result<> maintain() override { return {}; }
   const std::optional<Error>& failure() const override { return failure_; }
   void abandon() override { connection_.close(); }
+
+  bool is_shared() const override { return true; }
+  Result<> take_lease(std::string_view name, milliseconds lasts) override;
+  Result<bool> renew_lease(std::string_view name, milliseconds lasts) override;
+  Result<> end_lease(std::string_view name) override;
+  Result<std::vector<std::string>> leases() override;
 
   Result<ChainHead> head() override;
   Result<std::vector<JournalRow>> entries(int64_t after, int64_t limit) override;
@@ -298,6 +313,30 @@ Result<PostgresRows> PostgresStore::ask(const PostgresStatement& statement,
 Result<ChainHead> PostgresStore::head() {
   CHECK(phase_ != Phase::kOutside);
   return head_;
+}
+
+Result<> PostgresStore::take_lease(std::string_view name, milliseconds lasts) {
+  TRY(ask(kTakeLease, std::move(PostgresParameters().bytes(name).number(lasts.count()))));
+  return {};
+}
+
+Result<bool> PostgresStore::renew_lease(std::string_view name, milliseconds lasts) {
+  const auto renewed =
+      TRY(ask(kRenewLease, std::move(PostgresParameters().bytes(name).number(lasts.count()))));
+  return renewed.affected() == 1;
+}
+
+Result<> PostgresStore::end_lease(std::string_view name) {
+  TRY(ask(kEndLease, std::move(PostgresParameters().bytes(name))));
+  return {};
+}
+
+Result<std::vector<std::string>> PostgresStore::leases() {
+  TRY(ask(kEndLapsed));
+  const PostgresRows rows = TRY(ask(kLeases));
+  std::vector<std::string> names;
+  for (int row = 0; row < rows.size(); ++row) names.emplace_back(rows.bytes(row, 0));
+  return names;
 }
 
 Result<std::vector<JournalRow>> PostgresStore::entries(int64_t after, int64_t limit) {

@@ -52,7 +52,7 @@ Result<OpenHold> read_open_hold(std::string_view request_id, std::string_view va
   }
   hold.mark = fields.usage();
   hold.opened = fields.number();
-  hold.gateway = fields.text();
+  hold.lease = fields.text();
   if (!fields.ok() || !fields.at_end() || draws > kDrawsMax) return unreadable("hold", request_id);
   return hold;
 }
@@ -87,7 +87,7 @@ void put_open_hold(State& state, const OpenHold& hold) {
   value.byte(static_cast<uint8_t>(hold.tier)).number(hold.price_id).number(hold.input_tokens);
   value.number(hold.output_tokens).number(hold.covered_tokens).number(std::ssize(hold.draws));
   for (const Draw& draw : hold.draws) value.text(draw.account).raw(draw.currency).amount(draw.amount);
-  value.usage(hold.mark).number(hold.opened).text(hold.gateway);
+  value.usage(hold.mark).number(hold.opened).text(hold.lease);
   state.put(hold_key(hold.request_id), value.take());
 }
 

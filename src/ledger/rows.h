@@ -36,8 +36,8 @@ struct OpenHold {
   TokenCount covered_tokens = 0;  ///< of these, paid with packages
   std::vector<Draw> draws;
   TokenUsage mark;
-  int64_t opened = 0;   ///< the journal entry of its hold
-  std::string gateway;  ///< the process that serves it
+  int64_t opened = 0;  ///< the journal entry of its hold
+  std::string lease;   ///< of the gateway that serves it; empty where there is one
 
   Money held() const;
 };

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <optional>
 #include <span>
 #include <string>
@@ -56,6 +57,18 @@ class Store {
   virtual const std::optional<Error>& failure() const = 0;
   /// From now on not even closing writes anything.
   virtual void abandon() = 0;
+
+  /// Whether other gateways may write here too. Where they may, each has a lease (lease.h), a row beside the
+  /// journal that is no part of it. Inside write transactions; times are the database's.
+  virtual bool is_shared() const { return false; }
+  virtual Result<> take_lease(std::string_view /*name*/, std::chrono::milliseconds /*lasts*/) { return {}; }
+  /// False when it has run out and others have seen it.
+  virtual Result<bool> renew_lease(std::string_view /*name*/, std::chrono::milliseconds /*lasts*/) {
+    return true;
+  }
+  virtual Result<> end_lease(std::string_view /*name*/) { return {}; }
+  /// The leases in force; forgets those that have run out.
+  virtual Result<std::vector<std::string>> leases() { return std::vector<std::string>(); }
 
   /// The last entry of all; sequence 0 and a hash of zeros before the first.
   virtual Result<ChainHead> head() = 0;

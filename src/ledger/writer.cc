@@ -7,19 +7,21 @@ namespace feilun::ledger {
 namespace {
 
 constexpr size_t kGroupMax = 4096;
+constexpr int64_t kRecoverAtOnce = 1000;
 constexpr auto kLockedPause = std::chrono::milliseconds(20);
 constexpr auto kAnchorSyncEvery = std::chrono::seconds(1);
 
 }  // namespace
 
 Writer::Writer(std::unique_ptr<Store> store, Anchor anchor, const Clock& clock,
-               std::chrono::microseconds group_wait)
+               std::chrono::microseconds group_wait, std::unique_ptr<Lease> lease)
     : store_(std::move(store)),
       anchor_(std::move(anchor)),
       state_(*store_),
       books_(state_),
       clock_(clock),
       group_wait_(group_wait),
+      lease_(std::move(lease)),
       thread_([this] { run(); }) {}
 
 void Writer::stop() {
@@ -45,10 +47,28 @@ void Writer::enqueue(std::unique_ptr<Operation> operation) {
 
 bool Writer::take() {
   std::unique_lock lock(mutex_);
-  wake_.wait(lock, [this] { return stopping_ || !queue_.empty() || !taken_.empty(); });
+  const auto woken = [this] { return stopping_ || !queue_.empty() || !taken_.empty(); };
+  bool renew = false;
+  if (lease_ == nullptr) {
+    wake_.wait(lock, woken);
+  } else {
+    renew = !wake_.wait_for(lock, lease_->renewal_interval(), woken);
+  }
   for (auto& operation : queue_) taken_.push_back(std::move(operation));
   queue_.clear();
-  return !taken_.empty();
+  return renew || !taken_.empty();
+}
+
+/// Takes the lease for this group, or renews it, and ends what gateways that died have left open.
+Result<> Writer::keep_lease() {
+  if (lease_ == nullptr) return {};
+  const bool renewed = TRY(lease_->keep(*store_));
+  books_.hold_as(lease_->name());
+  if (!renewed) return {};
+  auto living = TRY(store_->leases());
+  living.push_back(lease_->name());
+  TRY(books_.recover(living, kRecoverAtOnce));
+  return {};
 }
 
 void Writer::pause() {
@@ -96,21 +116,28 @@ Result<> Writer::apply_queued(Group& group) {
   return {};
 }
 
+Result<> Writer::write_group(Group& group) {
+  TRY(books_.begin(clock_.wall()));
+  TRY(keep_lease());
+  TRY(apply_queued(group));
+  return state_.flush();
+}
+
 Result<> Writer::commit_group(Group& group) {
   auto done = store_->begin(Store::Access::kWrite);
   const bool begun = done.has_value();
-  if (done) done = books_.begin(clock_.wall());
-  if (done) done = apply_queued(group);
-  if (done) done = state_.flush();
+  if (done) done = write_group(group);
   if (done) done = store_->commit();
   if (done) {
+    if (lease_) lease_->committed();
     anchored_ = state_.head();
     if (anchored_.sequence > 0) {
       if (auto moved = anchor_.write(anchored_); !moved) stop_taking_money(moved.error());
     }
     return {};
   }
-  if (begun || store_->failure()) stop_taking_money(done.error());
+  const bool away = done.error().code == ErrorCode::kUnavailable && !store_->failure();
+  if (!away) stop_taking_money(done.error());
   if (begun) store_->rollback();
   state_.forget();
   give_up(group, !broken_);
@@ -123,15 +150,20 @@ void Writer::give_up(Group& group, bool locked) {
     const std::lock_guard lock(mutex_);
     wait = !stopping_;
   }
-  std::deque<std::unique_ptr<Operation>> waiting;
-  for (auto& operation : taken_) {
-    if (wait && operation->when_locked == WhenLocked::kWait) {
-      waiting.push_back(std::move(operation));
+  for (auto& operation : taken_) group.push_back(std::move(operation));
+  taken_.clear();
+  const auto waits = [wait](const auto& operation) {
+    return wait && operation->when_locked == WhenLocked::kWait;
+  };
+  Group failing;
+  for (auto& operation : group) {
+    if (waits(operation)) {
+      taken_.push_back(std::move(operation));
     } else {
-      group.push_back(std::move(operation));
+      failing.push_back(std::move(operation));
     }
   }
-  taken_.swap(waiting);
+  group.swap(failing);
 }
 
 void Writer::after_commit() {

@@ -16,6 +16,7 @@
 #include "base/result.h"
 #include "ledger/anchor.h"
 #include "ledger/books.h"
+#include "ledger/lease.h"
 #include "ledger/ledger.h"
 #include "ledger/state.h"
 #include "ledger/store.h"
@@ -35,8 +36,10 @@ namespace feilun::ledger {
 /// would repeat them.
 class Writer {
  public:
+  /// `lease`: of a gateway that shares the store with others; nullptr otherwise. It is renewed even when
+  /// there is nothing else to write.
   Writer(std::unique_ptr<Store> store, Anchor anchor, const Clock& clock,
-         std::chrono::microseconds group_wait);
+         std::chrono::microseconds group_wait, std::unique_ptr<Lease> lease = nullptr);
   Writer(const Writer&) = delete;
   Writer& operator=(const Writer&) = delete;
   ~Writer() { stop(); }
@@ -49,6 +52,8 @@ class Writer {
 
   /// False once a failed write made it stop taking money; any thread.
   bool healthy() const { return healthy_; }
+  /// Until when holds are sure to be there; any thread.
+  MonoTime holds_until() const { return lease_ ? lease_->ends() : MonoTime::max(); }
 
   enum class WhenLocked { kFail, kWait };
 
@@ -98,8 +103,11 @@ class Writer {
   bool take();
   Result<> commit_group(Group& group);
   Result<> apply_queued(Group& group);
-  /// Moves what was taken to the group that fails; after a mere lock, all but the operations that wait.
+  /// The transaction came to nothing: leaves in the group what fails; after a mere lock, or a database that
+  /// is away, the operations that wait are taken back.
   void give_up(Group& group, bool locked);
+  Result<> write_group(Group& group);
+  Result<> keep_lease();
   /// A moment's rest for a store that does not wait for the lock itself.
   void pause();
   void after_commit();
@@ -111,6 +119,7 @@ class Writer {
   Books books_;
   const Clock& clock_;
   std::chrono::microseconds group_wait_;
+  std::unique_ptr<Lease> lease_;
   std::deque<std::unique_ptr<Operation>> taken_;
   std::optional<Error> broken_;
   std::atomic<bool> healthy_{true};  ///< broken_, told to other threads
