@@ -12,6 +12,7 @@
 #include "engine/engine_options.h"
 #include "engine/memory_fit.h"
 #include "engine/step_cost_fit.h"
+#include "engine/time_account.h"
 
 namespace feilun::engine {
 namespace {
@@ -38,6 +39,7 @@ class BatchedEmbeddings final : public EmbeddingEngine {
         context_(window_of(file_, options_)),
         queue_({.jobs = options_.max_waiting, .tokens = kTokensMax, .result_bytes = kResultBytesMax},
                int64_t{encoder_->width()} * static_cast<int64_t>(sizeof(float))),
+        time_(SystemClock().mono()),
         thread_([this] { run(); }) {}
 
   ~BatchedEmbeddings() override {
@@ -76,6 +78,7 @@ class BatchedEmbeddings final : public EmbeddingEngine {
   EmbeddingQueue queue_;
   EngineStats stats_;
   StepCostFit step_cost_;
+  TimeAccount time_;
   std::deque<std::unique_ptr<LiveJob>> jobs_;  ///< the next input is taken from the first
   std::thread thread_;
 };
@@ -99,7 +102,13 @@ Result<> BatchedEmbeddings::check(const EmbeddingJob& job) const {
 
 void BatchedEmbeddings::run() {
   Jobs cancelled;
-  while (queue_.refresh(jobs_, cancelled)) {
+  for (;;) {
+    if (jobs_.empty()) {
+      time_.rest();
+      deliver({});
+    }
+    if (!queue_.refresh(jobs_, cancelled)) break;
+    time_.work(SystemClock().mono());
     deliver(std::exchange(cancelled, {}));
     const std::vector<Place> places = plan();
     if (places.empty()) continue;
@@ -142,15 +151,17 @@ void BatchedEmbeddings::pass(const std::vector<Place>& places) {
       inputs.push_back(place.tokens());
       jobs.push_back(place.job);
     }
-    const auto begin = std::chrono::steady_clock::now();
     const model::EncodedPass made = encoder_->run(inputs, [&] { return queue_.wants_any(jobs); });
     if (made.vectors.empty()) {
       for (LiveJob* job : jobs) job->result.finish = FinishReason::kCancelled;
     } else {
       store(places, made.vectors);
     }
-    attribute(places, made, std::chrono::steady_clock::now() - begin);
+    attribute(places, made, time_.step(SystemClock().mono()));
   } catch (const std::bad_alloc&) {
+    const std::chrono::nanoseconds measured = time_.step(SystemClock().mono());
+    stats_.busy += measured;
+    stats_.wasted += measured;
     for (const Place& place : places) {
       EmbeddingResult& result = place.job->result;
       result.finish = FinishReason::kFailed;
@@ -212,11 +223,13 @@ void BatchedEmbeddings::attribute(const std::vector<Place>& places, const model:
   if (options_.on_step) options_.on_step(trace);
 }
 
-/// Jobs of which no input is left, or whose vectors nobody will get.
+/// Jobs of which no input is left, or whose vectors nobody will get. Nobody pays for what failed.
 Jobs BatchedEmbeddings::take_ended() {
   Jobs ended;
   for (auto& job : jobs_) {
-    if (job->taken_whole() || job->result.finish != FinishReason::kStop) ended.push_back(std::move(job));
+    EmbeddingResult& result = job->result;
+    if (result.finish == FinishReason::kFailed) stats_.wasted += std::exchange(result.usage.attributed, {});
+    if (job->taken_whole() || result.finish != FinishReason::kStop) ended.push_back(std::move(job));
   }
   std::erase(jobs_, nullptr);
   return ended;
@@ -225,7 +238,9 @@ Jobs BatchedEmbeddings::take_ended() {
 /// A job that was cancelled while its last input was computed has been delivered whole before.
 void BatchedEmbeddings::deliver(Jobs ended) {
   stats_.running = static_cast<int>(jobs_.size());
-  queue_.forget(ended, stats_);
+  stats_.idle = time_.idle();
+  stats_.time = time_.told();
+  queue_.forget(ended, stats_, time_.idle_since());
   for (const auto& job : ended) {
     if (!job->taken_whole() && job->result.finish == FinishReason::kStop) {
       job->result.finish = FinishReason::kCancelled;

@@ -309,6 +309,31 @@ TEST_F(EmbeddingEngineTest, TheSharesOfTimeSumToWhatWasMeasured) {
   EXPECT_EQ(engine_->stats().running + engine_->stats().waiting, 0);
 }
 
+TEST_F(EmbeddingEngineTest, WhatFailedIsWasteAndNobodysTime) {
+  start({});
+  open(2);
+  for (const TokenId kind : {13, 14}) {
+    const EmbeddingResult result = submit("fails", {{5}, {kind}}).get();
+    EXPECT_EQ(result.finish, FinishReason::kFailed);
+    EXPECT_EQ(result.usage.attributed.count(), 0);
+    const EngineStats stats = engine_->stats();
+    EXPECT_GT(stats.busy.count(), 0);
+    EXPECT_EQ(stats.wasted, stats.busy);
+  }
+}
+
+TEST_F(EmbeddingEngineTest, AllTimeSinceItsStartIsBusyOrIdle) {
+  const MonoTime before = SystemClock().mono();
+  start({});
+  open(100);
+  for (int i = 0; i < 20; ++i) EXPECT_EQ(submit("a", {{5}}).get().finish, FinishReason::kStop);
+  const EngineStats stats = engine_->stats();
+  EXPECT_GT(stats.idle.count(), 0);
+  EXPECT_EQ(stats.busy + stats.idle, stats.time);
+  EXPECT_LE(stats.time, SystemClock().mono() - before);
+  while (engine_->stats().time == stats.time) std::this_thread::yield();  // it goes on while nobody asks
+}
+
 TEST_F(EmbeddingEngineTest, StoppingCancelsWhatWaits) {
   start({});
   auto held = occupy();

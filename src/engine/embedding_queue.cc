@@ -53,6 +53,7 @@ EngineStats EmbeddingQueue::stats() const {
   const std::lock_guard lock(mutex_);
   EngineStats stats = stats_;
   stats.waiting = static_cast<int>(live_.size()) - stats.running;
+  if (idle_since_) stats.rest_until_now(*idle_since_);
   return stats;
 }
 
@@ -70,9 +71,11 @@ bool EmbeddingQueue::refresh(std::deque<std::unique_ptr<LiveJob>>& jobs,
   return !all;
 }
 
-void EmbeddingQueue::forget(const std::vector<std::unique_ptr<LiveJob>>& ended, const EngineStats& stats) {
+void EmbeddingQueue::forget(const std::vector<std::unique_ptr<LiveJob>>& ended, const EngineStats& stats,
+                            std::optional<MonoTime> idle_since) {
   const std::lock_guard lock(mutex_);
   stats_ = stats;
+  idle_since_ = idle_since;
   for (const auto& job : ended) {
     live_.erase(job->job.id);
     tokens_ -= job->tokens;

@@ -4,6 +4,7 @@
 #include <deque>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -53,8 +54,10 @@ class EmbeddingQueue {
   /// `jobs` is empty, sleeps until there is one. False once the queue is closed: all jobs are given out as
   /// cancelled then.
   bool refresh(std::deque<std::unique_ptr<LiveJob>>& jobs, std::vector<std::unique_ptr<LiveJob>>& cancelled);
-  /// Jobs that have ended: their ids may be used again. Called before their sinks.
-  void forget(const std::vector<std::unique_ptr<LiveJob>>& ended, const EngineStats& stats);
+  /// Jobs that have ended: their ids may be used again. Called before their sinks. `idle_since`: there has
+  /// been nothing to do since then.
+  void forget(const std::vector<std::unique_ptr<LiveJob>>& ended, const EngineStats& stats,
+              std::optional<MonoTime> idle_since = {});
   /// False once all of these jobs are cancelled, or the queue is closed.
   bool wants_any(std::span<LiveJob* const> jobs) const;
 
@@ -70,6 +73,7 @@ class EmbeddingQueue {
   bool some_cancelled_ = false;
   bool closed_ = false;
   EngineStats stats_;
+  std::optional<MonoTime> idle_since_;
 };
 
 }  // namespace feilun::engine

@@ -168,6 +168,13 @@ struct EngineStats {
   uint64_t evictions = 0;              ///< cached blocks that had to give room
   std::array<int, scheduler::kTierCount> waiting_by_tier{};
   StepModelStats step_model;
+
+  /// Counts the idle stretch that began then and goes on.
+  void rest_until_now(MonoTime since) {
+    const std::chrono::nanoseconds rest = SystemClock().mono() - since;
+    idle += rest;
+    time += rest;
+  }
 };
 
 /// One model being served: continuous batching over a paged KV cache on a thread of its own.

@@ -78,11 +78,7 @@ EngineStats Mailbox::stats() const {
   const std::lock_guard lock(mutex_);
   EngineStats stats = stats_;
   stats.waiting += submits_inside_;
-  if (outlook_.idle_since) {
-    const std::chrono::nanoseconds rest = SystemClock().mono() - *outlook_.idle_since;
-    stats.idle += rest;
-    stats.time += rest;
-  }
+  if (outlook_.idle_since) stats.rest_until_now(*outlook_.idle_since);
   return stats;
 }
 

@@ -81,8 +81,9 @@ class SoakClient {
     const auto where = one_in(6) ? kWhere[roll(2)] : SoakRequest::CancelIn::kNowhere;
     auto request = books_.submit(engine_, generation, where);
     if (request == nullptr) return;
-    // Whoever cancels the one of this name may mean the one before.
+    // What is said to this name may be meant for the one before, and then anything may happen to it.
     const bool doubtful = !generation.id.starts_with(id);
+    if (doubtful) books_.allow(engine_, *request, kEnough, true);
     if (doubtful || one_in(12)) books_.cancel(engine_, *request);
     if (one_in(8)) books_.allow(engine_, *request, static_cast<TokenCount>(roll(20)), true);
     live_.push_back(std::move(request));

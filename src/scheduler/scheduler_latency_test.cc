@@ -125,6 +125,27 @@ TEST(Forecast, IsNearTheTruthForQueuesOfPromptsAndOfSequences) {
   }
 }
 
+/// Retry-After is the prediction less what was asked for: after it, hardly anything is left to wait.
+TEST(Forecast, TellsWhenItIsWorthComingBack) {
+  for (const int crowd : {20, 60, 150}) {
+    for (const nanoseconds wanted : {milliseconds(500), milliseconds(2'000)}) {
+      VirtualMachine machine({.block_count = 4'000, .max_sequences = 16});
+      SequenceId id = 1;
+      for (; id <= 200; ++id) machine.submit({.id = id, .prompt = 100, .output = 40, .tenant = id});
+      machine.run();
+      for (int i = 0; i < crowd; ++i, ++id) {
+        machine.submit({.id = id, .prompt = 300, .output = 40, .tenant = id});
+      }
+      const nanoseconds foretold = machine.forecast().first_token(Tier::kDefault, 300, 0);
+      ASSERT_GT(foretold, wanted) << crowd;
+      machine.run_until(machine.now() + foretold - wanted);
+      const nanoseconds then = machine.forecast().first_token(Tier::kDefault, 300, 0);
+      EXPECT_LT(then, wanted + foretold / 6) << crowd;
+      EXPECT_GT(then + foretold / 6, wanted) << crowd << ": it could have come earlier";
+    }
+  }
+}
+
 TEST(Forecast, KnowsThatMoreUrgentOnesDoNotWaitForTheOthers) {
   VirtualMachine machine({.block_count = 4'000, .max_sequences = 16});
   for (SequenceId id = 1; id <= 100; ++id) {
