@@ -208,12 +208,13 @@ constexpr std::string_view kLiteLlm = R"({
     "input_cost_per_token_above_128k_tokens": 4e-07},
   "embedding-small": {"litellm_provider": "openai", "input_cost_per_token": 2.9999999999999997e-08},
   "painter": {"litellm_provider": "openai", "output_cost_per_image": 0.04},
+  "absurd": {"litellm_provider": "openai", "input_cost_per_token": 1e39},
   "broken": {"litellm_provider": "openai", "input_cost_per_token": -1, "output_cost_per_token": 1}
 })";
 
 TEST(PriceImport, ReadsClassesLengthsAndTiersFromTheKeysOfLiteLlm) {
   const auto prices = read_reference_prices(kLiteLlm).value();
-  EXPECT_EQ(prices.all().size(), 6u);
+  EXPECT_EQ(prices.all().size(), 7u);
   EXPECT_EQ(base_of(prices, "openai", "gpt-flagship"), "2.5/0.25/-/15/- from 272001 5/0.25/-/22.5/-");
   const auto flagship = prices.find("openai", "gpt-flagship", kNow).value();
   // Above the length a tier without a price of its own there pays the default tier's.
@@ -250,6 +251,7 @@ TEST(PriceImport, AnEntryThatCannotBeReadSpoilsNoOther) {
   const auto broken = prices.find("openai", "broken", kNow).value()->sheet.error();
   EXPECT_EQ(broken.code, ErrorCode::kInvalidArgument);
   EXPECT_EQ(broken.param, "input_cost_per_token");
+  EXPECT_EQ(prices.find("openai", "absurd", kNow).value()->sheet.error().code, ErrorCode::kInvalidArgument);
 }
 
 TEST(PriceImport, SaysWhatTheListHasInstead) {

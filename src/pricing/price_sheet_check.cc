@@ -37,6 +37,12 @@ Result<> check_threshold(TokenCount from, TokenCount before, const std::string& 
   return {};
 }
 
+/// Whether a price per million is at most kUnitMax per token.
+bool is_payable(const Decimal& price) {
+  const auto pico = price.times_ten_to(12 - 6).to_pico();
+  return pico && *pico <= kUnitMax;
+}
+
 /// The prices of one table against those at the top of the sheet, `top`.
 Result<> check_prices(const ClassPrices& prices, const ClassPrices& top, const std::string& prefix) {
   if (!prices.input) return fail_at(prefix + "input", "write the price of a million input tokens");
@@ -44,6 +50,9 @@ Result<> check_prices(const ClassPrices& prices, const ClassPrices& top, const s
   for (const auto& [name, price, unit] : kClassFields) {
     if ((prices.*price).has_value() != (top.*price).has_value()) {
       return fail_at(prefix + name, "write it both here and at the top, or nowhere");
+    }
+    if (prices.*price && !is_payable(*(prices.*price))) {
+      return fail_at(prefix + name, "{} is no price: it is far too high", (prices.*price)->to_string());
     }
   }
   return {};
