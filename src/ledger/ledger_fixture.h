@@ -3,13 +3,16 @@
 #include <gtest/gtest.h>
 
 #include <chrono>
+#include <cstdlib>
 #include <future>
 #include <memory>
 #include <string>
+#include <string_view>
 
 #include "base/clock.h"
 #include "base/temporary_directory.h"
 #include "ledger/ledger.h"
+#include "ledger/test_postgres.h"
 
 namespace feilun::ledger {
 
@@ -28,14 +31,26 @@ Result<T> wait(Call&& call) {
   return result.get();
 }
 
-/// A ledger in a directory of its own, on a clock that stands still, with one price: 0.3 yuan per million
-/// input tokens and 0.6 per million output tokens.
+/// The same tests run over both databases: FEILUN_TEST_LEDGER=postgres asks for the second.
+inline bool test_on_postgres() {
+  const char* wanted = std::getenv("FEILUN_TEST_LEDGER");
+  return wanted != nullptr && std::string_view(wanted) == "postgres" && !TestPostgres::programs().empty();
+}
+
+/// A ledger in a directory (and, in PostgreSQL, a schema) of its own, on a clock that stands still, with one
+/// price: 0.3 yuan per million input tokens and 0.6 per million output tokens.
 class LedgerTest : public ::testing::Test {
  protected:
-  LedgerTest() { reopen(); }
+  LedgerTest() {
+    if (test_on_postgres()) schema_ = TestPostgres::server().new_schema();
+    reopen();
+  }
 
   LedgerOptions options(bool serving = true) {
-    return {.directory = directory_.path(), .serving = serving, .clock = &clock_};
+    LedgerOptions options{.directory = directory_.path(), .serving = serving, .clock = &clock_};
+    if (!schema_.empty()) options.url = TestPostgres::server().url();
+    options.postgres.schema = schema_;
+    return options;
   }
   void reopen(bool serving = true) {
     ledger_.reset();
@@ -69,12 +84,14 @@ class LedgerTest : public ::testing::Test {
   }
   Balance balance() { return ledger_->balance("default").value(); }
   void expect_verified() {
+    if (!schema_.empty()) return;
     const auto report = verify(directory_.path());
     ASSERT_TRUE(report) << report.error().message;
     for (const std::string& problem : report->problems) ADD_FAILURE() << problem;
   }
 
   TemporaryDirectory directory_;
+  std::string schema_;  ///< empty in SQLite
   ManualClock clock_;
   std::unique_ptr<Ledger> ledger_;
 };

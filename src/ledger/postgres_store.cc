@@ -60,10 +60,11 @@ constexpr PostgresStatement kPut{"put",
                                  "ON CONFLICT (key) DO UPDATE SET value = excluded.value"};
 constexpr PostgresStatement kErase{"erase", "DELETE FROM state WHERE key = ANY($1::bytea[])"};
 constexpr PostgresStatement kTakeLease{
-    "take_lease", "INSERT INTO leases VALUES ($1, clock_timestamp() + $2 * interval '1 millisecond')"};
+    "take_lease",
+    "INSERT INTO leases VALUES ($1, clock_timestamp() + $2::bigint * interval '1 millisecond')"};
 constexpr PostgresStatement kRenewLease{
     "renew_lease",
-    "UPDATE leases SET until = clock_timestamp() + $2 * interval '1 millisecond' WHERE name = $1"};
+    "UPDATE leases SET until = clock_timestamp() + $2::bigint * interval '1 millisecond' WHERE name = $1"};
 constexpr PostgresStatement kEndLease{"end_lease", "DELETE FROM leases WHERE name = $1"};
 constexpr PostgresStatement kEndLapsed{"end_lapsed", "DELETE FROM leases WHERE until <= clock_timestamp()"};
 constexpr PostgresStatement kLeases{"leases", "SELECT name FROM leases ORDER BY name"};
