@@ -12,17 +12,20 @@
 namespace feilun::ledger {
 
 using CsvRow = std::vector<std::string>;
+using CsvCells = std::vector<std::optional<std::string>>;
 
 /// The records of a CSV text; nothing when it breaks RFC 4180: every record ends with CR LF, quotes are
 /// doubled and close before a comma or the end, and no bare quote or line break is in an unquoted field.
-inline std::optional<std::vector<CsvRow>> read_csv(std::string_view text) {
-  std::vector<CsvRow> rows;
+/// A field of nothing, not even quotes, is null.
+inline std::optional<std::vector<CsvCells>> read_csv_cells(std::string_view text) {
+  std::vector<CsvCells> rows;
   size_t at = 0;
   while (at < text.size()) {
-    CsvRow row;
+    CsvCells row;
     for (bool more = true; more;) {
       std::string field;
-      if (text[at] == '"') {
+      const bool quoted = text[at] == '"';
+      if (quoted) {
         for (++at;; ++at) {
           if (at >= text.size()) return std::nullopt;
           if (text[at] == '"') {
@@ -38,7 +41,7 @@ inline std::optional<std::vector<CsvRow>> read_csv(std::string_view text) {
           field += text[at];
         }
       }
-      row.push_back(std::move(field));
+      row.push_back(quoted || !field.empty() ? std::optional(std::move(field)) : std::nullopt);
       if (at >= text.size()) return std::nullopt;
       more = text[at] == ',';
       if (more && ++at >= text.size()) return std::nullopt;
@@ -46,6 +49,17 @@ inline std::optional<std::vector<CsvRow>> read_csv(std::string_view text) {
     if (text.substr(at, 2) != "\r\n") return std::nullopt;
     at += 2;
     rows.push_back(std::move(row));
+  }
+  return rows;
+}
+
+inline std::optional<std::vector<CsvRow>> read_csv(std::string_view text) {
+  const auto cells = read_csv_cells(text);
+  if (!cells) return std::nullopt;
+  std::vector<CsvRow> rows;
+  for (const CsvCells& row : *cells) {
+    rows.emplace_back();
+    for (const auto& cell : row) rows.back().push_back(cell.value_or(""));
   }
   return rows;
 }
