@@ -179,6 +179,7 @@ constexpr int kTileRows = 6;
 constexpr int kTileVectors = 2;
 constexpr int kAttentionSums = 16;
 constexpr bool kOffsetInSum8 = true;
+constexpr bool kTileFillsRegisters = true;
 struct ByteWeights {
   __m512i bytes;
 };
@@ -194,6 +195,7 @@ FEILUN_INLINE I32x16 byte_dot(I32x16 acc, const ByteWeights& w, int32_t four) {
 constexpr int kTileRows = 4;
 constexpr int kTileVectors = 1;
 constexpr int kAttentionSums = 8;
+constexpr bool kTileFillsRegisters = false;
 
 /// sums[i] = dot(sums[i], i) for both halves of an accumulator.
 template <typename Dot>
@@ -255,6 +257,7 @@ constexpr int kTileRows = 2;
 constexpr int kTileVectors = 1;
 constexpr int kAttentionSums = 8;
 constexpr bool kOffsetInSum8 = true;
+constexpr bool kTileFillsRegisters = false;
 struct ByteWeights {
   I32x16 byte[4];
 };

@@ -47,7 +47,7 @@ struct FloatPanels {
   static int64_t panel_bytes(int64_t depth) { return depth * kPanelColumns * int64_t{sizeof(Stored)}; }
   static constexpr int64_t kReadingRows = kMultiplyingRows;
 
-  template <int kRows, bool kAhead>
+  template <int kRows>
   static void multiply(const MatmulJob& job, const std::byte* panel, int64_t row, float* out, Ahead) {
     const float* x = job.x + row * job.x_stride;
     for (int half = 0; half < 2; half += kTileVectors) {
@@ -108,6 +108,9 @@ struct CodePanels {
     constexpr int kSteps = kNibbles ? 4 : 8;
 #pragma clang loop unroll(full)
     for (int step = 0; step < kSteps; ++step) {
+      // A step loads no earlier than it is written: compilers would load the whole group at once, and put
+      // half of the totals out of their registers for it.
+      if constexpr (kTileFillsRegisters && !kMinima) asm volatile("" ::: "memory");
       U8x64 bytes[kTileVectors];
       for (int v = 0; v < kTileVectors; ++v) bytes[v] = load<U8x64>(codes + step * 128 + v * 64);
       if constexpr (kNibbles) {
@@ -125,7 +128,7 @@ struct CodePanels {
     }
   }
 
-  template <int kRows, bool kAhead>
+  template <int kRows>
   static void multiply(const MatmulJob& job, const std::byte* panel, int64_t row, float* out, Ahead ahead) {
     const int64_t groups = job.depth / kGroup;
     const int8_t* q = job.xq.q + row * job.depth;
@@ -135,21 +138,25 @@ struct CodePanels {
       const std::byte* group = panel;
       F32x16 totals[kRows][kTileVectors] = {};
       for (int64_t g = 0; g < groups; ++g, group += kGroupBytes) {
-        if constexpr (kAhead) ahead.fetch_for_group();
+        ahead.fetch_for_group();
         I32x16 dots[kRows][kTileVectors];
         for (int r = 0; r < kRows; ++r) {
           for (int v = 0; v < kTileVectors; ++v) dots[r][v] = splat(first_sum(sum[r * groups + g]));
         }
         dot_group<kRows>(group + kCodesAt + half * 64, q + g * kGroup, job.depth, dots);
-        for (int v = 0; v < kTileVectors; ++v) {
-          const auto* scales = reinterpret_cast<const Half*>(group) + (half + v) * 16;
-          const F32x16 weight_scale = load_floats(scales);
-          for (int r = 0; r < kRows; ++r) {
-            const F32x16 factor = weight_scale * splat(scale[r * groups + g]);
+        const auto* scales = reinterpret_cast<const Half*>(group) + half * 16;
+        F32x16 weight_scale[kTileVectors];
+        for (int v = 0; v < kTileVectors; ++v) weight_scale[v] = load_floats(scales + v * 16);
+        for (int r = 0; r < kRows; ++r) {
+          const F32x16 row_scale = splat(scale[r * groups + g]);
+          for (int v = 0; v < kTileVectors; ++v) {
+            const F32x16 factor = weight_scale[v] * row_scale;
             totals[r][v] += __builtin_convertvector(dots[r][v], F32x16) * factor;
           }
-          if constexpr (kMinima) {
-            const F32x16 minimum = load_floats(scales + kPanelColumns);
+        }
+        if constexpr (kMinima) {
+          for (int v = 0; v < kTileVectors; ++v) {
+            const F32x16 minimum = load_floats(scales + kPanelColumns + v * 16);
             for (int r = 0; r < kRows; ++r) {
               const int64_t at = r * groups + g;
               totals[r][v] += minimum * splat(scale[at] * static_cast<float>(sum[at]));
@@ -162,21 +169,22 @@ struct CodePanels {
   }
 };
 
-template <typename Panels, int kRows, bool kAhead>
+template <typename Panels, int kRows>
 void run_tile(int64_t rows, const MatmulJob& job, const std::byte* panel, int64_t row, float* out,
               Ahead ahead) {
   if constexpr (kRows > 1) {
-    if (rows < kRows) return run_tile<Panels, kRows - 1, kAhead>(rows, job, panel, row, out, ahead);
+    if (rows < kRows) return run_tile<Panels, kRows - 1>(rows, job, panel, row, out, ahead);
   }
-  Panels::template multiply<kRows, kAhead>(job, panel, row, out, ahead);
+  Panels::template multiply<kRows>(job, panel, row, out, ahead);
 }
 
-template <typename Panels, bool kAhead>
-void run_panels(const MatmulJob& job) {
+template <typename Panels>
+void run_job(const MatmulJob& job) {
   const int64_t tiles = (job.rows + kTileRows - 1) / kTileRows;
   const int64_t panel_bytes = Panels::panel_bytes(job.depth);
   const int64_t fetches = tiles * (job.depth / kGroup);
-  const int64_t lines = kAhead ? (panel_bytes / 64 + fetches - 1) / fetches : 0;
+  const bool overlap = job.rows > Panels::kReadingRows && job.rows <= kMultiplyingRows;
+  const int64_t lines = overlap ? (panel_bytes / 64 + fetches - 1) / fetches : 0;
   for (int64_t p = 0; p < job.panel_count; ++p) {
     const std::byte* panel = job.panels + p * panel_bytes;
     const std::byte* next = panel + panel_bytes;
@@ -185,15 +193,9 @@ void run_panels(const MatmulJob& job) {
       const int64_t last = job.rows * (tile + 1) / tiles;
       float* out = job.out + first * job.out_stride + p * kPanelColumns;
       const Ahead ahead{next + tile * (job.depth / kGroup) * lines * 64, lines};
-      run_tile<Panels, kTileRows, kAhead>(last - first, job, panel, first, out, ahead);
+      run_tile<Panels, kTileRows>(last - first, job, panel, first, out, ahead);
     }
   }
-}
-
-template <typename Panels>
-void run_job(const MatmulJob& job) {
-  const bool overlap = job.rows > Panels::kReadingRows && job.rows <= kMultiplyingRows;
-  return overlap ? run_panels<Panels, true>(job) : run_panels<Panels, false>(job);
 }
 
 void matmul(const MatmulJob& job) {
