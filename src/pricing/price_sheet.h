@@ -74,7 +74,7 @@ struct CurrencyRows {
 
 /// Checks what a sheet needs to have rows: known and distinct currencies; input and output in every table; a
 /// class named in one table named in all, and not beside its factor; thresholds above 0 that rise; factors of
-/// at most 100; no more than kRowsMax rows. kInvalidArgument names the field.
+/// at most 10; no more than kRowsMax rows. kInvalidArgument names the field.
 Result<> check_sheet(const PriceSheet& sheet);
 
 /// Reads a sheet (docs/prices.md); an error names the field and says what to write. What it gives,

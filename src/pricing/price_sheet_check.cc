@@ -24,10 +24,11 @@ Result<> check_currencies(const PriceSheet& sheet) {
 }
 
 Result<> check_factor(const Decimal& factor, const std::string& path) {
-  constexpr Money kFactorMax = Money::pico(100);
-  const auto pico = factor.to_pico();
-  if (!pico || *pico > kFactorMax) {
-    return fail_at(path, "{} is no factor: \"0.5\" is half the price, and 100 the most", factor.to_string());
+  // A factor of 50 was meant as 50 percent.
+  constexpr Money kFactorMax = Money::pico(10'000'000'000'000);
+  const auto exact = factor.times_ten_to(12).to_pico();
+  if (!exact || *exact > kFactorMax) {
+    return fail_at(path, "{} is no factor: \"0.5\" is half the price, and 10 the most", factor.to_string());
   }
   return {};
 }
