@@ -10,6 +10,11 @@ void add_data_option(CLI::App* command, LedgerAccess& access) {
   command->add_option("--data", access.data, "The server's data directory")
       ->envname("FEILUN_DATA")
       ->capture_default_str();
+  command
+      ->add_option(
+          "--ledger", access.url,
+          "The server's PostgreSQL, postgres://…, if its ledger is there and not in the data directory")
+      ->envname("FEILUN_LEDGER");
 }
 
 void add_project_option(CLI::App* command, LedgerAccess& access) {
@@ -17,6 +22,7 @@ void add_project_option(CLI::App* command, LedgerAccess& access) {
 }
 
 Result<std::unique_ptr<ledger::Ledger>> open_ledger(const LedgerAccess& access, WhenAbsent when_absent) {
+  if (!access.url.empty()) return ledger::Ledger::open({.directory = access.data, .url = access.url});
   std::error_code ignored;
   if (when_absent == WhenAbsent::kRefuse && !std::filesystem::exists(access.data / "ledger.db", ignored)) {
     return fail(ErrorCode::kNotFound,

@@ -12,6 +12,7 @@ namespace feilun::apps {
 /// The flags that every command on a ledger has.
 struct LedgerAccess {
   std::filesystem::path data = "./data";
+  std::string url;  ///< of a PostgreSQL; empty: SQLite in `data`
   std::string project = "default";
 };
 

@@ -74,6 +74,14 @@ void print_banner(const net::ListenAddress& address, const std::vector<std::stri
   std::fflush(stdout);
 }
 
+ledger::LedgerOptions ledger_options(const Settings& settings) {
+  return {.directory = settings.data,
+          .default_currency = settings.currency,
+          .serving = true,
+          .url = settings.ledger,
+          .lease = std::chrono::seconds(settings.ledger_lease)};
+}
+
 Result<> serve(const ServeOptions& options) {
   if (options.settings_markdown) {
     fmt::print("{}", settings_markdown());
@@ -83,8 +91,7 @@ Result<> serve(const ServeOptions& options) {
   start_logging(settings.log_level);
   net::ListenAddress listen = TRY(net::parse_listen_address(settings.listen));
   std::vector<NamedModel> opened = TRY(open_models(settings));
-  auto ledger = TRY(ledger::Ledger::open(
-      {.directory = settings.data, .default_currency = settings.currency, .serving = true}));
+  auto ledger = TRY(ledger::Ledger::open(ledger_options(settings)));
 
   std::vector<std::string> names;
   std::vector<ServedModel> models;  // outlive the gateway, which is declared after them

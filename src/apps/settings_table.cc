@@ -187,6 +187,16 @@ using engine::EngineOptions;
 constexpr Setting kSettings[] = {
     {"data", "DIR", "./data", "Where the ledger and everything else that lasts is kept.",
      set_text<&Settings::data>},
+    {"ledger", "URL", "SQLite in the data directory",
+     "postgres://USER:PASSWORD@HOST/DATABASE keeps the ledger in PostgreSQL 15 or newer, where several "
+     "gateways "
+     "share it. Each has a data directory of its own.",
+     set_text<&Settings::ledger>},
+    {"ledger-lease", "SECONDS", "90",
+     "How long a gateway that shares its ledger may be out of reach before the others end its requests and "
+     "free "
+     "what it held.",
+     set_integer<&Settings::ledger_lease, 2, 3600>},
     {"listen", "ADDR:PORT", "127.0.0.1:8080", "Where to answer. 0.0.0.0:8080 answers other machines too.",
      set_text<&Settings::listen>},
     {"model", "NAME=PATH", "the built-in feilun-nano",
