@@ -182,8 +182,9 @@ TEST(PriceSheet, ErrorsNameTheFieldAndSayWhatToWrite) {
   EXPECT_EQ(param(R"("output":"2","cache_write_factor":"125")"), "cache_write_factor");
   EXPECT_EQ(param(R"("output":"2","tiers":{"standard":"1"})"), "tiers.standard");
   EXPECT_EQ(param(R"("output":"2","tiers":{"default":"1"})"), "tiers.default");
-  EXPECT_EQ(param(R"("output":"2","tiers":{"batch":"50"})"), "accepted");
+  EXPECT_EQ(param(R"("output":"2","tiers":{"batch":"10"})"), "accepted");
   EXPECT_EQ(param(R"("output":"2","tiers":{"batch":"50"})"), "tiers.batch");
+  EXPECT_EQ(param(R"("output":"2","tiers":{"batch":"10.01"})"), "tiers.batch");
   EXPECT_EQ(param(R"("output":"2","tiers":{"batch":{"input":"1"}})"), "tiers.batch.output");
   EXPECT_EQ(param(R"("output":"2","length_tiers":[{"from":0,"input":"1","output":"1"}])"),
             "length_tiers[0].from");
