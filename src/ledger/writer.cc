@@ -2,6 +2,7 @@
 
 #include "base/check.h"
 #include "base/log.h"
+#include "ledger/sealing.h"
 
 namespace feilun::ledger {
 namespace {
@@ -169,10 +170,20 @@ void Writer::give_up(Group& group, bool locked) {
 void Writer::after_commit() {
   if (broken_) return;
   if (auto kept = store_->maintain(); !kept) return stop_taking_money(kept.error());
+  if (anchored_.sequence >= sealing_due_) seal();
+  if (broken_) return;
   const auto now = std::chrono::steady_clock::now();
   if (now - anchor_synced_ < kAnchorSyncEvery) return;
   anchor_synced_ = now;
   if (auto synced = anchor_.sync(); !synced) stop_taking_money(synced.error());
+}
+
+void Writer::seal() {
+  const auto sealed = seal_oldest(*store_);
+  if (!sealed && store_->failure()) return stop_taking_money(sealed.error());
+  if (!sealed) spdlog::warn("the journal's oldest entries could not be sealed: {}", sealed.error().message);
+  // Where there was a run to seal, there may be another.
+  if (!sealed.value_or(false)) sealing_due_ = anchored_.sequence + SealingOptions().run;
 }
 
 void Writer::stop_taking_money(const Error& cause) {

@@ -111,6 +111,7 @@ class Writer {
   /// A moment's rest for a store that does not wait for the lock itself.
   void pause();
   void after_commit();
+  void seal();
   void stop_taking_money(const Error& cause);
 
   std::unique_ptr<Store> store_;
@@ -125,6 +126,7 @@ class Writer {
   std::atomic<bool> healthy_{true};  ///< broken_, told to other threads
   std::chrono::steady_clock::time_point anchor_synced_{};
   ChainHead anchored_;
+  int64_t sealing_due_ = 0;  ///< the entry from which on a run may be ready to be sealed
 
   std::mutex mutex_;
   std::condition_variable wake_;

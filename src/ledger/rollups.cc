@@ -1,0 +1,185 @@
+#include "ledger/rollups.h"
+
+#include <algorithm>
+
+#include "ledger/fields.h"
+
+namespace feilun::ledger {
+namespace {
+
+using std::chrono::hours;
+
+constexpr int64_t kRowsMax = 10'000'000;
+
+int64_t number_of(Month month) {
+  return int{month.year()} * 12 + static_cast<int64_t>(static_cast<unsigned>(month.month())) - 1;
+}
+
+int64_t hour_of(WallTime time) {
+  return std::max<int64_t>(0, std::chrono::floor<hours>(time).time_since_epoch().count());
+}
+
+std::string hours_prefix(std::string_view payer) {
+  return KeyWriter('B').text(payer).take();
+}
+std::string month_prefix(std::string_view payer, Month month) {
+  return KeyWriter('M').text(payer).number(number_of(month)).take();
+}
+std::string volume_key(std::string_view payer, std::string_view offering, Month month) {
+  return KeyWriter('V').text(payer).number(number_of(month)).text(offering).take();
+}
+
+void append_key(KeyWriter& row, const UsageKey& key, bool with_api_key) {
+  row.text(key.project_id);
+  if (with_api_key) row.text(key.key_id);
+  const char tier = static_cast<char>(key.tier);
+  row.text(key.offering).raw({&tier, 1}).number(key.price_id).number(key.price_row);
+}
+
+/// Reads the fields of a key; a missing one makes ok false.
+class KeyReader {
+ public:
+  explicit KeyReader(std::string_view rest) : rest_(rest) {}
+  std::string text() {
+    const size_t end = rest_.find('\0');
+    if (end == rest_.npos) return fail_all();
+    std::string text(rest_.substr(0, end));
+    rest_.remove_prefix(end + 1);
+    return text;
+  }
+  int64_t number() {
+    uint64_t value = 0;
+    for (int i = 0; i < 8; ++i) value = value << 8 | byte();
+    return static_cast<int64_t>(value);
+  }
+  uint8_t byte() {
+    if (rest_.empty()) {
+      fail_all();
+      return 0;
+    }
+    const auto first = static_cast<uint8_t>(rest_[0]);
+    rest_.remove_prefix(1);
+    return first;
+  }
+  bool ok() const { return ok_ && rest_.empty(); }
+
+ private:
+  std::string fail_all() {
+    ok_ = false;
+    rest_ = {};
+    return {};
+  }
+  std::string_view rest_;
+  bool ok_ = true;
+};
+
+Result<UsageSums> read_sums(std::string_view value) {
+  FieldReader fields(value);
+  UsageSums sums{.requests = fields.number(), .usage = fields.usage(), .covered = fields.usage()};
+  sums.charged = fields.amount();
+  if (!fields.ok() || !fields.at_end()) return fail(ErrorCode::kCorrupt, "a sum of usage cannot be read");
+  return sums;
+}
+
+Result<> add_to(State& state, const std::string& key, const UsageSums& more) {
+  const std::string* value = TRY(state.get(key));
+  UsageSums sums = value == nullptr ? UsageSums() : TRY(read_sums(*value));
+  sums += more;
+  FieldWriter row;
+  row.number(sums.requests).usage(sums.usage).usage(sums.covered).amount(sums.charged);
+  state.put(key, row.take());
+  return {};
+}
+
+Result<UsageRow> read_row(const StateRow& row, size_t prefix, bool hourly) {
+  KeyReader fields(std::string_view(row.key).substr(prefix));
+  UsageRow read;
+  if (hourly) read.from = WallTime(hours(fields.number()));
+  read.key.project_id = fields.text();
+  if (hourly) read.key.key_id = fields.text();
+  read.key.offering = fields.text();
+  read.key.tier = static_cast<ServiceTier>(fields.byte() & 3);
+  read.key.price_id = fields.number();
+  read.key.price_row = fields.number();
+  if (!fields.ok()) return fail(ErrorCode::kCorrupt, "a sum of usage cannot be read");
+  read.sums = TRY(read_sums(row.value));
+  return read;
+}
+
+void add(TokenUsage& to, const TokenUsage& more) {
+  to.input_fresh += more.input_fresh;
+  to.cache_read += more.cache_read;
+  to.cache_write += more.cache_write;
+  to.output += more.output;
+  to.reasoning += more.reasoning;
+}
+
+}  // namespace
+
+UsageSums& UsageSums::operator+=(const UsageSums& other) {
+  requests += other.requests;
+  add(usage, other.usage);
+  add(covered, other.covered);
+  charged += other.charged;
+  return *this;
+}
+
+Result<> add_usage(State& state, std::string_view payer, WallTime at, Month month, const UsageKey& key,
+                   const UsageSums& sums) {
+  KeyWriter hour('B');
+  hour.text(payer).number(hour_of(at));
+  append_key(hour, key, true);
+  TRY(add_to(state, hour.take(), sums));
+  KeyWriter whole('M');
+  whole.text(payer).number(number_of(month));
+  append_key(whole, key, false);
+  TRY(add_to(state, whole.take(), sums));
+  const TokenCount before = TRY(volume(state, payer, key.offering, month));
+  const TokenCount used = sums.usage.input() + sums.usage.total_output();
+  state.put(volume_key(payer, key.offering, month), FieldWriter().number(before + used).take());
+  return {};
+}
+
+Result<std::vector<UsageRow>> hourly_usage(State& state, std::string_view payer, Period period,
+                                           int64_t limit) {
+  std::vector<UsageRow> rows;
+  const std::string prefix = hours_prefix(payer);
+  const int64_t first = hour_of(period.from) + (period.from > WallTime(hours(hour_of(period.from))) ? 1 : 0);
+  // The key above which the period begins: the last possible one of the hour before.
+  std::string after = KeyWriter('B').text(payer).number(std::max<int64_t>(first, 1) - 1).take();
+  after.append(1, '\xff');
+  for (const StateRow& row : TRY(state.scan_after(prefix, after, limit))) {
+    UsageRow read = TRY(read_row(row, prefix.size(), true));
+    if (read.from >= period.until) break;
+    if (read.from >= period.from) rows.push_back(std::move(read));
+  }
+  return rows;
+}
+
+Result<std::vector<UsageRow>> monthly_usage(State& state, std::string_view payer, Month month) {
+  std::vector<UsageRow> rows;
+  const std::string prefix = month_prefix(payer, month);
+  for (const StateRow& row : TRY(state.scan(prefix, kRowsMax))) {
+    rows.push_back(TRY(read_row(row, prefix.size(), false)));
+  }
+  return rows;
+}
+
+Result<TokenCount> volume(State& state, std::string_view payer, std::string_view offering, Month month) {
+  const std::string* value = TRY(state.get(volume_key(payer, offering, month)));
+  return value == nullptr ? 0 : FieldReader(*value).number();
+}
+
+Result<std::vector<std::string>> payers_with_usage(State& state) {
+  std::vector<std::string> payers;
+  std::string after = "B";
+  for (;;) {
+    const auto next = TRY(state.scan_after("B", after, 1));
+    if (next.empty()) return payers;
+    payers.push_back(KeyReader(std::string_view(next[0].key).substr(1)).text());
+    after = hours_prefix(payers.back());
+    after.append(9, '\xff');
+  }
+}
+
+}  // namespace feilun::ledger
