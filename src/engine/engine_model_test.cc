@@ -269,9 +269,12 @@ TEST_P(BatchInvariance, WithAndWithoutGuesses) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Weights, BatchInvariance,
-                         ::testing::Values(EngineOptions::Quantise::kF32, EngineOptions::Quantise::kQ8_0),
+                         ::testing::Values(EngineOptions::Quantise::kF32, EngineOptions::Quantise::kQ8_0,
+                                           EngineOptions::Quantise::kQ4_0),
                          [](const auto& weights) {
-                           return weights.param == EngineOptions::Quantise::kF32 ? "F32" : "Q8_0";
+                           return weights.param == EngineOptions::Quantise::kF32    ? "F32"
+                                  : weights.param == EngineOptions::Quantise::kQ8_0 ? "Q8_0"
+                                                                                    : "Q4_0";
                          });
 
 TEST(EngineStart, SaysWhatIsMissingBeforeItLoads) {

@@ -151,7 +151,6 @@ class Soak {
     EXPECT_GT(stats.recomputed_tokens, 0);
     EXPECT_GT(stats.evictions, 0u);
     EXPECT_GT(stats.cached_tokens, 0);
-    EXPECT_GT(stats.guessed_right_tokens, 0);
     EXPECT_GT(stats.idle.count(), 0);
   }
 
@@ -178,6 +177,7 @@ class Soak {
   }
 
   const SoakBooks& books() const { return books_; }
+  EngineStats stats() const { return engine_->stats(); }
 
  private:
   void check_books() {
@@ -215,11 +215,12 @@ void soak_for_a_moment(Soak::Start start, int64_t requests) {
   }
   soak.print_all();
   soak.expect_rough_traffic();
+  if (start == start_nano) EXPECT_GT(soak.stats().guessed_right_tokens, 0);
   soak.expect_the_same_alone();
 }
 
 TEST(EngineSoak, AMomentOnAFakeModelLosesNothing) {
-  soak_for_a_moment(start_fake, 2'000);
+  soak_for_a_moment(start_fake, 1'000);
 }
 
 TEST(EngineSoak, AMomentOnTrainedWeightsLosesNothing) {
@@ -272,6 +273,7 @@ void soak_for_long(Soak::Start start, int64_t seconds) {
   soak.print();
   soak.print_all();
   soak.expect_rough_traffic();
+  if (start == start_nano) EXPECT_GT(soak.stats().guessed_right_tokens, 0);
   if (seconds >= kLongEnoughForMemory && !kSanitized) expect_flat(at_rest);
   soak.expect_the_same_alone();
 }

@@ -85,7 +85,7 @@ class SoakClient {
     const bool doubtful = !generation.id.starts_with(id);
     if (doubtful) books_.allow(engine_, *request, kEnough, true);
     if (doubtful || one_in(12)) books_.cancel(engine_, *request);
-    if (one_in(8)) books_.allow(engine_, *request, static_cast<TokenCount>(roll(20)), true);
+    if (one_in(3)) books_.allow(engine_, *request, static_cast<TokenCount>(roll(20)), true);
     live_.push_back(std::move(request));
   }
 
