@@ -29,6 +29,7 @@ void add_model_commands(CLI::App& app, Run& chosen);
 void add_key_commands(CLI::App& app, Run& chosen);
 void add_project_commands(CLI::App& app, Run& chosen);
 void add_wallet_commands(CLI::App& app, Run& chosen);
+void add_invoice_commands(CLI::App& app, Run& chosen);
 void add_price_commands(CLI::App& app, Run& chosen);
 void add_ledger_commands(CLI::App& app, Run& chosen);
 

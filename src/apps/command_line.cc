@@ -58,6 +58,7 @@ int run_command_line(int argc, char** argv) {
   add_project_commands(app, chosen);
   add_key_commands(app, chosen);
   add_wallet_commands(app, chosen);
+  add_invoice_commands(app, chosen);
   add_price_commands(app, chosen);
   add_ledger_commands(app, chosen);
   try {

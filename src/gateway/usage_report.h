@@ -1,0 +1,38 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "base/civil_time.h"
+#include "base/result.h"
+#include "ledger/rollups.h"
+#include "net/http_message.h"
+
+// organization/usage/* and organization/costs as OpenAI's clients read them, from the ledger's hourly sums.
+
+namespace feilun::gateway {
+
+/// What one of these requests asks for.
+struct UsageQuery {
+  Period period;  ///< whole buckets
+  std::chrono::hours width{24};
+  int buckets = 7;                                  ///< at most so many
+  std::vector<std::string> projects, keys, models;  ///< empty: all
+  bool by_project = false;
+  bool by_key = false;
+  bool by_model = false;
+  bool by_batch = false;
+  bool by_tier = false;
+  bool by_line = false;  ///< of costs: each token class of each offering on its own
+};
+
+/// kInvalidArgument names the parameter at fault.
+Result<UsageQuery> read_usage_query(const net::Request& request, WallTime now);
+
+/// A page of buckets. `payers`: whose usage the asker may see.
+Result<std::string> usage_report(ledger::State& state, const std::vector<std::string>& payers,
+                                 const UsageQuery& query);
+Result<std::string> costs_report(ledger::State& state, const std::vector<std::string>& payers,
+                                 const UsageQuery& query);
+
+}  // namespace feilun::gateway
