@@ -31,6 +31,7 @@ void add_project_commands(CLI::App& app, Run& chosen);
 void add_wallet_commands(CLI::App& app, Run& chosen);
 void add_invoice_commands(CLI::App& app, Run& chosen);
 void add_price_commands(CLI::App& app, Run& chosen);
+void add_price_sheet_commands(CLI::App& price_group, Run& chosen);
 void add_ledger_commands(CLI::App& app, Run& chosen);
 
 }  // namespace feilun::apps

@@ -67,6 +67,7 @@ void add_price_commands(CLI::App& app, Run& chosen) {
   command->add_option("--from", options->from,
                       "When it begins, UTC: 2026-12-01 or 2026-12-01T08:30:00Z; now if not given");
   on_chosen(command, chosen, options, set);
+  add_price_sheet_commands(*group, chosen);
 }
 
 }  // namespace feilun::apps

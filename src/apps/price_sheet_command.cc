@@ -1,0 +1,193 @@
+#include <fmt/format.h>
+
+#include <fstream>
+#include <iostream>
+#include <iterator>
+
+#include "apps/command.h"
+#include "apps/ledger_access.h"
+#include "ledger/books.h"
+#include "ledger/invoicing.h"
+#include "ledger/settled_requests.h"
+#include "pricing/price_import.h"
+#include "pricing/price_preview.h"
+#include "pricing/price_sheet.h"
+
+// Prices that are more than five numbers: sheets, what they would have meant for last month's traffic, and
+// public lists to begin from.
+
+namespace feilun::apps {
+namespace {
+
+struct SheetOptions : LedgerAccess {
+  std::string offering;
+  std::string sheet;
+  std::string rates;
+  std::string organisation;
+  std::string from;
+  std::string month;
+  std::string list;
+  std::string provider;
+  std::string model;
+  bool json = false;
+};
+
+/// A file, or standard input for "-".
+Result<std::string> read_text(const std::string& path) {
+  if (path == "-") return std::string(std::istreambuf_iterator<char>(std::cin), {});
+  std::ifstream file(path, std::ios::binary);
+  std::string text(std::istreambuf_iterator<char>(file), {});
+  if (!file.is_open() || file.bad()) return fail(ErrorCode::kIo, "cannot read {}", path);
+  return text;
+}
+
+Result<std::vector<ledger::PriceVersion>> versions_of(const SheetOptions& options, ledger::State& state,
+                                                      WallTime from) {
+  const std::string text = TRY(read_text(options.sheet));
+  const auto sheet = TRY(pricing::sheet_from_json(text));
+  pricing::ExchangeRates rates;
+  if (!options.rates.empty()) {
+    const std::string dated = TRY(read_text(options.rates));
+    rates = TRY(pricing::rates_from_json(dated));
+  }
+  std::string organisation;
+  if (!options.organisation.empty()) {
+    organisation = TRY(ledger::find_organisation(state, options.organisation)).id;
+  }
+  std::vector<ledger::PriceVersion> versions;
+  for (pricing::CurrencyRows& rows : TRY(pricing::resolve(sheet, rates, from))) {
+    ledger::PriceVersion version{.offering = options.offering, .currency = rows.currency};
+    version.organisation = organisation;
+    version.rows = std::move(rows.rows);
+    version.effective_from = from;
+    versions.push_back(std::move(version));
+  }
+  return versions;
+}
+
+Result<> publish(const SheetOptions& options) {
+  auto ledger = TRY(open_ledger(options, WhenAbsent::kCreate));
+  const WallTime now = SystemClock().wall();
+  const WallTime from = options.from.empty() ? now : TRY(parse_time(options.from));
+  if (from < now) {
+    return fail(ErrorCode::kInvalidArgument, "--from {}: it is past, and what was charged does not change",
+                options.from);
+  }
+  const auto written = TRY(ledger->write<std::vector<ledger::PriceVersion>>(
+      [&](ledger::Books& books) -> Result<std::vector<ledger::PriceVersion>> {
+        auto versions = TRY(versions_of(options, books.state(), from));
+        for (ledger::PriceVersion& version : versions) version = TRY(books.set_price(std::move(version)));
+        return versions;
+      }));
+  for (const ledger::PriceVersion& version : written) {
+    fmt::print("{}: {} rows in {} from {} (version {})\n", version.offering, version.rows.size(),
+               version.currency, format_time(version.effective_from), version.id);
+  }
+  return {};
+}
+
+Result<> preview(const SheetOptions& options) {
+  auto ledger = TRY(open_ledger(options, WhenAbsent::kRefuse));
+  const Month month = TRY(parse_month(options.month));
+  return ledger->read<void>([&](ledger::State& state) -> Result<> {
+    auto versions = TRY(versions_of(options, state, SystemClock().wall()));
+    auto builder = TRY(pricing::PreviewBuilder::make(std::move(versions)));
+    std::map<std::string, ledger::Buyer> buyers;
+    std::map<std::pair<std::string, std::string>, TokenCount> volumes;
+    const auto add = [&](const ledger::SettledRequest& request) -> Result<> {
+      auto buyer = buyers.find(request.payer_id);
+      if (buyer == buyers.end()) {
+        buyer = buyers.emplace(request.payer_id, TRY(ledger::find_buyer(state, request.payer_id))).first;
+      }
+      TokenCount& volume = volumes[{request.payer_id, request.offering}];
+      builder.add({.customer = request.payer_id,
+                   .customer_name = buyer->second.name,
+                   .offering = request.offering,
+                   .currency = request.currency,
+                   .tier = request.tier,
+                   .usage = request.usage,
+                   .volume_before = volume,
+                   .charged = request.charged,
+                   .time = request.time});
+      volume += request.usage.input() + request.usage.total_output();
+      return {};
+    };
+    TRY(ledger::for_each_settled(state.store(), TimeZone::utc().period_of(month), add));
+    const pricing::PricePreview shown = builder.finish();
+    fmt::print("{}", options.json ? pricing::to_json(shown) + "\n" : pricing::to_table(shown));
+    return {};
+  });
+}
+
+Result<> import(const SheetOptions& options) {
+  const std::string text = TRY(read_text(options.list));
+  const auto prices = TRY(pricing::read_reference_prices(text));
+  if (options.model.empty()) {
+    for (const pricing::ReferencePrice& price : prices.all()) {
+      if (options.provider.empty() || price.provider == options.provider) {
+        fmt::print("{}/{}{}\n", price.provider, price.model, price.sheet ? "" : "  (no price by the token)");
+      }
+    }
+    return {};
+  }
+  const auto* found = TRY(prices.find(options.provider, options.model, SystemClock().wall()));
+  fmt::print("{}\n", pricing::to_json(TRY(found->sheet)));
+  for (const auto& [name, value] : found->other) fmt::print(stderr, "not in the sheet: {} {}\n", name, value);
+  return {};
+}
+
+Result<> list(const SheetOptions& options) {
+  auto ledger = TRY(open_ledger(options, WhenAbsent::kRefuse));
+  return ledger->read<void>([&](ledger::State& state) -> Result<> {
+    for (const ledger::Record& record : TRY(ledger::all_records(state, "price", 1'000'000))) {
+      if (options.offering.empty() || options.offering == record.parent) fmt::print("{}\n", record.json);
+    }
+    return {};
+  });
+}
+
+void add_sheet_options(CLI::App* command, SheetOptions& options) {
+  add_data_option(command, options);
+  command->add_option("--offering", options.offering, "The model's public name")->required();
+  command
+      ->add_option("--sheet", options.sheet, "JSON file as docs/prices.md describes; - reads standard input")
+      ->required();
+  command->add_option("--rates", options.rates,
+                      "JSON file of dated exchange rates, for a sheet with \"also\"");
+  command->add_option("--organisation", options.organisation, "A contract of this organisation alone");
+}
+
+}  // namespace
+
+void add_price_sheet_commands(CLI::App& group, Run& chosen) {
+  auto options = std::make_shared<SheetOptions>();
+  CLI::App* command = group.add_subcommand(
+      "publish", "Publish a price sheet: tiers, lengths, volumes, contracts, several currencies");
+  add_sheet_options(command, *options);
+  command->add_option("--from", options->from, "When it begins, UTC; now if not given");
+  on_chosen(command, chosen, options, publish);
+
+  options = std::make_shared<SheetOptions>();
+  command = group.add_subcommand(
+      "preview", "What a month's requests would have brought at a sheet's prices, by customer");
+  add_sheet_options(command, *options);
+  command->add_option("--month", options->month, "Such as 2026-10, UTC")->required();
+  command->add_flag("--json", options->json, "Exact amounts, for programs");
+  on_chosen(command, chosen, options, preview);
+
+  options = std::make_shared<SheetOptions>();
+  command = group.add_subcommand(
+      "import", "Print a sheet to begin from, out of LiteLLM's price map or the data of genai-prices");
+  command->add_option("file", options->list, "The list, a JSON file")->required();
+  command->add_option("--provider", options->provider, "Such as openai");
+  command->add_option("--model", options->model, "The list's name of the model; without it, all are listed");
+  on_chosen(command, chosen, options, import);
+
+  options = std::make_shared<SheetOptions>();
+  command = group.add_subcommand("list", "Every version that was published, as the journal has it");
+  add_data_option(command, *options);
+  command->add_option("--offering", options->offering, "Of this model alone");
+  on_chosen(command, chosen, options, list);
+}
+
+}  // namespace feilun::apps

@@ -1,0 +1,114 @@
+#include "ledger/settled_requests.h"
+
+#include <unordered_map>
+
+#include "ledger/fields.h"
+#include "ledger/journal.h"
+#include "ledger/limits.h"
+#include "ledger/segment.h"
+
+namespace feilun::ledger {
+namespace {
+
+constexpr auto kLongestRequest = std::chrono::hours(24);
+constexpr int64_t kRowsAtOnce = 4096;
+
+class Walk {
+ public:
+  Walk(Period period, const std::function<Result<>(const SettledRequest&)>& take)
+      : period_(period), take_(take) {}
+
+  WallTime from() const { return period_.from - kLongestRequest; }
+  WallTime until() const { return period_.until; }
+  Result<> entry(const JournalRow& row);
+
+ private:
+  void hold(FieldReader& fields);
+  Result<> settle(const JournalRow& row, FieldReader& fields);
+
+  Period period_;
+  const std::function<Result<>(const SettledRequest&)>& take_;
+  std::unordered_map<std::string, SettledRequest> open_;
+};
+
+Result<> Walk::entry(const JournalRow& row) {
+  FieldReader fields(row.payload);
+  switch (static_cast<EntryKind>(fields.byte())) {
+    case EntryKind::kHold:
+      hold(fields);
+      break;
+    case EntryKind::kSettle:
+      TRY(settle(row, fields));
+      break;
+    case EntryKind::kRelease:
+      open_.erase(fields.text());
+      break;
+    default:
+      return {};
+  }
+  if (fields.ok()) return {};
+  return fail(ErrorCode::kCorrupt, "the journal's entry {} cannot be read", row.sequence);
+}
+
+void Walk::hold(FieldReader& fields) {
+  SettledRequest request{.request_id = fields.text()};
+  request.key_id = fields.text();
+  request.project_id = fields.text();
+  request.payer_id = fields.text();
+  request.offering = fields.text();
+  request.tier = static_cast<ServiceTier>(fields.byte() & 3);
+  request.price_id = fields.number();
+  request.input_tokens = fields.number();
+  open_.insert_or_assign(request.request_id, std::move(request));
+}
+
+Result<> Walk::settle(const JournalRow& row, FieldReader& fields) {
+  const auto place = open_.find(fields.text());
+  if (place == open_.end()) return {};
+  SettledRequest request = std::move(place->second);
+  open_.erase(place);
+  request.sequence = row.sequence;
+  request.time = row.time;
+  fields.byte();
+  fields.number();
+  request.usage = fields.usage();
+  const int64_t postings = fields.number();
+  for (int64_t i = 0; i < postings && fields.ok(); ++i) {
+    const std::string account = fields.text();
+    const std::string currency(fields.raw(3));
+    const Money amount = fields.amount();
+    if (account == "revenue") request.charged = amount;
+    if (currency != kTokenUnit) request.currency = currency;
+  }
+  return period_.contains(row.time) ? take_(request) : Result<>();
+}
+
+Result<> walk_segment(Store& store, Segment segment, Walk& walk) {
+  segment.bytes = TRY(store.segment_bytes(segment.first));
+  const SegmentReader reader = TRY(SegmentReader::open(std::move(segment)));
+  for (const SegmentReader::Frame& frame : reader.frames()) {
+    if (frame.latest < walk.from() || frame.earliest >= walk.until()) continue;
+    for (const JournalRow& row : TRY(reader.read(frame))) TRY(walk.entry(row));
+  }
+  return {};
+}
+
+}  // namespace
+
+Result<> for_each_settled(Store& store, Period period,
+                          const std::function<Result<>(const SettledRequest&)>& take) {
+  Walk walk(period, take);
+  int64_t after = 0;
+  for (Segment& segment : TRY(store.segments())) {
+    after = segment.last;
+    TRY(walk_segment(store, std::move(segment), walk));
+  }
+  for (;;) {
+    const auto rows = TRY(store.entries(after, kRowsAtOnce));
+    if (rows.empty()) return {};
+    for (const JournalRow& row : rows) TRY(walk.entry(row));
+    after = rows.back().sequence;
+  }
+}
+
+}  // namespace feilun::ledger
