@@ -13,6 +13,18 @@ namespace {
 constexpr auto kLongestRequest = std::chrono::hours(24);
 constexpr int64_t kRowsAtOnce = 4096;
 
+std::vector<Posting> read_postings(FieldReader& fields) {
+  std::vector<Posting> postings;
+  const int64_t count = fields.number();
+  for (int64_t i = 0; i < count && fields.ok(); ++i) {
+    Posting posting{.account = fields.text()};
+    posting.currency = fields.raw(3);
+    posting.amount = fields.amount();
+    postings.push_back(std::move(posting));
+  }
+  return postings;
+}
+
 class Walk {
  public:
   Walk(Period period, const std::function<Result<>(const SettledRequest&)>& take)
@@ -72,13 +84,11 @@ Result<> Walk::settle(const JournalRow& row, FieldReader& fields) {
   fields.byte();
   fields.number();
   request.usage = fields.usage();
-  const int64_t postings = fields.number();
-  for (int64_t i = 0; i < postings && fields.ok(); ++i) {
-    const std::string account = fields.text();
-    const std::string currency(fields.raw(3));
-    const Money amount = fields.amount();
-    if (account == "revenue") request.charged = amount;
-    if (currency != kTokenUnit) request.currency = currency;
+  read_postings(fields);  // what was spent of each draw
+  for (const Posting& posting : read_postings(fields)) {
+    if (posting.currency == kTokenUnit) continue;
+    request.currency = posting.currency;
+    if (posting.account == "revenue") request.charged = posting.amount;
   }
   return period_.contains(row.time) ? take_(request) : Result<>();
 }
