@@ -41,6 +41,15 @@ FEILUN_INLINE void store_tile(const F32x16 (&sums)[kRows][kVectors], float* out,
   }
 }
 
+/// The lines that a tile will write come while it multiplies: rows of a large vocabulary lie far apart, and a
+/// store that waits for memory holds up all stores behind it.
+template <int kRows>
+FEILUN_INLINE void fetch_to_write(const float* out, int64_t stride) {
+  for (int r = 0; r < kRows; ++r) {
+    for (int v = 0; v < kTileVectors; ++v) __builtin_prefetch(out + r * stride + v * 16, 1, 3);
+  }
+}
+
 /// F32, F16, BF16: a panel is [depth][32].
 template <typename Stored>
 struct FloatPanels {
@@ -136,6 +145,7 @@ struct CodePanels {
     const int32_t* sum = job.xq.sum + row * groups;
     for (int half = 0; half < 2; half += kTileVectors) {
       const std::byte* group = panel;
+      fetch_to_write<kRows>(out + half * 16, job.out_stride);
       F32x16 totals[kRows][kTileVectors] = {};
       for (int64_t g = 0; g < groups; ++g, group += kGroupBytes) {
         ahead.fetch_for_group();
