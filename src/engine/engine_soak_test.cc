@@ -89,10 +89,10 @@ class Soak {
   using Start = std::unique_ptr<Engine> (*)(EngineOptions options, int blocks);
 
   /// 40 blocks for up to 12 sequences of up to 16 blocks, so that room is short all the time.
-  Soak(Start start, uint64_t seed)
+  Soak(Start start, uint64_t seed, bool stops_reading)
       : start_(start), books_(seed), began_(SystemClock().mono()), engine_(start(tight(), 40)) {
     for (uint64_t client = 0; client < kClients; ++client) {
-      clients_.emplace_back(*engine_, books_, seed * kClients + client);
+      clients_.emplace_back(*engine_, books_, seed * kClients + client, stops_reading);
     }
   }
 
@@ -208,7 +208,7 @@ class Soak {
 
 /// `requests` in each of two rounds.
 void soak_for_a_moment(Soak::Start start, int64_t requests) {
-  Soak soak(start, 7);
+  Soak soak(start, 7, false);
   for (int64_t ended = requests; ended <= 2 * requests; ended += requests) {
     soak.round([&] { return soak.books().totals().ended >= ended; });
     if (::testing::Test::HasFatalFailure()) return;
@@ -258,7 +258,7 @@ void soak_for_long(Soak::Start start, int64_t seconds) {
   constexpr int64_t kLongEnoughForMemory = 150;
   const auto seed = static_cast<uint64_t>(number_from("FEILUN_SOAK_SEED", 7));
   fmt::print("{} s from seed {}\n", seconds, seed);
-  Soak soak(start, seed);
+  Soak soak(start, seed, true);
   const MonoTime begin = SystemClock().mono();
   std::vector<int64_t> at_rest;
   {

@@ -17,8 +17,13 @@ namespace feilun::engine {
 /// the engine, so that the traffic is as rough on a fast machine as on a slow one.
 class SoakClient {
  public:
-  SoakClient(Engine& engine, SoakBooks& books, uint64_t seed)
-      : engine_(engine), books_(books), random_(seed), name_(std::to_string(seed)) {
+  /// `stops_reading`: now and then leaves an answer unread for a while.
+  SoakClient(Engine& engine, SoakBooks& books, uint64_t seed, bool stops_reading)
+      : engine_(engine),
+        books_(books),
+        random_(seed),
+        name_(std::to_string(seed)),
+        stops_reading_(stops_reading) {
     for (const char* text :
          {"You are a patient teacher. Explain everything in plain words, with one example for each idea. ",
           "A wheel that keeps turning turns by itself. A wheel that keeps turning turns by itself. ",
@@ -32,12 +37,14 @@ class SoakClient {
   void run(const std::function<bool()>& enough) {
     while (!enough()) {
       std::erase_if(live_, [this](const auto& request) { return forget_ended(request); });
+      if (unread_ != nullptr && one_in(500)) read_on();
       if (live_.size() < most()) ask();
       if (!live_.empty()) change_something();
       books_.wait_for_events(4, std::chrono::milliseconds(5));
     }
     for (const auto& request : live_) books_.allow(engine_, *request, kEnough, false);
     live_.clear();
+    if (unread_ != nullptr) read_on();
   }
 
  private:
@@ -85,8 +92,17 @@ class SoakClient {
     const bool doubtful = !generation.id.starts_with(id);
     if (doubtful) books_.allow(engine_, *request, kEnough, true);
     if (doubtful || one_in(12)) books_.cancel(engine_, *request);
+    if (stops_reading_ && unread_ == nullptr && one_in(150)) {
+      unread_ = std::move(request);
+      return;
+    }
     if (one_in(3)) books_.allow(engine_, *request, static_cast<TokenCount>(roll(20)), true);
     live_.push_back(std::move(request));
+  }
+
+  void read_on() {
+    books_.allow(engine_, *unread_, kEnough, false);
+    unread_ = nullptr;
   }
 
   void change_something() {
@@ -140,9 +156,11 @@ class SoakClient {
   SoakBooks& books_;
   std::mt19937_64 random_;
   const std::string name_;
+  const bool stops_reading_;
   std::vector<std::vector<TokenId>> texts_;
   std::vector<std::shared_ptr<SoakRequest>> live_;
-  std::vector<TokenId> talk_;  ///< a conversation so far
+  std::shared_ptr<SoakRequest> unread_;  ///< an answer that it stopped reading
+  std::vector<TokenId> talk_;            ///< a conversation so far
   std::string talk_tenant_;
   uint64_t asked_ = 0;
 };

@@ -32,6 +32,8 @@ struct SchedulerOptions {
   double prefill_stretch = 1.75;
   /// A sequence counts as one tier more urgent for each such time since it arrived.
   std::chrono::nanoseconds patience = std::chrono::minutes(2);
+  /// How long a sequence at its allowance keeps its blocks from those who could use them.
+  std::chrono::nanoseconds reader_pause = std::chrono::seconds(1);
   CachePolicy cache = CachePolicy::kLru;
   bool share_prefixes = false;             ///< across tenants
   bool speculate = false;                  ///< check guesses from prompt look-up where that pays
@@ -73,8 +75,9 @@ struct NewSequence {
 /// what
 ///   they are expected to gain is more than what their rows are predicted to take. They use room in blocks
 ///   that the sequence has anyway.
-/// - A sequence at its allowance keeps its blocks and its place and is passed over. Only when nothing else
-///   could run does it lose its blocks.
+/// - A sequence at its allowance keeps its blocks and its place and is passed over. It loses its blocks when
+///   nothing else could run, and after `reader_pause` to whoever of its level or a better one lacks some:
+///   clients that stopped reading must not hold the machine.
 class Scheduler {
  public:
   static constexpr int32_t kNoToken = -1;
@@ -141,9 +144,10 @@ class Scheduler {
     bool running = false;
     BlockTable table;
     PromptLookup lookup{0};
-    std::vector<int32_t> guess;      ///< in the open plan
-    std::optional<int32_t> unasked;  ///< what would have been guessed, had it been worth its row
-    double trust = 0.5;              ///< how often guesses are right, the newest counting most
+    std::optional<MonoTime> parked_since;  ///< running, and at its allowance since then
+    std::vector<int32_t> guess;            ///< in the open plan
+    std::optional<int32_t> unasked;        ///< what would have been guessed, had it been worth its row
+    double trust = 0.5;                    ///< how often guesses are right, the newest counting most
 
     TokenCount known() const { return static_cast<TokenCount>(tokens.size()); }
     TokenCount output() const { return known() - prompt; }
@@ -168,6 +172,7 @@ class Scheduler {
 
   // scheduler_plan.cc
   void raise_levels(Line& line);
+  void note_who_is_parked();
   void plan_once();
   std::chrono::nanoseconds limit_beside_streams() const;
   void serve_decodes();
@@ -193,6 +198,8 @@ class Scheduler {
   /// Blocks until `length` tokens are covered, or as many as can be had. Returns the covered length.
   TokenCount cover(Sequence& sequence, TokenCount length);
   bool make_room(const Sequence& sequence);
+  bool dozes(const Sequence& sequence) const;
+  bool preempt_cheapest_dozing(int level);
   bool preempt_cheapest_behind(Place place);
   bool preempt_cheapest_parked();
   void preempt(Sequence& victim);

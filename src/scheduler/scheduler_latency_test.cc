@@ -103,6 +103,10 @@ TEST(SchedulerLatency, AStreamThatWaitsForItsAllowanceIsStillWatched) {
   ASSERT_EQ(plan.slices.size(), 1u);
   EXPECT_LT(plan.slices[0].count, 40) << "it may go on while the chunk is computed";
   EXPECT_GT(plan.slices[0].count, 10);
+  scheduler.step_done({}, {});
+  const StepPlan& later = scheduler.plan(MonoTime(seconds(2)), cost);
+  ASSERT_EQ(later.slices.size(), 1u);
+  EXPECT_EQ(later.slices[0].count, 256) << "but not for ever";
 }
 
 TEST(Forecast, IsNearTheTruthForQueuesOfPromptsAndOfSequences) {

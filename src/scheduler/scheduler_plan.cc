@@ -20,6 +20,7 @@ const StepPlan& Scheduler::plan(MonoTime now, const StepCost& cost) {
   draft_.cost = cost;
   raise_levels(running_);
   raise_levels(waiting_);
+  note_who_is_parked();
   do {
     plan_once();
   } while (draft_.chosen.empty() && anyone_can_run() && preempt_cheapest_parked());
@@ -45,6 +46,16 @@ void Scheduler::raise_levels(Line& line) {
     risen.push_back(&sequence);
   }
   for (Sequence* sequence : risen) line.emplace(sequence->place, sequence);
+}
+
+void Scheduler::note_who_is_parked() {
+  for (const auto& [place, sequence] : running_) {
+    if (!sequence->parked()) {
+      sequence->parked_since.reset();
+    } else if (!sequence->parked_since) {
+      sequence->parked_since = draft_.now;
+    }
+  }
 }
 
 void Scheduler::plan_once() {
@@ -93,13 +104,14 @@ size_t Scheduler::guesses_worth(const Sequence& sequence, size_t most, StepWork&
   return most;
 }
 
-/// Streams that wait for their allowance count too: they may go on at any moment.
+/// Streams that wait for their allowance count too, for a while: they may go on at any moment.
 std::chrono::nanoseconds Scheduler::limit_beside_streams() const {
   StepWork streams = work();
   bool watched = std::ranges::any_of(
       draft_.chosen, [](const Sequence* sequence) { return sequence->tier <= Tier::kDefault; });
   for (const auto& [place, sequence] : running_) {
-    if (!sequence->parked() || !sequence->decoding() || sequence->tier > Tier::kDefault) continue;
+    if (!sequence->parked() || !sequence->decoding() || dozes(*sequence)) continue;
+    if (sequence->tier > Tier::kDefault) continue;
     streams += StepWork::decode(sequence->known());
     watched = true;
   }

@@ -255,6 +255,7 @@ TEST(SchedulerRandom, LeaksNoBlockStarvesNobodyAndReadsWhatWasWritten) {
                    .max_waiting = 12,
                    .prefill_stretch = 1 + static_cast<double>(seed % 5) / 2,
                    .patience = milliseconds(seed % 3 == 0 ? 50 : 5'000),
+                   .reader_pause = milliseconds(seed % 4 == 0 ? 20 : 1'000),
                    .cache = static_cast<CachePolicy>(seed % 3),
                    .speculate = seed % 2 == 0},
                   seed);

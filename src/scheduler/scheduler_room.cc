@@ -9,20 +9,22 @@ namespace feilun::scheduler {
 
 TokenCount Scheduler::cover(Sequence& sequence, TokenCount length) {
   while (!cache_.reserve(sequence.table, length, draft_.now)) {
-    if (!preempt_cheapest_behind(sequence.place)) break;
+    if (!preempt_cheapest_dozing(sequence.place.level) && !preempt_cheapest_behind(sequence.place)) break;
   }
   const auto blocks = static_cast<TokenCount>(sequence.table.blocks.size());
   return std::min<TokenCount>(length, blocks * options_.block_tokens);
 }
 
-/// Whether a waiting sequence may start now: there is room, or those of a worse level can give it.
+/// Whether a waiting sequence may start now: there is room, or those of a worse level and those that doze can
+/// give it.
 bool Scheduler::make_room(const Sequence& sequence) {
   int unpromised = unpromised_blocks();
   int needed = blocks_to_start(sequence);
   if (needed <= unpromised) return true;
   int lower = 0;
   for (const auto& [place, other] : running_) {
-    if (place.level > sequence.place.level) {
+    const bool dozing = dozes(*other) && place.level == sequence.place.level;
+    if (dozing || place.level > sequence.place.level) {
       lower += static_cast<int>(other->table.blocks.size()) + blocks_promised(*other);
     }
   }
@@ -30,11 +32,26 @@ bool Scheduler::make_room(const Sequence& sequence) {
   // The rank of nobody: behind all of this level, before all of the next.
   const Place behind{.level = sequence.place.level, .rank = ~Rank{0}};
   while (needed > unpromised) {
-    if (!preempt_cheapest_behind(behind)) return false;
+    if (!preempt_cheapest_dozing(behind.level) && !preempt_cheapest_behind(behind)) return false;
     unpromised = unpromised_blocks();
     needed = blocks_to_start(sequence);
   }
   return true;
+}
+
+/// Its client has not let it go on for a while: to stop it costs nobody's progress.
+bool Scheduler::dozes(const Sequence& sequence) const {
+  return sequence.parked_since && draft_.now - *sequence.parked_since >= options_.reader_pause;
+}
+
+bool Scheduler::preempt_cheapest_dozing(int level) {
+  Sequence* cheapest = nullptr;
+  for (const auto& [place, candidate] : running_) {
+    if (place.level < level || !dozes(*candidate) || candidate->table.blocks.empty()) continue;
+    if (cheapest == nullptr || candidate->computed <= cheapest->computed) cheapest = candidate;
+  }
+  if (cheapest != nullptr) preempt(*cheapest);
+  return cheapest != nullptr;
 }
 
 bool Scheduler::preempt_cheapest_behind(Place place) {
@@ -66,6 +83,7 @@ void Scheduler::preempt(Sequence& victim) {
   cache_.release(victim.table, FinishClass::kPreempted, draft_.now);
   victim.computed = 0;
   victim.running = false;
+  victim.parked_since.reset();
   --victim.tenant->running;
   running_.erase(victim.place);
   waiting_.emplace(victim.place, &victim);

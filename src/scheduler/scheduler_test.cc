@@ -5,27 +5,26 @@
 namespace feilun::scheduler {
 namespace {
 
-constexpr MonoTime kNow{};
-
 /// Without a cache and without regard to time: what remains is who goes when.
 class Stage {
  public:
   explicit Stage(SchedulerOptions options) : scheduler_(without_cache(options)) {}
 
-  Result<> submit(NewSequence sequence) { return scheduler_.submit(std::move(sequence), kNow); }
-  const StepPlan& plan() { return plan_ = scheduler_.plan(kNow, StepCost{.fixed = 1e12}); }
+  Result<> submit(NewSequence sequence) { return scheduler_.submit(std::move(sequence), now_); }
+  const StepPlan& plan() { return plan_ = scheduler_.plan(now_, StepCost{.fixed = 1e12}); }
   void step_done() {
     std::vector<int32_t> sampled;
     for (const PlannedSlice& slice : plan_.slices) {
       if (slice.samples) sampled.push_back(7);
     }
-    scheduler_.step_done(sampled, kNow);
+    scheduler_.step_done(sampled, now_);
   }
   void step() {
     plan();
     step_done();
   }
-  void end(SequenceId id) { scheduler_.end(id, FinishClass::kEnd, kNow); }
+  void end(SequenceId id) { scheduler_.end(id, FinishClass::kEnd, now_); }
+  void wait(std::chrono::nanoseconds time) { now_ += time; }
   Scheduler& operator*() { return scheduler_; }
   Scheduler* operator->() { return &scheduler_; }
 
@@ -36,6 +35,7 @@ class Stage {
   }
   Scheduler scheduler_;
   StepPlan plan_;
+  MonoTime now_{};
 };
 
 NewSequence sequence(SequenceId id, size_t prompt, TokenCount output) {
@@ -190,6 +190,43 @@ TEST(Scheduler, TakesBlocksOfASequenceAtItsAllowanceRatherThanStandStill) {
   EXPECT_EQ(redo.slices[0].count, 5) << "prompt and the token it had";
   EXPECT_EQ(redo.slices[0].recomputed, 4);
   EXPECT_TRUE(redo.slices[0].samples);
+}
+
+/// Two readers that stopped reading hold six of eight blocks.
+TEST(Scheduler, AReaderWhoStoppedReadingKeepsNobodyFromTheMachine) {
+  Stage scheduler({.block_count = 8, .block_tokens = 4});
+  for (const SequenceId id : {1, 2}) {
+    NewSequence unread = sequence(id, 10, 4);
+    unread.allowed_tokens = 1;
+    ASSERT_TRUE(scheduler.submit(unread));
+  }
+  scheduler.step();
+  for (const SequenceId id : {3, 4, 5}) ASSERT_TRUE(scheduler.submit(sequence(id, 5, 6)));
+  scheduler.step();
+  EXPECT_EQ(ids(scheduler.plan()), (Ids{3})) << "they may read on at any moment";
+  scheduler.step_done();
+  scheduler.wait(std::chrono::seconds(2));
+  EXPECT_EQ(ids(scheduler.plan()), (Ids{3, 4, 5}));
+  EXPECT_EQ(scheduler->preemptions(), 2u);
+  scheduler.step_done();
+  for (const SequenceId id : {1, 2}) scheduler->allow(id, 4);
+  for (const SequenceId id : {3, 4, 5}) scheduler.end(id);
+  EXPECT_EQ(ids(scheduler.plan()), (Ids{1, 2})) << "and go on when they do";
+  scheduler.step_done();
+}
+
+TEST(Scheduler, ABlockIsTakenFromWhoStoppedReadingBeforeAnyoneWhoRuns) {
+  Stage scheduler({.block_count = 4, .block_tokens = 4});
+  NewSequence unread = sequence(1, 4, 4);
+  unread.allowed_tokens = 1;
+  ASSERT_TRUE(scheduler.submit(unread));
+  for (const SequenceId id : {2, 3}) ASSERT_TRUE(scheduler.submit(sequence(id, 2, 6)));
+  for (int i = 0; i < 2; ++i) scheduler.step();
+  scheduler.wait(std::chrono::seconds(2));
+  for (int i = 0; i < 3; ++i) scheduler.step();
+  EXPECT_EQ(ids(scheduler.plan()), (Ids{2, 3}));
+  EXPECT_EQ(scheduler->preemptions(), 1u);
+  scheduler.step_done();
 }
 
 TEST(Scheduler, StartsNothingForASequenceThatMayNotProduce) {
