@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <limits>
 
-#include "ledger/verify_payload.h"
+#include "ledger/verify_format.h"
 
 namespace feilun::ledger {
 namespace {
@@ -20,40 +20,41 @@ TEST(Journal, AmountsSortAsBytesAndComeBack) {
     bytes.push_back(amount_bytes(Money::pico(amount)));
     EXPECT_TRUE(amount_from(bytes.back()).pico() == amount);
     EXPECT_TRUE(audit::read_amount(view(bytes.back())) == amount);
+    EXPECT_EQ(audit::ValueBytes().amount(amount).take(), view(bytes.back()));
   }
   EXPECT_TRUE(std::ranges::is_sorted(bytes));
   EXPECT_EQ(amount_bytes(Money())[0], 0x80);
 }
 
 std::string settle_payload() {
-  PayloadWriter payload(EntryKind::kSettle);
-  payload.text("req_1").text("key_1").text("proj_1").byte(3).byte(2).number(300);
+  Payload payload(EntryKind::kSettle);
+  payload.text("req_1").byte(2).number(300);
   payload.usage(
       {.input_fresh = 1, .cache_read = 127, .cache_write = 128, .output = 1'000'000, .reasoning = 0});
+  payload.postings({{"wallet:proj_1", "CNY", Money::pico(5)}});
   payload.postings({{"hold:proj_1", "CNY", Money::pico(-5)}, {"revenue", "CNY", Money::pico(5)}});
-  return payload.bytes();
+  return payload.take();
 }
 
 TEST(Journal, PayloadsAreReadBackFieldByField) {
   const auto entry = audit::read_payload(settle_payload());
   ASSERT_TRUE(entry) << entry.error();
-  EXPECT_EQ(entry->kind, audit::Kind::kSettle);
-  EXPECT_EQ(entry->request, "req_1");
-  EXPECT_EQ(entry->key, "key_1");
-  EXPECT_EQ(entry->project, "proj_1");
-  EXPECT_EQ(entry->tier, 3);
-  EXPECT_EQ(entry->outcome, 2);
-  EXPECT_EQ(entry->price, 300);
-  EXPECT_EQ(entry->usage, (audit::Classes{{1, 127, 128, 1'000'000, 0}}));
-  ASSERT_EQ(entry->legs.size(), 2u);
-  EXPECT_EQ(entry->legs[0], (audit::Leg{"hold:proj_1", "CNY", -5}));
+  EXPECT_EQ(entry->kind(), audit::Kind::kSettle);
+  EXPECT_EQ(entry->text("request"), "req_1");
+  EXPECT_EQ(entry->number("outcome"), 2);
+  EXPECT_EQ(entry->number("row"), 300);
+  EXPECT_EQ(entry->usage(), (audit::Classes{{1, 127, 128, 1'000'000, 0}}));
+  ASSERT_EQ(entry->fields.postings("spent").size(), 1u);
+  ASSERT_EQ(entry->postings.size(), 2u);
+  EXPECT_EQ(entry->postings[0], (audit::Posting{"hold:proj_1", "CNY", -5}));
 }
 
 TEST(Journal, BytesOfAPayloadAreTheDocumentedOnes) {
-  PayloadWriter payload(EntryKind::kTopUp);
-  payload.text("r").number(300).byte(1).postings({{"revenue", "CNY", Money::pico(1)}});
-  const std::string expected(
-      "\x01\x07\x01r\xac\x02\x01\x01\x07revenueCNY\x80\0\0\0\0\0\0\0\0\0\0\0\0\0\0\x01", 35);
+  Payload payload(EntryKind::kTopUp);
+  payload.text("r").number(300).byte(1);
+  payload.postings({{"revenue", "CNY", Money::pico(1)}});
+  const std::string expected("\x06\x01r\xac\x02\x01\x01\x07revenueCNY\x80\0\0\0\0\0\0\0\0\0\0\0\0\0\0\x01",
+                             34);
   EXPECT_EQ(payload.bytes(), expected);
 }
 
@@ -67,7 +68,7 @@ TEST(Journal, TruncatedOrLengthenedPayloadsAreRefused) {
 
 TEST(Journal, NumbersHaveOneSpelling) {
   const auto top_up = [](std::string_view number) {
-    return "\x01\x07\x01r" + std::string(number) + std::string("\0\0", 2);
+    return "\x06\x01r" + std::string(number) + std::string("\0\0", 2);
   };
   EXPECT_TRUE(audit::read_payload(top_up("\x05")));
   EXPECT_FALSE(audit::read_payload(top_up(std::string_view("\x85\0", 2))));
@@ -77,15 +78,15 @@ TEST(Journal, NumbersHaveOneSpelling) {
 
 TEST(Journal, EachEntrySealsTheOneBefore) {
   const WallTime now{std::chrono::microseconds(7)};
-  const JournalRow first = chain({}, now, EntryKind::kMark, "a");
-  const JournalRow second = chain({first.sequence, first.hash}, now, EntryKind::kMark, "a");
+  const JournalRow first = chain({}, now, "a");
+  const JournalRow second = chain({first.sequence, first.hash}, now, "a");
   EXPECT_EQ(first.sequence, 1);
   EXPECT_EQ(second.sequence, 2);
-  EXPECT_EQ(second.previous, first.hash);
   EXPECT_NE(second.hash, first.hash);
-  EXPECT_NE(chain({}, now, EntryKind::kHold, "a").hash, first.hash);
-  EXPECT_NE(chain({}, now + std::chrono::microseconds(1), EntryKind::kMark, "a").hash, first.hash);
-  EXPECT_NE(chain({}, now, EntryKind::kMark, "b").hash, first.hash);
+  EXPECT_NE(chain({0, second.hash}, now, "a").hash, first.hash);
+  EXPECT_NE(chain({1, {}}, now, "a").hash, first.hash);
+  EXPECT_NE(chain({}, now + std::chrono::microseconds(1), "a").hash, first.hash);
+  EXPECT_NE(chain({}, now, "b").hash, first.hash);
 }
 
 }  // namespace

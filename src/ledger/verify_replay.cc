@@ -4,27 +4,32 @@
 
 #include <algorithm>
 
-// The rules a second time, from the format document, in the plainest form. Nothing here overflows:
-// read_payload bounds units to 10^24, tokens to 10^12 a class and postings to 10^37; balances are checked as
-// they move.
+#include "base/json.h"
+
+// The rules a second time, from the format document, in the plainest form. Nothing here overflows: the reader
+// bounds units to 10²⁴, tokens to 10¹² a class and postings to 10³⁷; sums are checked as they grow.
 
 namespace feilun::ledger::audit {
 namespace {
 
-int128 cost(const int128 (&units)[5], const Classes& usage) {
-  int128 sum = 0;
-  for (int i = 0; i < 5; ++i) sum += units[i] * usage.tokens[i];
-  return sum;
+/// "-5" as whole pico-units, at most 36 digits; nothing else is an amount.
+bool read_pico(std::string_view text, int128& value) {
+  const bool negative = text.starts_with('-');
+  if (negative) text.remove_prefix(1);
+  if (text.empty() || text.size() > 37) return false;
+  value = 0;
+  for (const char c : text) {
+    if (c < '0' || c > '9') return false;
+    value = value * 10 + (c - '0');
+  }
+  if (negative) value = -value;
+  return true;
 }
 
-int128 dearest_input(const int128 (&units)[5]) {
-  return std::max({units[0], units[1], units[2]});
+bool is_object(std::string_view json) {
+  const auto document = JsonDocument::parse(json);
+  return document && document->root().is_object();
 }
-int128 dearest_output(const int128 (&units)[5]) {
-  return std::max(units[3], units[4]);
-}
-
-constexpr uint8_t kRecoveredOutcome = 4;
 
 }  // namespace
 
@@ -32,24 +37,25 @@ void Replay::problem(const std::string& what) {
   report_(fmt::format("entry {}: {}", sequence_, what));
 }
 
+void Replay::put(std::string key, std::string value) {
+  state_.insert_or_assign(std::move(key), ExpectedRow{std::move(value), sequence_});
+}
+
 void Replay::apply(int64_t sequence, int64_t time, const Entry& entry) {
   sequence_ = sequence;
   time_ = time;
-  switch (entry.kind) {
-    case Kind::kProject:
-      project(entry);
-      break;
-    case Kind::kKey:
-      key(entry);
-      break;
-    case Kind::kKeyRevoked:
-      key_revoked(entry);
-      break;
-    case Kind::kPrice:
-      price(entry);
+  switch (entry.kind()) {
+    case Kind::kAct:
+      act(entry);
       break;
     case Kind::kCredit:
       credit(entry);
+      break;
+    case Kind::kGrant:
+      grant(entry);
+      break;
+    case Kind::kExpire:
+      expire(entry);
       break;
     case Kind::kHold:
       hold(entry);
@@ -69,205 +75,215 @@ void Replay::apply(int64_t sequence, int64_t time, const Entry& entry) {
     case Kind::kCost:
       request_cost(entry);
       break;
+    case Kind::kRefund:
+      refund(entry);
+      break;
+    case Kind::kTrueUp:
+      true_up(entry);
+      break;
+    case Kind::kInvoice:
+      invoice(entry);
+      break;
+    case Kind::kAlert:
+    case Kind::kNotified:
+      expect_postings(entry, {});
+      break;
   }
-  just_settled_ = entry.kind == Kind::kSettle ? entry.request : std::string();
+  just_settled_ = entry.kind() == Kind::kSettle ? entry.text("request") : std::string();
   post(entry);
 }
 
 void Replay::post(const Entry& entry) {
   std::map<std::string, int128> sums;
-  for (const Leg& leg : entry.legs) {
-    sums[leg.currency] += leg.amount;
-    Account& account = accounts_[{leg.account, leg.currency}];
-    account.sequence = sequence_;
-    add(account.balance, leg.amount);
-    if (account.balance < 0 && leg.account != "funding") problem(leg.account + " falls below zero");
+  for (const Posting& posting : entry.postings) {
+    add(sums[posting.currency], posting.amount);
+    int128& balance = balances_[{posting.account, posting.currency}];
+    add(balance, posting.amount);
+    put(KeyBytes('A').text(posting.account).raw(posting.currency).take(),
+        ValueBytes().amount(balance).take());
+    if (posting.amount < 0 && balance < lowest(posting.account, entry.kind())) {
+      problem(shown(posting.account) + " falls lower than it may");
+    }
+    note_lot(posting.account);
   }
   for (const auto& [currency, sum] : sums) {
     if (sum != 0) problem("its postings in " + currency + " do not sum to zero");
   }
 }
 
-void Replay::expect_legs(const Entry& entry, std::vector<Leg> expected) {
-  std::erase_if(expected, [](const Leg& leg) { return leg.amount == 0; });
-  if (entry.legs != expected) problem("its postings are not what its fields ask for");
+int128 Replay::lowest(const std::string& account, Kind kind) const {
+  constexpr int128 kAny = -(int128{1} << 126);
+  constexpr std::string_view kWallet = "wallet:";
+  if (account == "funding" || account == "rounding") return kAny;
+  if (!account.starts_with(kWallet)) return 0;
+  const bool bounded = kind == Kind::kHold || kind == Kind::kTopUp || kind == Kind::kGrant;
+  return bounded ? -credit_limit(account.substr(kWallet.size())) : kAny;
 }
 
-void Replay::project(const Entry& entry) {
-  expect_legs(entry, {});
-  if (!project_names_.insert(entry.name).second) problem("a project's name is taken");
-  Project made{entry.name, entry.organisation, entry.currency, sequence_};
-  if (!projects_.emplace(entry.project, std::move(made)).second) problem("the project exists already");
+int128 Replay::credit_limit(const std::string& payer) const {
+  const auto owner = organisations_.find(payer);
+  return owner == organisations_.end() ? 0 : owner->second.credit_limit;
 }
 
-void Replay::key(const Entry& entry) {
-  expect_legs(entry, {});
-  if (!projects_.contains(entry.project)) problem("a key of an unknown project");
-  Key made{entry.project, entry.name, entry.hint, entry.secret_hash, entry.role, time_, 0, sequence_, false};
-  if (!keys_.emplace(entry.key, std::move(made)).second) problem("the key exists already");
+int128 Replay::balance(const std::string& account, const std::string& currency) const {
+  const auto place = balances_.find({account, currency});
+  return place == balances_.end() ? 0 : place->second;
 }
 
-void Replay::key_revoked(const Entry& entry) {
-  expect_legs(entry, {});
-  const auto place = keys_.find(entry.key);
-  if (place == keys_.end()) return problem("it revokes an unknown key");
-  if (place->second.is_revoked) return problem("the key was revoked before");
-  place->second.is_revoked = true;
-  place->second.revoked = time_;
-  place->second.sequence = sequence_;
+void Replay::expect_postings(const Entry& entry, std::vector<Posting> expected) {
+  std::erase_if(expected, [](const Posting& posting) { return posting.amount == 0; });
+  if (entry.postings != expected) problem("its postings are not what its fields ask for");
 }
 
-void Replay::price(const Entry& entry) {
-  expect_legs(entry, {});
-  if (entry.price != static_cast<int64_t>(prices_.size()) + 1)
-    problem("price versions are not numbered in order");
-  if (entry.from >= entry.until) problem("a price ends before it begins");
-  Price made{
-      .offering = entry.offering, .currency = entry.currency, .from = entry.from, .until = entry.until};
-  std::copy_n(entry.units, 5, made.units);
-  made.sequence = sequence_;
-  if (entry.ended_price != 0) {
-    const auto ended = prices_.find(entry.ended_price);
-    if (ended == prices_.end()) {
-      problem("it ends an unknown price");
-    } else {
-      const bool in_force = ended->second.from <= entry.from && entry.from < ended->second.until;
-      if (!in_force) problem("it ends a price that was not in force");
-      ended->second.until = entry.from;
-      ended->second.sequence = sequence_;
-    }
+void Replay::act(const Entry& entry) {
+  expect_postings(entry, {});
+  const std::string& type = entry.text("type");
+  const std::string& id = entry.text("id");
+  const auto place = records_.find({type, id});
+  const Record* before = place == records_.end() ? nullptr : &place->second;
+  const std::string& json = entry.text("after");
+  if (entry.text("before") != (before == nullptr ? "" : before->json)) {
+    problem("it does not begin with what the act before left");
   }
-  for (const auto& [id, other] : prices_) {
-    const bool same =
-        other.offering == made.offering && other.currency == made.currency && other.from < other.until;
-    if (same && other.from < made.until && made.from < other.until) {
-      problem(fmt::format("the price overlaps with version {}", id));
-    }
+  if (entry.text("before").empty() && json.empty()) problem("it changes nothing");
+  if (!json.empty() && !is_object(json)) problem("the record's body is no JSON object");
+  Record made{sequence_, entry.text("parent"), entry.text("name"), json};
+  if (json.empty() && before != nullptr && (made.parent != before->parent || made.name != before->name)) {
+    problem("it ends a record of another name or parent");
   }
-  prices_.insert_or_assign(entry.price, std::move(made));
+  const Record* after = json.empty() ? nullptr : &made;
+  ValueBytes line;
+  line.time(time_);
+  for (const Value& value : entry.fields.all()) line.text(value.text);
+  put(KeyBytes('T').text(organisation_of(type, id, made.parent)).number(INT64_MAX - sequence_).take(),
+      line.take());
+  if (type == "price") price(id, made.parent, before, after);
+  if (type == "project") project(id, after);
+  if (type == "organisation") organisation(id, after);
+  if (type == "lot") lot(id, made.parent, before, after);
+  put_record(type, id, before, after);
+  if (after == nullptr) {
+    records_.erase({type, id});
+  } else {
+    records_.insert_or_assign({type, id}, std::move(made));
+  }
+}
+
+void Replay::put_record(const std::string& type, const std::string& id, const Record* before,
+                        const Record* after) {
+  const auto name_key = [&](const Record& of) { return KeyBytes('N').text(type).text(of.name).take(); };
+  if (before != nullptr) {
+    erase(KeyBytes('R').text(type).text(id).take());
+    erase(KeyBytes('L').text(type).text(before->parent).text(id).take());
+    erase(KeyBytes('C').text(type).number(before->sequence).take());
+    if (!before->name.empty()) erase(name_key(*before));
+  }
+  if (after == nullptr) return;
+  put(KeyBytes('R').text(type).text(id).take(),
+      ValueBytes().number(sequence_).text(after->parent).text(after->name).raw(after->json).take());
+  put(KeyBytes('L').text(type).text(after->parent).text(id).take(), "");
+  put(KeyBytes('C').text(type).number(sequence_).take(), id);
+  if (after->name.empty()) return;
+  if (state_.contains(name_key(*after))) problem("the name " + shown(after->name) + " is taken");
+  put(name_key(*after), id);
+}
+
+void Replay::price(const std::string& id, const std::string& parent, const Record* before,
+                   const Record* after) {
+  if (before != nullptr || after == nullptr) return problem("a price version is changed");
+  const int64_t number = std::ssize(prices_) + 1;
+  if (id != std::to_string(number)) problem("price versions are not numbered in order");
+  auto read = read_price(after->json);
+  if (!read) problem("a price: " + read.error());
+  const Price& made = prices_[number] = read ? *std::move(read) : Price();
+  if (made.rows.empty()) return;
+  if (made.offering != parent) problem("the price is of another offering than its parent");
+  auto& versions = versions_[{made.offering, made.currency, made.organisation}];
+  const std::string fault = insert_version(versions, {made.from, made.until, number});
+  if (!fault.empty()) problem("a price: " + fault);
+  ValueBytes value;
+  for (const Interval& version : versions)
+    value.time(version.from).time(version.until).number(version.number);
+  put(KeyBytes('P').text(made.offering).text(made.currency).text(made.organisation).take(), value.take());
+  put(KeyBytes('S').text("price").take(), ValueBytes().number(number).take());
+}
+
+void Replay::project(const std::string& id, const Record* after) {
+  if (after == nullptr) {
+    projects_.erase(id);
+    return;
+  }
+  std::string_view currency, payer;
+  const auto body = JsonDocument::parse(after->json);
+  if (!body || body->root()["currency"].get(currency) || body->root()["payer"].get(payer)) {
+    return problem("a project's body cannot be read");
+  }
+  if (payer != id && payer != after->parent) problem("a stranger pays for the project");
+  projects_[id] = {after->parent, std::string(currency), std::string(payer)};
+}
+
+void Replay::organisation(const std::string& id, const Record* after) {
+  if (after == nullptr) {
+    organisations_.erase(id);
+    return;
+  }
+  std::string_view limit, zone;
+  int128 pico = 0;
+  const auto body = JsonDocument::parse(after->json);
+  if (!body || body->root()["credit_limit"].get(limit) || !read_pico(limit, pico) || pico < 0) {
+    return problem("an organisation's body cannot be read");
+  }
+  (void)body->root()["time_zone"].get(zone);
+  const auto known = TimeZone::find(zone);
+  if (!known) problem("an organisation's time zone is unknown");
+  organisations_[id] = {pico, known ? *known : TimeZone::utc()};
+}
+
+std::string Replay::organisation_of(const std::string& type, const std::string& id,
+                                    const std::string& parent) const {
+  if (type == "organisation") return id;
+  std::string above = parent;
+  constexpr int kLevelsMax = 4;
+  for (int i = 0; i < kLevelsMax; ++i) {
+    auto place = records_.find({"project", above});
+    if (place == records_.end()) place = records_.find({"key", above});
+    if (place == records_.end()) break;
+    above = place->second.parent;
+  }
+  return records_.contains({"organisation", above}) ? above : "default";
 }
 
 void Replay::credit(const Entry& entry) {
-  const auto owner = projects_.find(entry.project);
-  if (owner == projects_.end()) return problem("a credit for an unknown project");
-  const std::string& currency = owner->second.currency;
-  const int128 amount = entry.legs.empty() ? 0 : -entry.legs[0].amount;
+  const std::string& payer = entry.text("payer");
+  if (entry.postings.empty()) return problem("a credit of nothing");
+  const std::string& currency = entry.postings[0].currency;
+  const int128 amount = -entry.postings[0].amount;
   if (amount <= 0) problem("a credit of nothing");
-  expect_legs(entry, {{"funding", currency, -amount}, {"wallet:" + entry.project, currency, amount}});
-  if (entry.idempotency_key.empty()) return;
-  const bool first =
-      credits_.emplace(entry.idempotency_key, Credit{entry.project, currency, amount, sequence_}).second;
-  if (!first) problem("an idempotency key is credited a second time");
+  if (!organisations_.contains(payer) && !projects_.contains(payer)) problem("a credit to nobody");
+  expect_postings(entry, {{"funding", currency, -amount}, {"wallet:" + payer, currency, amount}});
+  const std::string& idempotency_key = entry.text("idempotency_key");
+  if (idempotency_key.empty()) return;
+  const std::string key = KeyBytes('K').text(idempotency_key).take();
+  if (state_.contains(key)) problem("an idempotency key is credited a second time");
+  put(key, ValueBytes().text(payer).raw(currency).amount(amount).number(sequence_).take());
 }
 
-const Replay::Price* Replay::price_of(int64_t id) {
-  const auto place = prices_.find(id);
-  if (place != prices_.end()) return &place->second;
-  problem("it names an unknown price");
-  return nullptr;
-}
-
-void Replay::hold(const Entry& entry) {
-  if (open_.contains(entry.request) || ended_.contains(entry.request)) {
-    return problem("a second hold of the request " + entry.request);
-  }
-  const auto owner = projects_.find(entry.project);
-  if (owner == projects_.end()) return problem("a hold for an unknown project");
-  const Price* price = price_of(entry.price);
-  if (price == nullptr) return;
-  if (price->offering != entry.offering || price->currency != owner->second.currency) {
-    problem("the price is another offering's or currency's");
-  }
-  if (time_ < price->from || time_ >= price->until) problem("the price was not in force");
-  Request request{.key = entry.key, .project = entry.project, .tier = entry.tier, .price = entry.price};
-  request.input_tokens = entry.input_tokens;
-  request.output_tokens = entry.output_tokens;
-  request.held =
-      dearest_input(price->units) * entry.input_tokens + dearest_output(price->units) * entry.output_tokens;
-  request.opened = request.sequence = sequence_;
-  expect_legs(entry, {{"wallet:" + entry.project, price->currency, -request.held},
-                      {"hold:" + entry.project, price->currency, request.held}});
-  open_.emplace(entry.request, std::move(request));
-}
-
-Replay::Request* Replay::open_request(const Entry& entry) {
-  const auto place = open_.find(entry.request);
-  if (place == open_.end()) {
-    problem(ended_.contains(entry.request) ? "the request " + entry.request + " has ended already"
-                                           : "the request " + entry.request + " has no hold");
-    return nullptr;
-  }
-  place->second.sequence = sequence_;
-  return &place->second;
-}
-
-void Replay::top_up(const Entry& entry) {
-  Request* request = open_request(entry);
-  const Price* price = request == nullptr ? nullptr : price_of(request->price);
-  if (price == nullptr) return;
-  const int128 added = dearest_output(price->units) * entry.output_tokens;
-  add(request->output_tokens, entry.output_tokens);
-  add(request->held, added);
-  expect_legs(entry, {{"wallet:" + request->project, price->currency, -added},
-                      {"hold:" + request->project, price->currency, added}});
-}
-
-void Replay::mark(const Entry& entry) {
-  expect_legs(entry, {});
-  Request* request = open_request(entry);
-  if (request == nullptr) return;
-  if (entry.usage.input() < request->mark.input() || entry.usage.output() < request->mark.output()) {
-    problem("a mark falls");
-  }
-  request->mark = entry.usage;
-}
-
-void Replay::end(const std::string& request) {
-  ended_.emplace(request, sequence_);
-  open_.erase(request);
-}
-
-void Replay::settle(const Entry& entry) {
-  const Request* request = open_request(entry);
-  const Price* price = request == nullptr ? nullptr : price_of(request->price);
-  if (price == nullptr) return;
-  if (request->key != entry.key || request->project != entry.project || request->tier != entry.tier ||
-      request->price != entry.price) {
-    problem("it settles for another key, project, tier or price than the hold's");
-  }
-  if (entry.outcome == kRecoveredOutcome && entry.usage != request->mark) {
-    problem("a recovered request is not charged its last mark");
-  }
-  const int128 charged = std::min(cost(price->units, entry.usage), request->held);
-  expect_legs(entry, {{"hold:" + request->project, price->currency, -request->held},
-                      {"revenue", price->currency, charged},
-                      {"wallet:" + request->project, price->currency, request->held - charged}});
-  Usage& usage = usage_[request->project];
-  usage.requests += 1;
-  add(usage.charged, charged);
-  usage.sequence = sequence_;
-  for (int i = 0; i < 5; ++i) add(usage.classes.tokens[i], entry.usage.tokens[i]);
-  end(entry.request);
-}
-
-void Replay::release(const Entry& entry) {
-  const Request* request = open_request(entry);
-  const Price* price = request == nullptr ? nullptr : price_of(request->price);
-  if (price == nullptr) return;
-  if (entry.outcome == kRecoveredOutcome && request->mark != Classes{}) {
-    problem("a recovered request is not charged its last mark");
-  }
-  expect_legs(entry, {{"hold:" + request->project, price->currency, -request->held},
-                      {"wallet:" + request->project, price->currency, request->held}});
-  end(entry.request);
-}
-
-void Replay::request_cost(const Entry& entry) {
-  expect_legs(entry, {});
-  if (just_settled_ != entry.request) problem("a cost does not follow the settle of its request");
-  constexpr int128 kHour = 3'600'000'000'000;
-  const int128 off = entry.cost * kHour - entry.attributed_ns * entry.per_hour;
-  if (off <= -kHour || off >= kHour) problem("a cost is not its time at the machine's price");
+void Replay::invoice(const Entry& entry) {
+  const std::string& number = entry.text("number");
+  const std::string& payer = entry.text("payer");
+  const std::string month = entry.text("name").substr(0, 7);
+  const int64_t count = ++invoices_[month];
+  if (number != fmt::format("{}-{:04}", month, count)) problem("invoices are not numbered in order");
+  if (entry.text("name") != month + " " + payer) problem("an invoice's name is not its month and payer");
+  const int128 residue = entry.postings.empty() ? 0 : -entry.postings[0].amount;
+  const std::string currency = entry.postings.empty() ? "" : entry.postings[0].currency;
+  expect_postings(entry, {{"rounding", currency, -residue}, {"wallet:" + payer, currency, residue}});
+  if (records_.contains({"invoice", number})) return problem("the invoice was issued before");
+  if (!is_object(entry.text("record"))) problem("the record's body is no JSON object");
+  Record made{sequence_, payer, entry.text("name"), entry.text("record")};
+  put_record("invoice", number, nullptr, &made);
+  records_.emplace(std::pair("invoice", number), std::move(made));
+  put(KeyBytes('S').text("invoice " + month).take(), ValueBytes().number(count).take());
 }
 
 }  // namespace feilun::ledger::audit

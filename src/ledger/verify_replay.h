@@ -3,112 +3,149 @@
 #include <cstdint>
 #include <functional>
 #include <map>
-#include <set>
 #include <string>
+#include <string_view>
+#include <tuple>
 #include <unordered_map>
 #include <utility>
 #include <vector>
 
-#include "ledger/verify_payload.h"
+#include "base/civil_time.h"
+#include "ledger/verify_format.h"
+#include "ledger/verify_prices.h"
 
 namespace feilun::ledger::audit {
 
 /// Receives one sentence for each thing that is wrong.
 using Report = std::function<void(std::string)>;
 
-/// One cell of a table, as SQLite types it.
-struct Cell {
-  enum class Type { kNull, kInteger, kText, kBlob, kOther } type = Type::kNull;
-  int64_t integer = 0;
-  std::string bytes = {};
-  friend bool operator==(const Cell&, const Cell&) = default;
-};
-
-/// A row that a table must have, by the journal; `sequence` is the entry that last touched it.
+/// A row that the state must have, by the journal; `sequence` is the entry that last touched it.
 struct ExpectedRow {
-  std::vector<Cell> cells;
+  std::string value;
   int64_t sequence = 0;
 };
-/// By the text of the row's primary key, its columns joined by a zero byte.
-using ExpectedTable = std::unordered_map<std::string, ExpectedRow>;
+using ExpectedState = std::map<std::string, ExpectedRow>;
 
 /// The ledger once more, from the journal alone: applies entries in order, reports each that breaks a rule,
-/// and says at the end what every derived table must hold. It keeps going after a broken entry, so one fault
-/// may bring others in its train.
+/// and holds at any time what the state must be. It keeps going after a broken entry, so one fault may bring
+/// others in its train.
+///
+/// A new kind of entry is a method here and a line in apply(); rows of the state that it moves are put().
 class Replay {
  public:
   explicit Replay(Report report) : report_(std::move(report)) {}
 
   void apply(int64_t sequence, int64_t time, const Entry& entry);
 
-  int64_t ended_requests() const { return static_cast<int64_t>(ended_.size()); }
+  const ExpectedState& state() const { return state_; }
+  int64_t ended_requests() const { return ended_requests_; }
   int64_t open_requests() const { return static_cast<int64_t>(open_.size()); }
 
-  ExpectedTable accounts() const;
-  ExpectedTable projects() const;
-  ExpectedTable keys() const;
-  ExpectedTable prices() const;
-  ExpectedTable open_holds() const;
-  ExpectedTable ended() const;
-  ExpectedTable credits() const;
-  ExpectedTable usage() const;
-
  private:
-  struct Account {
-    int128 balance = 0;
+  struct Record {
     int64_t sequence = 0;
+    std::string parent, name, json;
+  };
+  struct Organisation {
+    int128 credit_limit = 0;
+    TimeZone zone = TimeZone::utc();
   };
   struct Project {
-    std::string name, organisation, currency;
-    int64_t sequence = 0;
-  };
-  struct Key {
-    std::string project, name, hint, hash;
-    int64_t role = 0, created = 0, revoked = 0, sequence = 0;
-    bool is_revoked = false;
-  };
-  struct Price {
-    std::string offering, currency;
-    int128 units[5] = {};
-    int64_t from = 0, until = 0, sequence = 0;
+    std::string organisation, currency, payer;
   };
   struct Request {
-    std::string key, project;
-    int64_t tier = 0, price = 0, input_tokens = 0, output_tokens = 0;
-    int128 held = 0;
+    std::string key, project, payer, offering, currency, lease;
+    int64_t tier = 0, price = 0, input_tokens = 0, output_tokens = 0, covered_tokens = 0;
+    std::vector<Posting> draws;
     Classes mark;
-    int64_t opened = 0, sequence = 0;
-  };
-  struct Credit {
-    std::string project, currency;
-    int128 amount = 0;
-    int64_t sequence = 0;
+    int64_t opened = 0;
+    int128 held() const;
   };
   struct Usage {
     int64_t requests = 0;
     Classes classes;
     int128 charged = 0;
-    int64_t sequence = 0;
   };
+  /// What is known of a lot: its record's body, and whether it was granted.
+  struct Lot {
+    std::string payer, unit;
+    int128 amount = 0, paid = 0;
+    std::vector<std::string> offerings;
+    int64_t priority = 0, expires = INT64_MAX, sequence = 0;
+    bool granted = false, live = false;
+  };
+  /// Sums of settled requests, as two tables have them.
+  struct Sums {
+    int64_t requests = 0;
+    Classes usage, covered;
+    int128 charged = 0;
+  };
+  /// Accounts that a request may draw from, in the order in which they are spent.
+  struct Purses {
+    std::vector<std::string> packages;
+    std::vector<std::string> money;
+  };
+  using Requests = std::unordered_map<std::string, Request>;
 
-  void project(const Entry& entry);
-  void key(const Entry& entry);
-  void key_revoked(const Entry& entry);
-  void price(const Entry& entry);
+  // verify_replay.cc: what every entry has in common, acts and credits.
+  void act(const Entry& entry);
+  void put_record(const std::string& type, const std::string& id, const Record* before, const Record* after);
+  void price(const std::string& id, const std::string& parent, const Record* before, const Record* after);
+  void project(const std::string& id, const Record* after);
+  void organisation(const std::string& id, const Record* after);
+  /// Whose audit log has the act on a record.
+  std::string organisation_of(const std::string& type, const std::string& id,
+                              const std::string& parent) const;
   void credit(const Entry& entry);
+  void invoice(const Entry& entry);
+  /// Reports when the entry's postings are not these (zeros left out).
+  void expect_postings(const Entry& entry, std::vector<Posting> expected);
+  void post(const Entry& entry);
+  /// How far the account may fall by this kind of entry.
+  int128 lowest(const std::string& account, Kind kind) const;
+  int128 credit_limit(const std::string& payer) const;
+  int128 balance(const std::string& account, const std::string& currency) const;
+
+  // verify_requests.cc: the road of one request.
   void hold(const Entry& entry);
   void top_up(const Entry& entry);
   void mark(const Entry& entry);
   void settle(const Entry& entry);
   void release(const Entry& entry);
   void request_cost(const Entry& entry);
+  Requests::iterator open_request(const Entry& entry);
+  const Price* price_in_force(const Project& project, const std::string& offering, int64_t number);
+  const Price* price_of(int64_t number);
+  Purses purses(const Request& request) const;
+  int128 available(const Request& request, const std::string& account, const std::string& unit) const;
+  /// How many tokens the packages have.
+  int64_t package_tokens(const Request& request, const Purses& purses) const;
+  /// Checks the postings that set `amount` and `tokens` of packages aside, and remembers the draws.
+  void draw(const Entry& entry, Request& request, const Purses& from, int128 amount, int64_t tokens);
+  /// What is spent of each draw; takes what is asked for off `charged` and `tokens`.
+  static std::vector<Posting> spend(const Request& request, int128 charged, int64_t tokens);
+  /// Checks the postings that end a request of whose draws this was spent.
+  void finish(const Entry& entry, Requests::iterator place, const std::vector<Posting>& spent);
+  void put_open(const std::string& id, const Request& request);
 
-  void post(const Entry& entry);
-  /// Reports when the entry's postings are not these (zeros left out).
-  void expect_legs(const Entry& entry, std::vector<Leg> expected);
-  Request* open_request(const Entry& entry);
-  const Price* price_of(int64_t id);
-  void end(const std::string& request);
+  // verify_usage.cc: sums of usage, refunds and true-ups.
+  int64_t month_of(const std::string& project) const;
+  std::string volume_key(const Request& request) const;
+  void count(const Request& request, const Entry& settle, const Classes& covered, int128 charged);
+  void refund(const Entry& entry);
+  void true_up(const Entry& entry);
+
+  // verify_lots.cc
+  void lot(const std::string& id, const std::string& parent, const Record* before, const Record* after);
+  void grant(const Entry& entry);
+  void expire(const Entry& entry);
+  /// Rewrites the rows of the lot's payer when the lot's account became empty or not.
+  void note_lot(const std::string& account);
+  /// The lot's account, or where what goes back to an expired lot goes.
+  std::string returned_to(const std::string& account) const;
+
+  void put(std::string key, std::string value);
+  void erase(const std::string& key) { state_.erase(key); }
   template <typename Integer>
   void add(Integer& sum, Integer part) {
     if (__builtin_add_overflow(sum, part, &sum)) problem("a sum overflows");
@@ -119,15 +156,24 @@ class Replay {
   int64_t sequence_ = 0;
   int64_t time_ = 0;
   std::string just_settled_;  ///< the request that the entry before settled
-  std::map<std::pair<std::string, std::string>, Account> accounts_;
+  ExpectedState state_;
+
+  std::map<std::pair<std::string, std::string>, int128> balances_;
+  std::map<std::pair<std::string, std::string>, Record> records_;
+  std::map<std::string, Organisation> organisations_;
   std::map<std::string, Project> projects_;
-  std::set<std::string> project_names_;
-  std::map<std::string, Key> keys_;
   std::map<int64_t, Price> prices_;
-  std::unordered_map<std::string, Request> open_;
-  std::unordered_map<std::string, int64_t> ended_;
-  std::map<std::string, Credit> credits_;
+  std::map<std::tuple<std::string, std::string, std::string>, std::vector<Interval>> versions_;
+  Requests open_;
+  int64_t ended_requests_ = 0;
   std::map<std::string, Usage> usage_;
+  std::map<std::string, Lot> lots_;
+  std::map<std::string, std::vector<std::string>> live_lots_;  ///< by payer, in the order of spending
+  std::unordered_map<std::string, Sums> sums_;                 ///< by their rows' keys
+  std::unordered_map<std::string, int64_t> volumes_;           ///< the same
+  std::map<std::pair<std::string, int64_t>, int128> month_charged_;
+  std::unordered_map<std::string, std::vector<Posting>> spent_;  ///< by settled request, for refunds
+  std::map<std::string, int64_t> invoices_;                      ///< how many, by month
 };
 
 }  // namespace feilun::ledger::audit

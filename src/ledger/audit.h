@@ -1,0 +1,55 @@
+#pragma once
+
+#include <filesystem>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "ledger/audit_source.h"
+#include "ledger/ledger.h"
+#include "ledger/verify_format.h"
+
+/// What the auditor does with a ledger. Its code was written from docs/formats/ledger.md and shares with the
+/// ledger's own only the hash function and the definitions of the tables.
+namespace feilun::ledger::audit {
+
+/// Where a ledger lies.
+struct Place {
+  std::filesystem::path directory;  ///< of ledger.db and ledger.anchor
+  std::string url = {};             ///< postgres://…, in the place of ledger.db
+  std::string schema = "feilun";    ///< of the tables in PostgreSQL
+
+  Result<std::unique_ptr<Source>> open(Access access) const;
+};
+
+/// Every broken rule of the journal, and every row of the state that is not what the journal gives, at most
+/// the first hundred. Read-only; works beside servers. Errors are for what kept it from looking at all; a
+/// damaged ledger is a report.
+Result<VerifyReport> verify(const Place& place);
+
+/// What rebuild() did, or would do.
+struct Rebuilt {
+  int64_t entries = 0;
+  int64_t rows = 0;                      ///< of the state, when it is right
+  std::vector<std::string> differences;  ///< one for each row that was not as the journal gives it
+};
+
+/// Makes the state what the journal gives, in one transaction; a dry run only compares. kCorrupt, naming the
+/// first problem, when the journal is not whole: then nothing would be right that follows from it. kConflict
+/// when a server works on the ledger (not in a dry run).
+Result<Rebuilt> rebuild(const Place& place, bool dry_run);
+
+/// An entry of the journal that can be read.
+struct ReadEntry {
+  int64_t sequence = 0;
+  int64_t time = 0;  ///< microseconds since 1970
+  std::string hash;
+  Entry entry;
+};
+
+/// Calls `take` with each entry in order, of the sealed segments too. Its error ends the reading. kCorrupt
+/// when an entry cannot be read; the chain is not checked.
+Result<> read_journal(const Place& place, const std::function<Result<>(const ReadEntry&)>& take);
+
+}  // namespace feilun::ledger::audit
