@@ -195,7 +195,7 @@ TEST_F(PostgresTurnsTest, AnOutcomeThatCannotBeLearntIsAFailure) {
   const auto store = open();
   ASSERT_TRUE(store->begin(Access::kWrite));
   append_one(*store, "group");
-  server().stop(SIGKILL);
+  server().kill_all();
   const auto committed = store->commit();
   server().start();
   ASSERT_FALSE(committed);
@@ -214,56 +214,56 @@ TEST_F(PostgresTurnsTest, AGroupWithoutEntriesIsNotLookedFor) {
   EXPECT_FALSE(store->failure());
 }
 
-/// A process of its own: begins, appends, stops itself; when it goes on, it commits.
-[[noreturn]] void stopped_gateway(Store& store) {
+/// A process of its own that stops in its turn, with an entry written; when it goes on, it commits.
+pid_t stopped_gateway(const std::string& url, const PostgresOptions& options) {
+  const pid_t gateway = fork();
+  if (gateway != 0) return gateway;
   prctl(PR_SET_PDEATHSIG, SIGKILL);
   const auto expect = [](bool condition, int code) {
     if (!condition) _exit(code);
   };
-  expect(store.begin(Access::kWrite).has_value(), 1);
-  const JournalRow row = chain(store.head().value(), WallTime(), "stopped");
-  expect(store.append({&row, 1}).has_value(), 2);
-  expect(store.get("last").has_value(), 3);
+  auto opened = open_postgres_store(url, options);
+  expect(opened.has_value(), 1);
+  Store& store = **opened;
+  // On a busy machine its limit for idling may end it before it is where it wants to be.
+  const auto appended = [&store] {
+    if (!store.begin(Access::kWrite)) return false;
+    const JournalRow row = chain(store.head().value(), WallTime(), "stopped");
+    if (store.append({&row, 1}) && store.get("last")) return true;
+    store.rollback();
+    return false;
+  };
+  while (!appended()) {
+  }
   raise(SIGSTOP);
   const auto committed = store.commit();
-  expect(!committed && committed.error().code == ErrorCode::kUnavailable, 4);
-  expect(!store.failure(), 5);
-  expect(store.begin(Access::kWrite).has_value(), 6);
-  expect(store.head().value().sequence == 1, 7);  // the other's
-  expect(store.commit().has_value(), 8);
+  expect(!committed && committed.error().code == ErrorCode::kUnavailable, 2);
+  expect(!store.failure(), 3);
+  expect(store.begin(Access::kRead).has_value(), 4);
+  expect(store.head().value().sequence == 1, 5);  // the other's
   _exit(0);
 }
 
 TEST_F(PostgresTurnsTest, AGatewayStoppedInItsTurnLosesItToTheNext) {
-  options_.idle_limit = milliseconds(300);
   const auto other = open();
-  const pid_t gateway = fork();
-  if (gateway == 0) {
-    auto store = open_postgres_store(server().url(), options_);
-    if (!store) _exit(9);
-    stopped_gateway(**store);
-  }
+  options_.idle_limit = milliseconds(500);
+  const pid_t gateway = stopped_gateway(server().url(), options_);
   int status = 0;
   ASSERT_EQ(waitpid(gateway, &status, WUNTRACED), gateway);
-  ASSERT_TRUE(WIFSTOPPED(status));
+  ASSERT_TRUE(WIFSTOPPED(status)) << status;
   EXPECT_TRUE(write_one(*other, "other"));
   EXPECT_THAT(written(*other), ElementsAre("other"));
   kill(gateway, SIGCONT);
   ASSERT_EQ(waitpid(gateway, &status, 0), gateway);
-  EXPECT_TRUE(WIFEXITED(status)) << status;
-  EXPECT_EQ(WEXITSTATUS(status), 0);
+  EXPECT_EQ(status, 0);
 }
 
 TEST_F(PostgresTurnsTest, AGatewayKilledInItsTurnLosesItAtOnce) {
   const auto other = open();
-  const pid_t gateway = fork();
-  if (gateway == 0) {
-    auto store = open_postgres_store(server().url(), options_);
-    if (!store) _exit(9);
-    stopped_gateway(**store);
-  }
+  const pid_t gateway = stopped_gateway(server().url(), options_);
   int status = 0;
   ASSERT_EQ(waitpid(gateway, &status, WUNTRACED), gateway);
+  ASSERT_TRUE(WIFSTOPPED(status)) << status;
   kill(gateway, SIGKILL);
   waitpid(gateway, &status, 0);
   EXPECT_TRUE(write_one(*other, "other"));
@@ -271,9 +271,9 @@ TEST_F(PostgresTurnsTest, AGatewayKilledInItsTurnLosesItAtOnce) {
 }
 
 TEST_F(PostgresTurnsTest, WhoStopsInTheMiddleOfAStatementIsEvicted) {
-  options_.idle_limit = milliseconds(100);
+  const auto patient = open();
   options_.lock_wait = milliseconds(200);
-  options_.transaction_limit = milliseconds(500);
+  options_.transaction_limit = std::chrono::seconds(1);
   const auto store = open();
   const std::string lock =
       "SELECT pg_advisory_xact_lock(" + std::to_string(postgres_write_lock(options_.schema)) + ")";
@@ -290,9 +290,9 @@ TEST_F(PostgresTurnsTest, WhoStopsInTheMiddleOfAStatementIsEvicted) {
   }
   EXPECT_EQ(store->begin(Access::kWrite).error().code, ErrorCode::kUnavailable);
   Result<> written_at_last = fail(ErrorCode::kUnavailable, "not yet");
-  for (int i = 0; i < 20 && !written_at_last; ++i) written_at_last = write_one(*store, "next");
+  for (int i = 0; i < 100 && !written_at_last; ++i) written_at_last = write_one(*store, "next");
   EXPECT_TRUE(written_at_last) << written_at_last.error().message;
-  EXPECT_THAT(written(*store), ElementsAre("next"));
+  EXPECT_THAT(written(*patient), ElementsAre("next"));
 }
 
 }  // namespace

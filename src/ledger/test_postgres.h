@@ -49,10 +49,17 @@ class TestPostgres {
       usleep(5000);
     }
   }
-  /// SIGINT: ends all connections and stops in good order. SIGKILL: as if the power had gone.
+  /// SIGINT: ends all connections and stops in good order.
   void stop(int signal) {
     kill(postmaster_, signal);
     waitpid(postmaster_, nullptr, 0);
+  }
+  /// As if the power had gone: no process of the server does anything more.
+  void kill_all() {
+    const std::string id = std::to_string(postmaster_);
+    std::ifstream children("/proc/" + id + "/task/" + id + "/children");
+    stop(SIGKILL);
+    for (pid_t child; children >> child;) kill(child, SIGKILL);
   }
   void restart() {
     stop(SIGINT);
