@@ -1,41 +1,50 @@
-#include <sodium.h>
-
-#include <algorithm>
-
+#include "base/civil_time.h"
 #include "base/ids.h"
 #include "ledger/books.h"
 #include "ledger/checked_text.h"
 #include "ledger/limits.h"
 #include "ledger/tenant_records.h"
 
-// Tenants and their wallets: the operations that happen rarely and by hand.
+// Organisations and projects: the operations that happen rarely and by hand.
 
 namespace feilun::ledger {
 namespace {
 
 constexpr std::string_view kDefaultOrganisation = "default";
 constexpr int64_t kListMax = 1'000'000;
-
-/// 48 random characters of base 62: 285 bits.
-constexpr size_t kSecretCharacters = 48;
-
-std::string new_secret(KeyRole role) {
-  static constexpr char kAlphabet[] = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
-  std::string secret = role == KeyRole::kAdmin ? "sk-fl-admin-" : "sk-fl-";
-  for (size_t i = 0; i < kSecretCharacters; ++i) secret.push_back(kAlphabet[randombytes_uniform(62)]);
-  return secret;
-}
-
-std::string hint_of(std::string_view secret, KeyRole role) {
-  const size_t shown = role == KeyRole::kAdmin ? 14 : 8;
-  return std::string(secret.substr(0, shown)) + "…" + std::string(secret.substr(secret.size() - 2));
-}
+/// Leaves room for the organisation's id before it in a record's name.
+constexpr size_t kProjectNameBytesMax = 200;
 
 /// A record by its id, else by its name.
 Result<std::optional<Record>> find_by_either(State& state, std::string_view type,
                                              std::string_view name_or_id) {
   if (auto record = TRY(find_record(state, type, name_or_id))) return record;
   return find_record_named(state, type, name_or_id);
+}
+
+Result<> check_organisation_name(State& state, const std::string& name) {
+  TRY(check_text("organisation's name", name, false));
+  if (name.starts_with("org_") || name == kDefaultOrganisation || name.contains('/')) {
+    return fail(ErrorCode::kInvalidArgument,
+                "an organisation's name has no '/' and must not look like an id ('org_…', 'default')");
+  }
+  if (TRY(find_record_named(state, "organisation", name))) {
+    return fail(ErrorCode::kConflict, "there is an organisation '{}' already", name);
+  }
+  return {};
+}
+
+Result<> check_project_name(State& state, std::string_view organisation, const std::string& name) {
+  TRY(check_text("project's name", name, false));
+  if (name.starts_with("proj_") || name.contains('/') || name.size() > kProjectNameBytesMax) {
+    return fail(ErrorCode::kInvalidArgument,
+                "a project's name has no '/', at most {} bytes, and must not look like an id ('proj_…')",
+                kProjectNameBytesMax);
+  }
+  if (TRY(find_record_named(state, "project", name_within(organisation, name)))) {
+    return fail(ErrorCode::kConflict, "there is a project '{}' already", name);
+  }
+  return {};
 }
 
 }  // namespace
@@ -46,8 +55,23 @@ Result<Organisation> find_organisation(State& state, std::string_view name_or_id
   return organisation_from(*record);
 }
 
+Result<std::vector<Organisation>> all_organisations(State& state) {
+  std::vector<Organisation> organisations;
+  for (const Record& record : TRY(all_records(state, "organisation", kListMax))) {
+    organisations.push_back(TRY(organisation_from(record)));
+  }
+  return organisations;
+}
+
 Result<Project> find_project(State& state, std::string_view name_or_id) {
-  const auto record = TRY(find_by_either(state, "project", name_or_id));
+  auto record = TRY(find_by_either(state, "project", name_or_id));
+  if (const size_t slash = name_or_id.find('/'); !record && slash != name_or_id.npos) {
+    const auto owner = find_organisation(state, name_or_id.substr(0, slash));
+    if (owner) {
+      const std::string name = name_within(owner->id, name_or_id.substr(slash + 1));
+      record = TRY(find_record_named(state, "project", name));
+    }
+  }
   if (!record) return fail(ErrorCode::kNotFound, "there is no project '{}'", name_or_id);
   return project_from(*record);
 }
@@ -60,51 +84,61 @@ Result<std::vector<Project>> all_projects(State& state) {
   return projects;
 }
 
-Result<std::vector<Key>> keys_of(State& state, std::string_view project_id) {
-  std::vector<Key> keys;
-  for (const Record& record : TRY(records_of(state, "key", project_id, kListMax))) {
-    keys.push_back(TRY(key_from(record)).key);
-  }
-  return keys;
-}
-
 Result<Organisation> Books::create_organisation(Organisation organisation) {
-  TRY(check_text("organisation's name", organisation.name, false));
-  if (organisation.name.starts_with("org_") || organisation.name == kDefaultOrganisation) {
-    return fail(ErrorCode::kInvalidArgument, "an organisation's name must not look like an id ('org_…')");
-  }
+  TRY(check_organisation_name(state_, organisation.name));
   organisation.currency = TRY(parse_currency(organisation.currency));
+  TRY(TimeZone::find(organisation.time_zone));
   if (organisation.credit_limit.is_negative() || organisation.credit_limit > kFundingMax) {
     return fail(ErrorCode::kInvalidArgument, "a credit limit is an amount from zero");
   }
-  if (TRY(find_record_named(state_, "organisation", organisation.name))) {
-    return fail(ErrorCode::kConflict, "there is an organisation '{}' already", organisation.name);
-  }
   organisation.id = new_id("org");
+  organisation.created = now_;
+  organisation.archived.reset();
   TRY(act("create", std::nullopt, record_of(organisation)));
   return organisation;
 }
 
+Result<Organisation> Books::change_organisation(std::string_view name_or_id,
+                                                const OrganisationChange& change) {
+  Organisation changed = TRY(find_organisation(state_, name_or_id));
+  const auto before = TRY(find_record(state_, "organisation", changed.id));
+  if (change.name && *change.name != changed.name) {
+    TRY(check_organisation_name(state_, *change.name));
+    changed.name = *change.name;
+  }
+  if (change.time_zone) {
+    TRY(TimeZone::find(*change.time_zone));
+    changed.time_zone = *change.time_zone;
+  }
+  TRY(act("change", before, record_of(changed)));
+  return changed;
+}
+
+Result<Organisation> Books::archive_organisation(std::string_view name_or_id) {
+  Organisation archived = TRY(find_organisation(state_, name_or_id));
+  if (archived.archived) return archived;
+  const auto before = TRY(find_record(state_, "organisation", archived.id));
+  archived.archived = now_;
+  TRY(act("archive", before, record_of(archived)));
+  return archived;
+}
+
 Result<Project> Books::create_project(const std::string& name, const std::string& currency,
                                       std::string_view organisation) {
-  TRY(check_text("project's name", name, false));
-  if (name.starts_with("proj_")) {
-    return fail(ErrorCode::kInvalidArgument, "a project's name must not look like an id ('proj_…')");
-  }
   Project project{.id = new_id("proj"), .name = name, .organisation = std::string(organisation)};
   project.currency = TRY(parse_currency(currency));
   project.payer = project.id;
+  project.created = now_;
   if (organisation != kDefaultOrganisation) {
     const Organisation owner = TRY(find_organisation(state_, organisation));
+    if (owner.archived) return fail(ErrorCode::kConflict, "the organisation '{}' is archived", owner.name);
     if (owner.currency != project.currency) {
       return fail(ErrorCode::kInvalidArgument, "the wallet of '{}' is in {}, not {}", owner.name,
                   owner.currency, project.currency);
     }
     project.organisation = project.payer = owner.id;
   }
-  if (TRY(find_record_named(state_, "project", name))) {
-    return fail(ErrorCode::kConflict, "there is a project '{}' already", name);
-  }
+  TRY(check_project_name(state_, project.organisation, name));
   TRY(act("create", std::nullopt, record_of(project)));
   return project;
 }
@@ -114,24 +148,29 @@ Result<Project> Books::ensure_project(const std::string& name, const std::string
   return create_project(name, currency);
 }
 
-Result<NewKey> Books::create_key(std::string_view project, const std::string& name, KeyRole role) {
-  TRY(check_text("key's name", name, true));
-  const Project owner = TRY(find_project(state_, project));
-  NewKey made;
-  made.secret = new_secret(role);
-  made.key = {.id = new_id("key"), .project_id = owner.id, .name = name, .role = role, .created = now_};
-  made.key.hint = hint_of(made.secret, role);
-  TRY(act("create", std::nullopt, record_of(KeyRow{.key = made.key, .hash = blake2b_256(made.secret)})));
-  return made;
+Result<Project> Books::rename_project(std::string_view name_or_id, const std::string& name) {
+  Project renamed = TRY(find_project(state_, name_or_id));
+  if (renamed.name == name) return renamed;
+  if (renamed.organisation == kDefaultOrganisation && renamed.name == "default") {
+    return fail(ErrorCode::kInvalidArgument, "the project 'default' keeps its name");
+  }
+  TRY(check_project_name(state_, renamed.organisation, name));
+  const auto before = TRY(find_record(state_, "project", renamed.id));
+  renamed.name = name;
+  TRY(act("change", before, record_of(renamed)));
+  return renamed;
 }
 
-Result<> Books::revoke_key(std::string_view key_id) {
-  const auto record = TRY(find_record(state_, "key", key_id));
-  if (!record) return fail(ErrorCode::kNotFound, "there is no key '{}'", key_id);
-  KeyRow row = TRY(key_from(*record));
-  if (row.key.revoked) return {};
-  row.key.revoked = now_;
-  return act("revoke", record, record_of(row));
+Result<Project> Books::archive_project(std::string_view name_or_id) {
+  Project archived = TRY(find_project(state_, name_or_id));
+  if (archived.archived) return archived;
+  if (archived.organisation == kDefaultOrganisation && archived.name == "default") {
+    return fail(ErrorCode::kInvalidArgument, "the project 'default' cannot be archived");
+  }
+  const auto before = TRY(find_record(state_, "project", archived.id));
+  archived.archived = now_;
+  TRY(act("archive", before, record_of(archived)));
+  return archived;
 }
 
 }  // namespace feilun::ledger

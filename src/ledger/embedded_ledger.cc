@@ -12,12 +12,18 @@ namespace {
 constexpr int64_t kRecoverAtOnce = 1000;
 constexpr int64_t kKeysAtOnce = 1'000'000;
 
-Result<std::vector<KeyRow>> keys_changed_after(State& state, int64_t sequence) {
-  std::vector<KeyRow> rows;
+Result<KeyChanges> keys_changed_after(State& state, int64_t sequence) {
+  KeyChanges changes{.seen = state.head().sequence};
   for (const Record& record : TRY(records_changed_after(state, "key", sequence, kKeysAtOnce))) {
-    rows.push_back(TRY(key_from(record)));
+    changes.keys.push_back(TRY(key_from(record)));
   }
-  return rows;
+  for (const Record& record : TRY(records_changed_after(state, "project", sequence, kKeysAtOnce))) {
+    changes.projects.push_back(TRY(project_from(record)));
+  }
+  for (const Record& record : TRY(records_changed_after(state, "organisation", sequence, kKeysAtOnce))) {
+    changes.organisations.push_back(TRY(organisation_from(record)));
+  }
+  return changes;
 }
 
 }  // namespace
@@ -30,7 +36,7 @@ EmbeddedLedger::EmbeddedLedger(LedgerOptions options, ServingLock lock, std::uni
       reader_state_(*reader_),
       key_cache_(
           [this](int64_t after) {
-            return read<std::vector<KeyRow>>([&](State& state) { return keys_changed_after(state, after); });
+            return read<KeyChanges>([&](State& state) { return keys_changed_after(state, after); });
           },
           options_.clock == nullptr ? static_cast<const Clock&>(system_clock_) : *options_.clock),
       writer_(std::move(writer)) {}
@@ -45,10 +51,16 @@ EmbeddedLedger::~EmbeddedLedger() {
 Result<> EmbeddedLedger::write_any(std::move_only_function<Result<>(Books&)> act) {
   std::promise<Result<>> promise;
   auto result = promise.get_future();
-  writer_->submit<void>(std::move(act), [promise = std::move(promise)](Result<> done) mutable {
+  auto acted = [&](Books& books) {
+    books.act_as(options_.actor);
+    return act(books);
+  };
+  writer_->submit<void>(std::move(acted), [promise = std::move(promise)](Result<> done) mutable {
     promise.set_value(std::move(done));
   });
-  return result.get();
+  auto done = result.get();
+  key_cache_.expire();
+  return done;
 }
 
 Result<> EmbeddedLedger::read_any(std::move_only_function<Result<>(State&)> look) {
@@ -82,9 +94,7 @@ Result<std::vector<Project>> EmbeddedLedger::projects() {
 }
 
 Result<NewKey> EmbeddedLedger::create_key(std::string_view project, std::string name, KeyRole role) {
-  auto made = write<NewKey>([&](Books& books) { return books.create_key(project, name, role); });
-  key_cache_.expire();
-  return made;
+  return write<NewKey>([&](Books& books) { return books.create_key(project, name, role); });
 }
 
 Result<std::vector<Key>> EmbeddedLedger::keys(std::string_view project) {
@@ -94,9 +104,7 @@ Result<std::vector<Key>> EmbeddedLedger::keys(std::string_view project) {
 }
 
 Result<> EmbeddedLedger::revoke_key(std::string_view key_id) {
-  auto revoked = write<void>([&](Books& books) { return books.revoke_key(key_id); });
-  key_cache_.expire();
-  return revoked;
+  return write<void>([&](Books& books) { return books.revoke_key(key_id); });
 }
 
 Result<Key> EmbeddedLedger::authenticate(std::string_view secret) {

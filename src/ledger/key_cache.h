@@ -4,8 +4,11 @@
 #include <chrono>
 #include <cstring>
 #include <functional>
+#include <memory>
 #include <mutex>
+#include <optional>
 #include <shared_mutex>
+#include <string>
 #include <string_view>
 #include <unordered_map>
 #include <vector>
@@ -16,19 +19,28 @@
 
 namespace feilun::ledger {
 
-/// Keys by the hash of their secret, in memory. Other processes make and revoke keys too, so the map asks the
-/// store what changed: twice a second at most while keys are used, and at once for a secret it does not know,
-/// at most 20 times a second, so that guessing secrets costs no reads. All methods may be called from any
-/// thread.
+/// What changed of the keys and of what they belong to.
+struct KeyChanges {
+  std::vector<KeyRow> keys;
+  std::vector<Project> projects;
+  std::vector<Organisation> organisations;
+  int64_t seen = 0;  ///< the journal's last entry by then
+};
+
+/// Keys by the hash of their secret, in memory, with what decides whether they are good: their expiry, the
+/// overlap of a rotation, and whether their project or organisation is archived. Other processes make and
+/// revoke keys too, so the map asks the store what changed: twice a second at most while keys are used, and
+/// at once for a secret it does not know, at most 20 times a second, so that guessing secrets costs no reads.
+/// All methods may be called from any thread.
 class KeyCache {
  public:
-  /// Reads the keys that an entry after the given one touched.
-  using Changes = std::function<Result<std::vector<KeyRow>>(int64_t sequence)>;
+  /// Reads what an entry after the given one touched.
+  using Changes = std::function<Result<KeyChanges>(int64_t sequence)>;
 
   KeyCache(Changes changes, const Clock& clock) : changes_(std::move(changes)), clock_(clock) {}
 
-  /// kUnauthorized for a malformed, unknown or revoked secret. When the store cannot be read, what is known
-  /// counts.
+  /// kUnauthorized for a secret that is malformed, unknown, revoked, expired, or of an archived project or
+  /// organisation. When the store cannot be read, what is known counts.
   Result<Key> find(std::string_view secret);
   /// Reads the changes before the next answer: this process made one.
   void expire() { stale_ = true; }
@@ -42,7 +54,20 @@ class KeyCache {
     }
   };
 
-  bool lookup(const Hash& hash, Key& key) const;
+  struct Secret {
+    std::shared_ptr<const Key> key;
+    std::optional<WallTime> until;  ///< of one that was replaced
+  };
+  struct Home {
+    std::string organisation;  ///< of a project
+    bool archived = false;
+  };
+  using Homes = std::unordered_map<std::string, Home>;
+
+  /// nullopt for a hash that is unknown.
+  std::optional<Result<Key>> lookup(const Hash& hash) const;
+  Result<Key> checked(const Secret& secret) const;
+  void take(KeyChanges changes);
   /// Reads what changed when `due`; one thread at a time.
   void refresh(bool unknown_key);
   bool may_ask_for_unknown(MonoTime now);
@@ -50,7 +75,10 @@ class KeyCache {
   Changes changes_;
   const Clock& clock_;
   mutable std::shared_mutex map_mutex_;
-  std::unordered_map<Hash, Key, HashOfHash> keys_;
+  std::unordered_map<Hash, Secret, HashOfHash> secrets_;
+  std::unordered_map<std::string, std::vector<Hash>> hashes_;  ///< by key's id
+  Homes projects_;
+  Homes organisations_;
 
   std::mutex refresh_mutex_;
   int64_t seen_ = 0;

@@ -56,9 +56,9 @@ TEST(KeyCache, GuessingCostsNoReads) {
   ManualClock clock;
   int reads = 0;
   KeyCache cache(
-      [&](int64_t) -> Result<std::vector<KeyRow>> {
+      [&](int64_t) -> Result<KeyChanges> {
         ++reads;
-        return std::vector<KeyRow>();
+        return KeyChanges();
       },
       clock);
   for (int i = 0; i < 10'000; ++i) EXPECT_FALSE(cache.find("sk-fl-guess" + std::to_string(i)));
@@ -75,9 +75,9 @@ TEST(KeyCache, KnownKeysSurviveAStoreThatCannotBeRead) {
   bool away = false;
   KeyRow row{.key = {.id = "key_1"}, .hash = blake2b_256("sk-fl-known"), .changed = 3};
   KeyCache cache(
-      [&](int64_t after) -> Result<std::vector<KeyRow>> {
+      [&](int64_t after) -> Result<KeyChanges> {
         if (away) return fail(ErrorCode::kIo, "away");
-        return after < 3 ? std::vector<KeyRow>{row} : std::vector<KeyRow>();
+        return after < 3 ? KeyChanges{.keys = {row}, .seen = 3} : KeyChanges{.seen = after};
       },
       clock);
   EXPECT_EQ(cache.find("sk-fl-known")->id, "key_1");

@@ -15,6 +15,8 @@
 #include "base/clock.h"
 #include "base/money.h"
 #include "base/result.h"
+#include "ledger/key_scopes.h"
+#include "ledger/members.h"
 #include "ledger/postgres_options.h"
 #include "pricing/price.h"
 
@@ -32,27 +34,60 @@ struct Organisation {
   std::string currency;
   std::string time_zone = "UTC";  ///< where its months begin
   Money credit_limit;             ///< how far below zero its wallet may fall: more than zero is postpaid
+  WallTime created;
+  std::optional<WallTime> archived;  ///< its keys are refused
 };
 
 /// Organisation → project → key. Only a key's BLAKE2b hash is kept.
 struct Project {
   std::string id;            ///< "proj_…"
-  std::string name;          ///< "default"
+  std::string name;          ///< unique in its organisation
   std::string organisation;  ///< id
   std::string currency;      ///< of the wallet that pays
   std::string payer;         ///< whose wallet: the organisation's id, or its own
+  WallTime created;
+  std::optional<WallTime> archived;  ///< its keys are refused
 };
 
 enum class KeyRole : uint8_t { kProject = 0, kAdmin = 1 };
 
 struct Key {
-  std::string id;  ///< "key_…"
-  std::string project_id;
+  std::string id;          ///< "key_…"
+  std::string project_id;  ///< empty for an administrator's: it belongs to the organisation
   std::string name;
   std::string hint;  ///< first and last characters, for lists: "sk-fl-ab…yz"
   KeyRole role = KeyRole::kProject;
   WallTime created;
   std::optional<WallTime> revoked;
+  std::string organisation;                       ///< id
+  Role organisation_role = Role::kOwner;          ///< of an administrator's key
+  std::string owner;                              ///< a member's or service account's id; may be empty
+  std::optional<WallTime> expires;
+  std::shared_ptr<const KeyScope> scope;  ///< null: it may be used for everything
+};
+
+/// A key to make.
+struct KeyRequest {
+  std::string parent = "default";  ///< a project, or for an administrator's key an organisation; name or id
+  std::string name;
+  KeyRole role = KeyRole::kProject;
+  Role organisation_role = Role::kOwner;
+  std::string owner;
+  std::optional<WallTime> expires;
+  KeyScope scope;
+};
+
+/// What to change of a key; what is absent stays.
+struct KeyChange {
+  std::optional<std::string> name;
+  std::optional<std::optional<WallTime>> expires;
+  std::optional<KeyScope> scope;
+};
+
+/// What to change of an organisation; what is absent stays.
+struct OrganisationChange {
+  std::optional<std::string> name;
+  std::optional<std::string> time_zone;
 };
 
 struct NewKey {
@@ -138,6 +173,7 @@ struct LedgerOptions {
   /// How long a gateway that shares a ledger may be out of reach before others end its requests.
   std::chrono::milliseconds lease = std::chrono::seconds(90);
   std::chrono::microseconds group_commit_wait{500};
+  std::string actor = "local";  ///< who acts where nobody else is named, for the audit log
   const Clock* clock = nullptr;  ///< nullptr: the system's
 };
 
