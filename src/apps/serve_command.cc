@@ -1,5 +1,7 @@
 #include <fmt/format.h>
 
+#include <ranges>
+
 #include "apps/command.h"
 #include "apps/embedded.h"
 #include "apps/first_start.h"
@@ -52,10 +54,10 @@ std::pair<std::string_view, std::string_view> first_request(const ServedModel& m
 }
 
 /// Tells a newcomer everything that the first request needs.
-void print_banner(const net::ListenAddress& address, const std::vector<std::string>& names,
-                  const std::optional<FirstKeys>& keys, const ServedModel& first) {
+void print_banner(const net::ListenAddress& address, const std::optional<FirstKeys>& keys,
+                  const ServedModel& first) {
   const std::string url = "http://" + address.to_string();
-  fmt::print("\n{} {} ready on {}\n\n", fmt::join(names, ", "), names.size() == 1 ? "is" : "are", url);
+  fmt::print("\n{} is ready on {}\n\n", first.name(), url);
   if (keys) {
     fmt::print("  admin key      {}\n  project key    {}\n", keys->admin, keys->project);
     fmt::print("  demo money     {} {} in the wallet of project 'default'\n\n",
@@ -69,7 +71,7 @@ void print_banner(const net::ListenAddress& address, const std::vector<std::stri
   const auto [endpoint, body] = first_request(first);
   fmt::print("curl {}/v1/{} -H 'Authorization: Bearer {}' \\\n", url, endpoint,
              keys ? keys->project : "YOUR_PROJECT_KEY");
-  fmt::print("  -H 'Content-Type: application/json' \\\n  -d '{{\"model\":\"{}\",{}}}'\n\n", names.front(),
+  fmt::print("  -H 'Content-Type: application/json' \\\n  -d '{{\"model\":\"{}\",{}}}'\n\n", first.name(),
              body);
   std::fflush(stdout);
 }
@@ -105,11 +107,17 @@ Result<> serve(const ServeOptions& options) {
   listen.port = gateway->port();
   gateway->start();
 
-  for (ServedModel& model : models) TRY(model.load(settings.engine));
+  // The first model answers while the others are loaded. Keys are made once it can: they are shown only once.
+  TRY(models.front().load(settings.engine));
   TRY(publish_missing_prices(*ledger, settings, names));
   const std::optional<FirstKeys> keys = TRY(prepare_first_start(*ledger, settings));
-  for (ServedModel& model : models) model.become_ready(settings.engine);
-  print_banner(listen, names, keys, models.front());
+  models.front().become_ready(settings.engine);
+  print_banner(listen, keys, models.front());
+  for (ServedModel& model : models | std::views::drop(1)) {
+    TRY(model.load(settings.engine));
+    model.become_ready(settings.engine);
+    spdlog::info("{} is ready", model.name());
+  }
   gateway->run_until_signal();
   spdlog::info("stopped: every request is settled");
   return {};

@@ -6,6 +6,7 @@
 
 #include "base/log.h"
 #include "gateway/paid_call.h"
+#include "gateway/request_cost.h"
 
 namespace feilun::gateway {
 namespace asio = boost::asio;
@@ -72,7 +73,7 @@ asio::awaitable<EmbeddingOutcome> EmbeddingMeter::run() {
   out.vectors = std::move(result.vectors);
   if (result.finish == FinishReason::kCancelled) out.ending.error = why_cancelled(abandoned_);
   if (result.finish == FinishReason::kFailed) out.ending.error = std::move(result.error);
-  co_await close(out.ending);
+  co_await close(out.ending, result.usage);
   co_return out;
 }
 
@@ -101,12 +102,13 @@ Result<> EmbeddingMeter::submit(engine::EmbeddingSink sink) {
 }
 
 /// The only place where the road ends.
-asio::awaitable<void> EmbeddingMeter::close(Ending& ending) {
+asio::awaitable<void> EmbeddingMeter::close(Ending& ending, const engine::EngineUsage& taken) {
   const auto settlement = co_await answer_of<Result<ledger::Settlement>>([&](auto done) {
     if (ending.usage.input() == 0) {
       ledger_.release(request_.request_id, ending.outcome, std::move(done));
     } else {
-      ledger_.settle(request_.request_id, ending.usage, ending.outcome, std::move(done));
+      ledger_.settle(request_.request_id, ending.usage, ending.outcome, request_cost(machine_.get(), {taken}),
+                     std::move(done));
     }
   });
   if (settlement) {

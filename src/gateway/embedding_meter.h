@@ -32,8 +32,10 @@ struct EmbeddingOutcome {
 /// Threads: run() and abandon() on the thread that run() is awaited on. `engine` and `ledger` outlive run().
 class EmbeddingMeter {
  public:
-  EmbeddingMeter(MeteredEmbedding request, engine::EmbeddingEngine& engine, ledger::Ledger& ledger)
-      : request_(std::move(request)), engine_(engine), ledger_(ledger) {}
+  /// `machine` journals what the request cost; may be null.
+  EmbeddingMeter(MeteredEmbedding request, engine::EmbeddingEngine& engine, ledger::Ledger& ledger,
+                 std::shared_ptr<pricing::MachineCost> machine = nullptr)
+      : request_(std::move(request)), engine_(engine), ledger_(ledger), machine_(std::move(machine)) {}
 
   /// When it returns, the money is settled or released, durably, unless the ending says otherwise.
   boost::asio::awaitable<EmbeddingOutcome> run();
@@ -43,11 +45,12 @@ class EmbeddingMeter {
  private:
   boost::asio::awaitable<engine::EmbeddingResult> compute();
   Result<> submit(engine::EmbeddingSink sink);
-  boost::asio::awaitable<void> close(Ending& ending);
+  boost::asio::awaitable<void> close(Ending& ending, const engine::EngineUsage& taken);
 
   MeteredEmbedding request_;
   engine::EmbeddingEngine& engine_;
   ledger::Ledger& ledger_;
+  std::shared_ptr<pricing::MachineCost> machine_;
   std::optional<Meter::Abandon> abandoned_;
 };
 

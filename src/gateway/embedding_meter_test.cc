@@ -39,6 +39,7 @@ class ScriptedEmbeddings final : public engine::EmbeddingEngine {
   void finish(FinishReason finish, TokenCount computed, Error error = {}) {
     EmbeddingResult result{
         .finish = finish, .usage = {.prompt_computed = computed}, .error = std::move(error)};
+    result.usage.attributed = std::chrono::milliseconds(2);
     if (finish == FinishReason::kStop) result.vectors = {1, 0};
     std::exchange(sink_, nullptr)(std::move(result));
   }
@@ -74,7 +75,10 @@ class EmbeddingMeterTest : public ::testing::Test {
   asio::io_context io_;
   testing::ScriptedLedger ledger_;
   ScriptedEmbeddings engine_;
-  EmbeddingMeter meter_{{.request_id = "req", .offering = "m", .inputs = {{1, 2}, {3}}}, engine_, ledger_};
+  std::shared_ptr<pricing::MachineCost> machine_ = std::make_shared<pricing::MachineCost>(
+      pricing::MachinePrice{.per_hour = Money::parse("3.60").value(), .currency = "CNY"});
+  EmbeddingMeter meter_{
+      {.request_id = "req", .offering = "m", .inputs = {{1, 2}, {3}}}, engine_, ledger_, machine_};
   std::optional<EmbeddingOutcome> outcome_;
 };
 
@@ -90,6 +94,15 @@ TEST_F(EmbeddingMeterTest, HoldsAllInputComputesAndSettlesOnce) {
   EXPECT_EQ(ending().usage.input_fresh, 3);
   EXPECT_EQ(ending().currency, "CNY");
   EXPECT_EQ(outcome_->vectors.size(), 2u);
+}
+
+TEST_F(EmbeddingMeterTest, JournalsTheCostBesideTheCharge) {
+  start();
+  finish(FinishReason::kStop, 3);
+  ASSERT_TRUE(ledger_.cost_);
+  EXPECT_EQ(ledger_.cost_->attributed, std::chrono::milliseconds(2));
+  EXPECT_EQ(ledger_.cost_->cost, Money::parse("0.000002").value());
+  EXPECT_EQ(ledger_.cost_->currency, "CNY");
 }
 
 TEST_F(EmbeddingMeterTest, NothingIsComputedBeforeTheHold) {

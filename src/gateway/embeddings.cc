@@ -75,7 +75,8 @@ asio::awaitable<void> answer(Visit& visit, EmbeddingCall call) {
     co_return;
   }
   const std::string offering = call.metered.offering;
-  auto meter = std::make_shared<EmbeddingMeter>(std::move(call.metered), *call.engine, visit.services.ledger);
+  auto meter = std::make_shared<EmbeddingMeter>(std::move(call.metered), *call.engine, visit.services.ledger,
+                                                visit.services.meter.machine);
   abandon_when_interrupted(visit, meter);
   const EmbeddingOutcome outcome = co_await meter->run();
   const Ending& ending = outcome.ending;

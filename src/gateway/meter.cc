@@ -22,6 +22,7 @@
 
 #include "base/check.h"
 #include "base/log.h"
+#include "gateway/request_cost.h"
 #include "gateway/service_tier.h"
 
 namespace feilun::gateway {
@@ -360,19 +361,9 @@ ledger::TokenUsage Meter::usage() const {
 }
 
 std::optional<ledger::RequestCost> Meter::cost() const {
-  if (options_.machine == nullptr) return std::nullopt;
-  const pricing::MachinePrice& price = options_.machine->price();
-  ledger::RequestCost cost{.currency = price.currency, .per_hour = price.per_hour};
-  double kv_byte_seconds = 0;
-  for (const Sequence& sequence : sequences_) {
-    cost.attributed += sequence.usage.attributed;
-    cost.saved += sequence.usage.saved;
-    kv_byte_seconds += sequence.usage.kv_byte_seconds;
-    cost.cost_model = std::max(cost.cost_model, static_cast<int64_t>(sequence.usage.cost_model));
-  }
-  cost.kv_byte_seconds = static_cast<int64_t>(kv_byte_seconds);
-  cost.cost = options_.machine->accrue(cost.attributed);
-  return cost;
+  std::vector<engine::EngineUsage> parts;
+  for (const Sequence& sequence : sequences_) parts.push_back(sequence.usage);
+  return request_cost(options_.machine.get(), parts);
 }
 
 Outcome Meter::outcome() const {
