@@ -98,7 +98,7 @@ class VerifyTest : public LedgerTest {
     static const std::filesystem::path* const kept = keep_a_ledger();
     ledger_.reset();
     copy_files(*kept, directory_.path());
-    reopen();
+    reopen(/*serving=*/false);
     project_id_ = project_id();
   }
 
