@@ -55,8 +55,13 @@ int run_command_line(int argc, char** argv) {
   add_serve_command(app, chosen);
   add_chat_command(app, chosen);
   add_model_commands(app, chosen);
+  add_organisation_commands(app, chosen);
   add_project_commands(app, chosen);
+  add_member_commands(app, chosen);
+  add_invite_commands(app, chosen);
+  add_service_account_commands(app, chosen);
   add_key_commands(app, chosen);
+  add_audit_commands(app, chosen);
   add_wallet_commands(app, chosen);
   add_invoice_commands(app, chosen);
   add_price_commands(app, chosen);

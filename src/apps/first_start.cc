@@ -1,11 +1,13 @@
 #include "apps/first_start.h"
 
 #include "base/log.h"
+#include "ledger/books.h"
 
 namespace feilun::apps {
 namespace {
 
 constexpr std::string_view kDefaultProject = "default";
+constexpr std::string_view kOperator = "default";  ///< the organisation that runs the server
 
 Result<> credit_demo_money(ledger::Ledger& ledger, const Settings& settings) {
   const Money amount = TRY(Money::parse(settings.demo_money));
@@ -19,9 +21,9 @@ Result<> credit_demo_money(ledger::Ledger& ledger, const Settings& settings) {
 }  // namespace
 
 Result<std::optional<FirstKeys>> prepare_first_start(ledger::Ledger& ledger, const Settings& settings) {
-  for (const ledger::Key& key : TRY(ledger.keys(kDefaultProject))) {
-    if (key.role == ledger::KeyRole::kAdmin) return std::nullopt;
-  }
+  const auto admins = TRY(ledger.read<std::vector<ledger::Key>>(
+      [](ledger::State& state) { return ledger::keys_under(state, kOperator); }));
+  if (!admins.empty()) return std::nullopt;
   // Before the keys: a start that dies in between is still a first start the next time.
   TRY(credit_demo_money(ledger, settings));
   FirstKeys keys;

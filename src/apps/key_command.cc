@@ -2,33 +2,80 @@
 
 #include "apps/command.h"
 #include "apps/ledger_access.h"
+#include "ledger/books.h"
 
 namespace feilun::apps {
 namespace {
+
+using ledger::Books;
+using ledger::Key;
+using ledger::NewKey;
 
 struct KeyOptions : LedgerAccess {
   std::string name;
   std::string id;
   bool admin = false;
+  std::string organisation;
+  std::string role = "owner";
+  std::string expires;
+  std::vector<std::string> models;
+  std::vector<std::string> endpoints;
+  std::vector<std::string> networks;
+  int64_t overlap_minutes = 0;
 };
+
+Result<ledger::KeyScope> scope_of(const KeyOptions& options) {
+  return ledger::KeyScope{.models = options.models,
+                          .endpoints = options.endpoints,
+                          .networks = TRY(ledger::parse_networks(options.networks))};
+}
 
 Result<> create(const KeyOptions& options) {
   auto ledger = TRY(open_ledger(options, WhenAbsent::kCreate));
-  const auto role = options.admin ? ledger::KeyRole::kAdmin : ledger::KeyRole::kProject;
-  const ledger::NewKey made = TRY(ledger->create_key(options.project, options.name, role));
+  ledger::KeyRequest request{.parent = options.project, .name = options.name};
+  request.scope = TRY(scope_of(options));
+  if (!options.expires.empty()) request.expires = TRY(parse_time(options.expires));
+  if (options.admin) {
+    request.role = ledger::KeyRole::kAdmin;
+    request.organisation_role = TRY(ledger::parse_role(options.role));
+    request.parent = options.organisation.empty() ? TRY(ledger->find_project(options.project)).organisation
+                                                  : options.organisation;
+  }
+  const auto made = TRY(ledger->write<NewKey>([&](Books& books) { return books.create_key(request); }));
   fmt::print("{}\n", made.secret);
   return {};
 }
 
+std::string ending(const Key& key) {
+  if (key.revoked) return " (revoked " + format_time(*key.revoked) + ")";
+  if (key.expires) return " (until " + format_time(*key.expires) + ")";
+  return "";
+}
+
 Result<> list(const KeyOptions& options) {
   auto ledger = TRY(open_ledger(options, WhenAbsent::kRefuse));
-  const std::vector<ledger::Key> keys = TRY(ledger->keys(options.project));
-  fmt::print("{:<34}{:<24}{:<9}{:<26}{}\n", "ID", "KEY", "ROLE", "CREATED", "NAME");
-  for (const ledger::Key& key : keys) {
-    fmt::print("{:<34}{:<24}{:<9}{:<26}{}{}\n", key.id, key.hint,
-               key.role == ledger::KeyRole::kAdmin ? "admin" : "project", format_time(key.created), key.name,
-               key.revoked ? " (revoked " + format_time(*key.revoked) + ")" : "");
+  const ledger::Project project = TRY(ledger->find_project(options.project));
+  const auto keys = TRY(ledger->read<std::vector<Key>>([&](ledger::State& state) -> Result<std::vector<Key>> {
+    std::vector<Key> all = TRY(ledger::keys_under(state, project.id));
+    for (Key& key : TRY(ledger::keys_under(state, project.organisation))) all.push_back(std::move(key));
+    return all;
+  }));
+  fmt::print("{:<34}{:<24}{:<11}{:<26}{}\n", "ID", "KEY", "ROLE", "CREATED", "NAME");
+  for (const Key& key : keys) {
+    const bool admin = key.role == ledger::KeyRole::kAdmin;
+    fmt::print("{:<34}{:<24}{:<11}{:<26}{}{}\n", key.id, key.hint,
+               admin ? name_of(key.organisation_role) : "project", format_time(key.created), key.name,
+               ending(key));
   }
+  return {};
+}
+
+Result<> rotate(const KeyOptions& options) {
+  auto ledger = TRY(open_ledger(options, WhenAbsent::kRefuse));
+  const WallTime until = SystemClock().wall() + std::chrono::minutes(options.overlap_minutes);
+  const auto made =
+      TRY(ledger->write<NewKey>([&](Books& books) { return books.rotate_key(options.id, until); }));
+  fmt::print("{}\n", made.secret);
   return {};
 }
 
@@ -39,24 +86,51 @@ Result<> revoke(const KeyOptions& options) {
   return {};
 }
 
+void add_create_command(CLI::App* group, const std::shared_ptr<KeyOptions>& options, Run& chosen) {
+  CLI::App* command =
+      group->add_subcommand("create", "Make a key and print it, alone; it is shown only once");
+  add_data_option(command, *options);
+  add_project_option(command, *options);
+  command->add_option("--name", options->name, "What the key is for");
+  command->add_option("--expires", options->expires,
+                      "Refused from then on: 2026-12-01 or 2026-12-01T08:30:00Z");
+  command->add_option("--model", options->models,
+                      "Allow this model only; again for more; big-* for a family");
+  command->add_option("--endpoint", options->endpoints, "Allow this path only, such as /v1/embeddings");
+  command->add_option("--ip", options->networks,
+                      "Allow clients of this range only, such as 192.0.2.0/24 or 2001:db8::/32");
+  command->add_flag("--admin", options->admin, "An administrator's key: for the admin API, not for models");
+  command->add_option("--organisation", options->organisation,
+                      "Of an administrator's key; the project's if not given");
+  command
+      ->add_option("--role", options->role,
+                   "Of an administrator's key: owner, admin, developer, billing or auditor")
+      ->capture_default_str();
+  on_chosen(command, chosen, options, create);
+}
+
 }  // namespace
 
 void add_key_commands(CLI::App& app, Run& chosen) {
-  CLI::App* group = add_group(app, "key", "API keys of a project");
+  CLI::App* group = add_group(app, "key", "API keys of a project, and administrators' keys");
   auto options = std::make_shared<KeyOptions>();
+  add_create_command(group, options, chosen);
 
-  CLI::App* create_command =
-      group->add_subcommand("create", "Make a key and print it, alone; it is shown only once");
-  add_data_option(create_command, *options);
-  add_project_option(create_command, *options);
-  create_command->add_option("--name", options->name, "What the key is for");
-  create_command->add_flag("--admin", options->admin, "An administrator's key");
-  on_chosen(create_command, chosen, options, create);
-
-  CLI::App* list_command = group->add_subcommand("list", "List a project's keys");
+  CLI::App* list_command =
+      group->add_subcommand("list", "List a project's keys and its organisation's administrators'");
   add_data_option(list_command, *options);
   add_project_option(list_command, *options);
   on_chosen(list_command, chosen, options, list);
+
+  CLI::App* rotate_command =
+      group->add_subcommand("rotate", "Print a new secret for the same key; the old one may overlap");
+  add_data_option(rotate_command, *options);
+  rotate_command->add_option("id", options->id, "The key's id, as `feilun key list` shows it")->required();
+  rotate_command
+      ->add_option("--overlap", options->overlap_minutes, "Minutes for which the old secret is good still")
+      ->check(CLI::Range(0, 10 * 366 * 24 * 60))
+      ->capture_default_str();
+  on_chosen(rotate_command, chosen, options, rotate);
 
   CLI::App* revoke_command = group->add_subcommand("revoke", "Revoke a key: it is refused within a second");
   add_data_option(revoke_command, *options);

@@ -1,10 +1,21 @@
 #include "apps/ledger_access.h"
 
 #include <fmt/chrono.h>
+#include <pwd.h>
+#include <unistd.h>
 
 #include <ctime>
 
 namespace feilun::apps {
+namespace {
+
+/// Whoever runs the command, for the audit log.
+std::string local_actor() {
+  const passwd* user = getpwuid(geteuid());
+  return user == nullptr ? fmt::format("local:{}", geteuid()) : fmt::format("local:{}", user->pw_name);
+}
+
+}  // namespace
 
 void add_data_option(CLI::App* command, LedgerAccess& access) {
   command->add_option("--data", access.data, "The server's data directory")
@@ -22,7 +33,9 @@ void add_project_option(CLI::App* command, LedgerAccess& access) {
 }
 
 Result<std::unique_ptr<ledger::Ledger>> open_ledger(const LedgerAccess& access, WhenAbsent when_absent) {
-  if (!access.url.empty()) return ledger::Ledger::open({.directory = access.data, .url = access.url});
+  if (!access.url.empty()) {
+    return ledger::Ledger::open({.directory = access.data, .url = access.url, .actor = local_actor()});
+  }
   std::error_code ignored;
   if (when_absent == WhenAbsent::kRefuse && !std::filesystem::exists(access.data / "ledger.db", ignored)) {
     return fail(ErrorCode::kNotFound,
@@ -30,7 +43,7 @@ Result<std::unique_ptr<ledger::Ledger>> open_ledger(const LedgerAccess& access, 
                 access.data.string());
   }
   const bool made_now = !std::filesystem::exists(access.data / "ledger.db", ignored);
-  auto ledger = ledger::Ledger::open({.directory = access.data});
+  auto ledger = ledger::Ledger::open({.directory = access.data, .actor = local_actor()});
   if (ledger && made_now) fmt::print(stderr, "made a new ledger in {}\n", access.data.string());
   return ledger;
 }

@@ -8,14 +8,21 @@ namespace asio = boost::asio;
 namespace json = boost::json;
 namespace {
 
+/// The organisation that runs the server and sees every project.
+constexpr std::string_view kOperator = "default";
+
 Result<std::string> balance_json(Visit& visit) {
   const auto named = visit.request().query("project");
   const bool admin = visit.key.role == ledger::KeyRole::kAdmin;
-  const ledger::Project found =
-      TRY(visit.services.ledger.find_project(admin ? named.value_or("default") : visit.key.project_id));
+  const std::string wanted = admin ? named.value_or("default") : visit.key.project_id;
+  const ledger::Project found = TRY(visit.services.ledger.find_project(wanted));
   // Another project is not looked up: the answer must not tell whether it exists.
   if (!admin && named && *named != found.id && *named != found.name) {
     return fail(ErrorCode::kPermissionDenied, "this key may see its own project only");
+  }
+  const std::string& whose = visit.key.organisation;
+  if (admin && whose != kOperator && whose != found.organisation) {
+    return fail(ErrorCode::kNotFound, "there is no project '{}'", wanted);
   }
   const ledger::Balance balance = TRY(visit.services.ledger.balance(found.id));
   const ledger::UsageTotals totals = TRY(visit.services.ledger.usage(found.id));

@@ -18,6 +18,9 @@ boost::asio::awaitable<void> show_model(Visit& visit);
 /// The project's money and its usage so far. An admin names the project with ?project=.
 boost::asio::awaitable<void> show_balance(Visit& visit);
 
+/// Makes a member of whoever holds an invitation's token.
+boost::asio::awaitable<void> accept_invite(Visit& visit);
+
 boost::asio::awaitable<void> show_health(Visit& visit);
 boost::asio::awaitable<void> show_readiness(Visit& visit);
 boost::asio::awaitable<void> show_metrics(Visit& visit);

@@ -26,8 +26,9 @@ json::object model_json(const Deployment& deployment) {
 
 asio::awaitable<void> list_models(Visit& visit) {
   json::array data;
-  for (const auto& [name, deployment] : visit.services.deployments.all())
-    data.push_back(model_json(*deployment));
+  for (const auto& [name, deployment] : visit.services.deployments.all()) {
+    if (!visit.key.scope || visit.key.scope->allows_model(name)) data.push_back(model_json(*deployment));
+  }
   co_await visit.reply_json(json::serialize(json::object{{"object", "list"}, {"data", std::move(data)}}));
 }
 

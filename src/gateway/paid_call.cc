@@ -3,6 +3,7 @@
 namespace feilun::gateway {
 
 Result<Deployment*> ready_deployment(const Visit& visit, std::string_view model, Serves wanted) {
+  if (visit.key.scope) TRY(visit.key.scope->check_model(model));
   Deployment* deployment = visit.services.deployments.find(model);
   if (deployment == nullptr) {
     return std::unexpected(

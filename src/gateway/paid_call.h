@@ -17,8 +17,8 @@ namespace feilun::gateway {
 /// What an endpoint wants of a model.
 enum class Serves { kText, kVectors };
 
-/// The model a request names, ready to run. kNotFound, kUnavailable while it is being loaded, kUnsupported
-/// when it serves the other kind.
+/// The model a request names, ready to run. kPermissionDenied when the key may not use it, kNotFound,
+/// kUnavailable while it is being loaded, kUnsupported when it serves the other kind.
 Result<Deployment*> ready_deployment(const Visit& visit, std::string_view model, Serves wanted);
 
 /// What is told to a client that closed its side and may still listen.

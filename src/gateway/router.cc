@@ -1,8 +1,10 @@
 #include "gateway/router.h"
 
 #include "base/ids.h"
+#include "gateway/admin_routes.h"
 #include "gateway/endpoints.h"
 #include "gateway/error_reply.h"
+#include "gateway/paid_call.h"
 
 namespace feilun::gateway {
 namespace asio = boost::asio;
@@ -29,6 +31,7 @@ constexpr Route kRoutes[] = {
     {"GET", "/v1/models", Access::kReader, list_models},
     {"GET", "/v1/models/*", Access::kReader, show_model},
     {"GET", "/feilun/v1/balance", Access::kReader, show_balance},
+    {"POST", "/feilun/v1/invites/accept", Access::kAnyone, accept_invite},
     {"GET", "/healthz", Access::kAnyone, show_health},
     {"GET", "/readyz", Access::kAnyone, show_readiness},
     {"GET", "/metrics", Access::kAnyone, show_metrics},
@@ -41,16 +44,27 @@ bool matches(const Route& route, std::string_view path) {
   return path.starts_with(stem) && path.size() > stem.size();
 }
 
+/// What a request asks for: one of kRoutes, or of the admin API's.
+struct FoundRoute {
+  const Route* route = nullptr;
+  std::optional<FoundAdminRoute> admin;
+};
+
 /// The route of that path and method (HEAD is a GET); `allowed` gathers the methods the path knows.
-const Route* find_route(std::string_view method, std::string_view path, std::string& allowed) {
+std::optional<FoundRoute> find_route(std::string_view method, std::string_view path, std::string& allowed) {
   if (method == "HEAD") method = "GET";
+  std::vector<std::string_view> known;
   for (const Route& route : kRoutes) {
     if (!matches(route, path)) continue;
-    if (route.method == method) return &route;
-    allowed += allowed.empty() ? "" : ", ";
-    allowed += route.method == "GET" ? "GET, HEAD" : route.method;
+    if (route.method == method) return FoundRoute{.route = &route};
+    known.push_back(route.method);
   }
-  return nullptr;
+  if (auto admin = find_admin_route(method, path, known)) return FoundRoute{.admin = std::move(admin)};
+  for (const std::string_view each : known) {
+    allowed += allowed.empty() ? "" : ", ";
+    allowed += each == "GET" ? "GET, HEAD" : each;
+  }
+  return std::nullopt;
 }
 
 net::Response unknown_route(const Visit& visit, std::string allowed) {
@@ -71,39 +85,64 @@ net::Response unknown_route(const Visit& visit, std::string allowed) {
   return response;
 }
 
-Result<ledger::Key> check_access(ledger::Ledger& ledger, const net::Request& request, Access access) {
-  if (access == Access::kAnyone) return ledger::Key{};
+Result<ledger::Key> check_access(ledger::Ledger& ledger, const net::Request& request,
+                                 const FoundRoute& found) {
+  if (found.route != nullptr && found.route->access == Access::kAnyone) return ledger::Key{};
   ledger::Key key = TRY(authenticate(ledger, request));
-  if (access == Access::kPayer && key.role == ledger::KeyRole::kAdmin) {
+  if (found.admin) {
+    TRY(check_admin(*found.admin->route, key));
+  } else if (found.route->access == Access::kPayer && key.role == ledger::KeyRole::kAdmin) {
     return fail(ErrorCode::kPermissionDenied, "an admin key cannot call models, as no project pays for it");
   }
   return key;
+}
+
+Result<std::string> answer_admin(Visit& visit, FoundAdminRoute found) {
+  ledger::Ledger& ledger = visit.services.ledger;
+  AdminCall call{.ledger = ledger,
+                 .key = visit.key,
+                 .request = visit.request(),
+                 .now = visit.services.clock.wall(),
+                 .organisation = TRY(organisation_of(visit.request(), visit.key, ledger)),
+                 .path_values = std::move(found.path_values)};
+  return found.route->answer(call);
 }
 
 }  // namespace
 
 bool wants_body(Services& services, const net::Request& head) {
   std::string allowed;
-  const Route* found = find_route(head.method, head.path(), allowed);
-  return found != nullptr && check_access(services.ledger, head, found->access).has_value();
+  const auto found = find_route(head.method, head.path(), allowed);
+  return found && check_access(services.ledger, head, *found).has_value();
 }
 
 asio::awaitable<void> route(Services& services, net::Exchange& exchange) {
   Visit visit{services, exchange, new_id("req"), "unknown", services.clock.mono()};
   std::string allowed;
-  const Route* found = find_route(exchange.request().method, exchange.request().path(), allowed);
-  if (found == nullptr) {
+  auto found = find_route(exchange.request().method, exchange.request().path(), allowed);
+  if (!found) {
     co_await visit.reply(unknown_route(visit, std::move(allowed)));
     co_return;
   }
-  visit.route = found->path;
-  auto key = check_access(services.ledger, exchange.request(), found->access);
+  visit.route = found->admin ? found->admin->route->path : found->route->path;
+  auto key = check_access(services.ledger, exchange.request(), *found);
   if (!key) {
     co_await visit.reply_error(key.error());
     co_return;
   }
   visit.key = *std::move(key);
-  co_await found->answer(visit);
+  if (!found->admin) {
+    co_await found->route->answer(visit);
+    co_return;
+  }
+  // It waits for the ledger, which the threads of connections must not.
+  auto answer = co_await run_work(visit, /*light=*/false,
+                                  [&] { return answer_admin(visit, *std::move(found->admin)); });
+  if (answer) {
+    co_await visit.reply_json(*std::move(answer));
+  } else {
+    co_await visit.reply_error(answer.error());
+  }
 }
 
 }  // namespace feilun::gateway

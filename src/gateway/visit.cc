@@ -52,7 +52,12 @@ Result<ledger::Key> authenticate(ledger::Ledger& ledger, const net::Request& req
   }
   std::string_view secret = header.substr(kScheme.size());
   while (secret.starts_with(' ')) secret.remove_prefix(1);
-  return ledger.authenticate(secret);
+  ledger::Key key = TRY(ledger.authenticate(secret));
+  if (key.scope) {
+    TRY(key.scope->check_address(request.client_address));
+    TRY(key.scope->check_endpoint(request.path()));
+  }
+  return key;
 }
 
 }  // namespace feilun::gateway

@@ -49,7 +49,7 @@ struct Visit {
   void add_standing_headers(net::Headers& headers) const;
 };
 
-/// Bearer key → Key. kUnauthorized.
+/// Bearer key → Key, if its scope allows the client's address and the path. kUnauthorized, kPermissionDenied.
 Result<ledger::Key> authenticate(ledger::Ledger& ledger, const net::Request& request);
 
 }  // namespace feilun::gateway

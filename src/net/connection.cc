@@ -10,6 +10,9 @@
 // their deadline, so setting one is normally the store of a number.
 #include "net/connection.h"
 
+#include <arpa/inet.h>
+#include <netinet/in.h>
+
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/bind_cancellation_slot.hpp>
 #include <boost/asio/use_awaitable.hpp>
@@ -68,6 +71,21 @@ const std::string& http_date() {
   return text;
 }
 
+/// Empty when the other end has no IP address, or is gone already.
+std::string address_of(const Connection::Socket& socket) {
+  error_code error;
+  const auto endpoint = socket.remote_endpoint(error);
+  if (error) return {};
+  char text[INET6_ADDRSTRLEN] = {};
+  const sockaddr* address = endpoint.data();
+  if (address->sa_family == AF_INET) {
+    inet_ntop(AF_INET, &reinterpret_cast<const sockaddr_in*>(address)->sin_addr, text, sizeof text);
+  } else if (address->sa_family == AF_INET6) {
+    inet_ntop(AF_INET6, &reinterpret_cast<const sockaddr_in6*>(address)->sin6_addr, text, sizeof text);
+  }
+  return text;
+}
+
 }  // namespace
 
 Connection::Connection(Socket socket, const ServerOptions& options, const Handler& handler)
@@ -79,6 +97,7 @@ Connection::Connection(Socket socket, const ServerOptions& options, const Handle
   buffer_.reserve(kBufferStart);
   error_code ignored;
   socket_.non_blocking(true, ignored);
+  client_address_ = address_of(socket_);
 }
 
 asio::awaitable<void> Connection::serve(std::shared_ptr<Connection> self) {
@@ -188,6 +207,7 @@ asio::awaitable<std::optional<Connection::Refused>> Connection::read_request() {
   set_deadline(options_.header_timeout);
   if (const error_code error = co_await parse(parser, true)) co_return unreadable(error, "headers");
   auto& head = parser.get();
+  request_.client_address = client_address_;
   request_.method = head.method_string();
   request_.target = origin_form(head.target());
   for (const auto& field : head) request_.headers.add(field.name_string(), field.value());

@@ -80,6 +80,7 @@ class Connection final : public Exchange, public std::enable_shared_from_this<Co
   const Handler& handler_;
   boost::beast::flat_buffer buffer_;
 
+  std::string client_address_;
   Phase phase_ = Phase::kIdle;
   Request request_;
   bool http_1_0_ = false;

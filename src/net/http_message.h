@@ -41,6 +41,7 @@ struct Request {
   std::string target;
   Headers headers;
   std::string body;
+  std::string client_address;  ///< the IP address at the connection's other end; empty for a Unix socket
 
   std::string_view path() const { return std::string_view(target).substr(0, target.find('?')); }
   /// The percent-decoded value of a query parameter; nullopt when absent or wrongly encoded.

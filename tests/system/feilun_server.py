@@ -3,8 +3,8 @@
     with FeilunServer() as server:
         server.url, server.key, server.run("wallet", "credit", …)
 
-As a program it starts a server, sets FEILUN_URL, FEILUN_KEY, FEILUN_POOR_KEY (a project without money) and
-runs the command after `--`; its exit status is the command's.
+As a program it starts a server, sets FEILUN_URL, FEILUN_KEY, FEILUN_POOR_KEY (a project without money),
+FEILUN_ADMIN_KEY and runs the command after `--`; its exit status is the command's.
 """
 import json
 import os
@@ -112,7 +112,8 @@ def main():
     with FeilunServer(*sys.argv[1:split]) as server:
         server.run("project", "create", "poor")
         environment = {**os.environ, "FEILUN_URL": server.url, "FEILUN_KEY": server.key,
-                       "FEILUN_POOR_KEY": server.create_key("poor")}
+                       "FEILUN_POOR_KEY": server.create_key("poor"),
+                       "FEILUN_ADMIN_KEY": server.run("key", "create", "--admin")}
         status = subprocess.run(sys.argv[split + 1:], env=environment).returncode
         verified = subprocess.run([server.binary, "ledger", "verify", "--data", server.data]).returncode
         if status or verified:

@@ -1,0 +1,119 @@
+// GET /v1/organization/audit_logs
+#include <charconv>
+
+#include "gateway/admin_routes.h"
+#include "ledger/audit_log.h"
+
+namespace feilun::gateway {
+namespace {
+
+namespace json = boost::json;
+using ledger::Act;
+using ledger::ActFilter;
+using ledger::State;
+
+constexpr std::string_view kIdPrefix = "audit_log-";
+
+std::string id_of(const Act& act) {
+  return fmt::format("{}{}", kIdPrefix, act.sequence);
+}
+
+Result<int64_t> whole_number(std::string_view text, std::string_view param) {
+  int64_t number = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  constexpr int64_t kSecondsMax = 253'402'300'799;  // the end of the year 9999
+  if (error == std::errc() && end == text.data() + text.size() && number >= 0 && number <= kSecondsMax) {
+    return number;
+  }
+  return std::unexpected(
+      Error{ErrorCode::kInvalidArgument, fmt::format("'{}' is no whole number", param), std::string(param)});
+}
+
+/// effective_at[gte] and its like, in whole seconds.
+Result<> read_times(const net::Request& request, ActFilter& filter) {
+  struct Bound {
+    const char* name;
+    int plus;
+    std::optional<WallTime> ActFilter::* bound;
+  };
+  const Bound bounds[] = {{"effective_at[gt]", 1, &ActFilter::from},
+                          {"effective_at[gte]", 0, &ActFilter::from},
+                          {"effective_at[lt]", 0, &ActFilter::until},
+                          {"effective_at[lte]", 1, &ActFilter::until}};
+  for (const Bound& bound : bounds) {
+    const auto given = query_values(request, bound.name);
+    if (given.empty()) continue;
+    const int64_t second = TRY(whole_number(given.front(), bound.name));
+    filter.*bound.bound = WallTime(std::chrono::seconds(second + bound.plus));
+  }
+  return {};
+}
+
+Result<ActFilter> read_filter(const net::Request& request, const Page& page) {
+  ActFilter filter{.events = query_values(request, "event_types"),
+                   .actors = query_values(request, "actor_ids"),
+                   .ids = query_values(request, "resource_ids"),
+                   .projects = query_values(request, "project_ids")};
+  TRY(read_times(request, filter));
+  if (page.after.empty()) return filter;
+  const std::string_view cursor = page.after;
+  if (!cursor.starts_with(kIdPrefix)) return filter;
+  filter.before = TRY(whole_number(cursor.substr(kIdPrefix.size()), "after"));
+  return filter;
+}
+
+Result<json::object> actor_json(State& state, std::string_view organisation, const Act& act) {
+  const auto user_of = [&](std::string_view id) {
+    json::object user{{"id", id}};
+    if (const auto member = ledger::find_member(state, organisation, id)) user["email"] = member->email;
+    return user;
+  };
+  if (!act.actor.starts_with("key_")) {
+    return json::object{{"type", "session"}, {"session", {{"user", user_of(act.actor)}}}};
+  }
+  json::object key{{"id", act.actor}, {"type", "user"}};
+  const auto known = ledger::find_key(state, act.actor);
+  if (known && known->owner.starts_with("svc_")) {
+    key["type"] = "service_account";
+    key["service_account"] = {{"id", known->owner}};
+  } else if (known && !known->owner.empty()) {
+    key["user"] = user_of(known->owner);
+  }
+  return json::object{{"type", "api_key"}, {"api_key", std::move(key)}};
+}
+
+json::value body_json(const std::string& body) {
+  return body.empty() ? json::value(nullptr) : json::parse(body);
+}
+
+Result<json::object> act_json(State& state, std::string_view organisation, const Act& act) {
+  const std::string event = act.event();
+  json::object shown{{"id", id_of(act)},
+                     {"object", "organization.audit_log"},
+                     {"type", event},
+                     {"effective_at", unix_seconds(act.time)},
+                     {"actor", TRY(actor_json(state, organisation, act))},
+                     {"resource", {{"type", act.type}, {"id", act.id}, {"parent", act.parent}}},
+                     {"before", body_json(act.before)},
+                     {"after", body_json(act.after)}};
+  const char* detail = act.before.empty() ? "data" : "changes_requested";
+  shown[event] = {{"id", act.id}, {detail, body_json(act.after)}};
+  if (act.parent.starts_with("proj_")) shown["project"] = {{"id", act.parent}};
+  return shown;
+}
+
+}  // namespace
+
+Result<std::string> list_audit_logs(AdminCall& call) {
+  const Page page = TRY(read_page(call.request));
+  const ActFilter filter = TRY(read_filter(call.request, page));
+  return call.read<std::string>([&](State& state) -> Result<std::string> {
+    json::array items;
+    for (const Act& act : TRY(ledger::acts_of(state, call.organisation, filter, page.limit + 1))) {
+      items.push_back(TRY(act_json(state, call.organisation, act)));
+    }
+    return list_reply(std::move(items), page);
+  });
+}
+
+}  // namespace feilun::gateway

@@ -1,0 +1,131 @@
+#include "gateway/admin_call.h"
+
+#include <charconv>
+
+namespace feilun::gateway {
+namespace {
+
+namespace json = boost::json;
+
+constexpr int64_t kPageMax = 100;
+
+std::string decoded(std::string_view text) {
+  std::string spaced(text);
+  for (char& c : spaced) c = c == '+' ? ' ' : c;
+  return net::percent_decoded(spaced).value_or("");
+}
+
+std::string_view next_part(std::string_view& rest, char separator) {
+  const size_t end = rest.find(separator);
+  const std::string_view part = rest.substr(0, end);
+  rest = end == rest.npos ? std::string_view() : rest.substr(end + 1);
+  return part;
+}
+
+}  // namespace
+
+Result<bool> AdminCall::sees_project(ledger::State& state, std::string_view project_id) const {
+  if (may(key.organisation_role, ledger::Power::kEveryProject) || key.owner.empty()) return true;
+  return TRY(ledger::find_project_member(state, project_id, key.owner)).has_value();
+}
+
+Result<ledger::Project> AdminCall::project(ledger::State& state) const {
+  const std::string& id = path_values.at(0);
+  auto found = ledger::find_project(state, id);
+  if (!found && found.error().code != ErrorCode::kNotFound) return found;
+  if (!found || found->id != id || found->organisation != organisation || !TRY(sees_project(state, id))) {
+    return fail(ErrorCode::kNotFound, "there is no project '{}' here", id);
+  }
+  return found;
+}
+
+Result<> AdminCall::check_grant(ledger::Role role) const {
+  if (may_grant(key.organisation_role, role)) return {};
+  return fail(ErrorCode::kPermissionDenied, "the role {} may not make, change or remove what has the role {}",
+              name_of(key.organisation_role), name_of(role));
+}
+
+Result<AdminBody> AdminBody::read(const net::Request& request) {
+  JsonDocument document = TRY(JsonDocument::parse(request.body.empty() ? "{}" : request.body));
+  RequestFields fields = TRY(RequestFields::of(document.root(), {}, "the request"));
+  return AdminBody(std::move(document), std::move(fields));
+}
+
+Result<std::string> AdminBody::required(std::string_view name) const {
+  const auto text = TRY(fields_.string(name));
+  if (text) return std::string(*text);
+  return std::unexpected(
+      fields_.error(ErrorCode::kInvalidArgument, name, fmt::format("'{}' is required", name)));
+}
+
+Result<std::optional<std::string>> AdminBody::text(std::string_view name) const {
+  const auto text = TRY(fields_.string(name));
+  if (!text) return std::nullopt;
+  return std::string(*text);
+}
+
+Result<std::optional<std::vector<std::string>>> AdminBody::texts(std::string_view name) const {
+  const auto found = fields_.find(name);
+  if (!found) return std::nullopt;
+  simdjson::dom::array array;
+  if (found->get(array) != simdjson::SUCCESS) return fields_.wrong_type(name, "an array of strings");
+  std::vector<std::string> texts;
+  for (const simdjson::dom::element element : array) {
+    std::string_view text;
+    if (element.get(text) != simdjson::SUCCESS) return fields_.wrong_type(name, "an array of strings");
+    texts.emplace_back(text);
+  }
+  return texts;
+}
+
+std::vector<std::string> query_values(const net::Request& request, std::string_view name) {
+  std::vector<std::string> values;
+  const size_t mark = request.target.find('?');
+  if (mark == request.target.npos) return values;
+  std::string_view rest = std::string_view(request.target).substr(mark + 1);
+  const std::string listed = std::string(name) + "[]";
+  while (!rest.empty()) {
+    std::string_view value = next_part(rest, '&');
+    const std::string key = decoded(next_part(value, '='));
+    if (key != name && key != listed) continue;
+    while (!value.empty()) values.push_back(decoded(next_part(value, ',')));
+  }
+  return values;
+}
+
+Result<Page> read_page(const net::Request& request) {
+  Page page;
+  if (const auto after = query_values(request, "after"); !after.empty()) page.after = after.front();
+  const auto limit = query_values(request, "limit");
+  if (limit.empty()) return page;
+  const std::string& text = limit.front();
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), page.limit);
+  if (error != std::errc() || end != text.data() + text.size() || page.limit < 1 || page.limit > kPageMax) {
+    return std::unexpected(
+        Error{ErrorCode::kInvalidArgument, fmt::format("'limit' must be from 1 to {}", kPageMax), "limit"});
+  }
+  return page;
+}
+
+std::string list_reply(json::array items, const Page& page) {
+  const bool more = std::ssize(items) > page.limit;
+  if (more) items.resize(static_cast<size_t>(page.limit));
+  const auto id_of = [](const json::value& item) { return item.as_object().at("id"); };
+  json::object list{{"object", "list"},
+                    {"first_id", items.empty() ? json::value(nullptr) : id_of(items.front())},
+                    {"last_id", items.empty() ? json::value(nullptr) : id_of(items.back())},
+                    {"has_more", more}};
+  list["data"] = std::move(items);
+  return json::serialize(list);
+}
+
+json::value unix_seconds(const std::optional<WallTime>& time) {
+  if (!time) return nullptr;
+  return std::chrono::floor<std::chrono::seconds>(*time).time_since_epoch().count();
+}
+
+std::string deleted_reply(std::string_view id, std::string_view object) {
+  return json::serialize(json::object{{"id", id}, {"object", object}, {"deleted", true}});
+}
+
+}  // namespace feilun::gateway

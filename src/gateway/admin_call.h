@@ -1,0 +1,108 @@
+#pragma once
+
+#include <boost/json.hpp>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "base/json.h"
+#include "gateway/request_fields.h"
+#include "ledger/books.h"
+#include "ledger/record.h"
+#include "net/http_message.h"
+
+// What the endpoints of the admin API have in common. Each is a plain function that runs on a thread where it
+// may wait for the ledger.
+
+namespace feilun::gateway {
+
+/// One administrative request: who asks, of which organisation.
+struct AdminCall {
+  ledger::Ledger& ledger;
+  const ledger::Key& key;
+  const net::Request& request;
+  WallTime now;
+  std::string organisation;              ///< whose things are asked for: the key's, or named by an operator
+  std::vector<std::string> path_values;  ///< of the route's {…}, in order
+
+  /// The organisation "default" runs the server: it sets prices, credits wallets, sees other organisations.
+  bool by_operator() const { return key.organisation == "default"; }
+  /// The member whose key this is, where it is one of the organisation asked about; else empty.
+  std::string own_member() const { return organisation == key.organisation ? key.owner : std::string(); }
+  /// Runs the act in the key's name.
+  template <typename T>
+  Result<T> write(std::move_only_function<Result<T>(ledger::Books&)> act) {
+    return ledger.write<T>([&](ledger::Books& books) {
+      books.act_as(key.id);
+      return act(books);
+    });
+  }
+  template <typename T>
+  Result<T> read(std::move_only_function<Result<T>(ledger::State&)> look) {
+    return ledger.read<T>(std::move(look));
+  }
+
+  /// The project in the path, if this key may see it. kNotFound, which does not tell whether it exists.
+  Result<ledger::Project> project(ledger::State& state) const;
+  Result<bool> sees_project(ledger::State& state, std::string_view project_id) const;
+  /// kPermissionDenied unless this key's role may give or take the role.
+  Result<> check_grant(ledger::Role role) const;
+};
+
+/// The JSON object of the request's body; no body is an empty object.
+class AdminBody {
+ public:
+  static Result<AdminBody> read(const net::Request& request);
+  const RequestFields& fields() const { return fields_; }
+  Result<std::string> required(std::string_view name) const;
+  Result<std::optional<std::string>> text(std::string_view name) const;
+  /// nullopt when absent.
+  Result<std::optional<std::vector<std::string>>> texts(std::string_view name) const;
+
+ private:
+  AdminBody(JsonDocument document, RequestFields fields)
+      : document_(std::move(document)), fields_(std::move(fields)) {}
+  JsonDocument document_;
+  RequestFields fields_;
+};
+
+/// All values of a query parameter: "name", "name[]" and "name=a,b" alike.
+std::vector<std::string> query_values(const net::Request& request, std::string_view name);
+
+/// Where a list begins and how long it may be.
+struct Page {
+  int64_t limit = 20;
+  std::string after;
+};
+Result<Page> read_page(const net::Request& request);
+
+/// {"object":"list","data":[…],"first_id","last_id","has_more"}; of the items, which may be one more than the
+/// page holds.
+std::string list_reply(boost::json::array items, const Page& page);
+
+/// A page of records; `show` gives nothing for one that is left out.
+template <typename Show>
+Result<std::string> list_records(ledger::State& state, std::string_view type, std::string_view parent,
+                                 const Page& page, Show show) {
+  boost::json::array items;
+  std::string after = page.after;
+  while (std::ssize(items) <= page.limit) {
+    const auto records = TRY(ledger::records_of(state, type, parent, page.limit + 1, after));
+    for (const ledger::Record& record : records) {
+      std::optional<boost::json::object> item = TRY(show(record));
+      if (item) items.push_back(*std::move(item));
+    }
+    if (std::ssize(records) <= page.limit) break;
+    after = records.back().id;
+  }
+  return list_reply(std::move(items), page);
+}
+
+/// Seconds since 1970, as OpenAI's API has times; null for none.
+boost::json::value unix_seconds(const std::optional<WallTime>& time);
+/// {"id","object","deleted":true}
+std::string deleted_reply(std::string_view id, std::string_view object);
+
+}  // namespace feilun::gateway

@@ -1,0 +1,117 @@
+#include "gateway/admin_routes.h"
+
+namespace feilun::gateway {
+namespace {
+
+using enum ledger::Power;
+
+// clang-format off
+constexpr AdminRoute kAdminRoutes[] = {
+    {"GET",    "/v1/organization", kSeeProjects, show_organisation},
+    {"POST",   "/v1/organization", kManageOrganisation, change_organisation},
+    {"GET",    "/v1/organization/projects", kSeeProjects, list_projects},
+    {"POST",   "/v1/organization/projects", kManageProjects, create_project},
+    {"GET",    "/v1/organization/projects/{project_id}", kSeeProjects, show_project},
+    {"POST",   "/v1/organization/projects/{project_id}", kManageProjects, change_project},
+    {"POST",   "/v1/organization/projects/{project_id}/archive", kManageProjects, archive_project},
+    {"GET",    "/v1/organization/projects/{project_id}/rate_limits", kSeeProjects, list_rate_limits},
+    {"GET",    "/v1/organization/projects/{project_id}/api_keys", kSeeKeys, list_project_keys},
+    {"POST",   "/v1/organization/projects/{project_id}/api_keys", kManageKeys, create_project_key},
+    {"GET",    "/v1/organization/projects/{project_id}/api_keys/{api_key_id}", kSeeKeys, show_project_key},
+    {"POST",   "/v1/organization/projects/{project_id}/api_keys/{api_key_id}", kManageKeys, change_project_key},
+    {"DELETE", "/v1/organization/projects/{project_id}/api_keys/{api_key_id}", kManageKeys, revoke_project_key},
+    {"POST",   "/v1/organization/projects/{project_id}/api_keys/{api_key_id}/rotate", kManageKeys, rotate_project_key},
+    {"GET",    "/v1/organization/projects/{project_id}/service_accounts", kSeeKeys, list_service_accounts},
+    {"POST",   "/v1/organization/projects/{project_id}/service_accounts", kManageKeys, create_service_account},
+    {"GET",    "/v1/organization/projects/{project_id}/service_accounts/{service_account_id}", kSeeKeys, show_service_account},
+    {"POST",   "/v1/organization/projects/{project_id}/service_accounts/{service_account_id}", kManageKeys, change_service_account},
+    {"DELETE", "/v1/organization/projects/{project_id}/service_accounts/{service_account_id}", kManageKeys, remove_service_account},
+    {"POST",   "/v1/organization/projects/{project_id}/service_accounts/{service_account_id}/api_keys", kManageKeys, create_service_account_key},
+    {"GET",    "/v1/organization/projects/{project_id}/users", kSeeMembers, list_project_users},
+    {"POST",   "/v1/organization/projects/{project_id}/users", kManageMembers, add_project_user},
+    {"GET",    "/v1/organization/projects/{project_id}/users/{user_id}", kSeeMembers, show_project_user},
+    {"POST",   "/v1/organization/projects/{project_id}/users/{user_id}", kManageMembers, change_project_user},
+    {"DELETE", "/v1/organization/projects/{project_id}/users/{user_id}", kManageMembers, remove_project_user},
+    {"GET",    "/v1/organization/users", kSeeMembers, list_users},
+    {"GET",    "/v1/organization/users/{user_id}", kSeeMembers, show_user},
+    {"POST",   "/v1/organization/users/{user_id}", kManageMembers, change_user},
+    {"DELETE", "/v1/organization/users/{user_id}", kManageMembers, remove_user},
+    {"GET",    "/v1/organization/invites", kSeeMembers, list_invites},
+    {"POST",   "/v1/organization/invites", kManageMembers, create_invite},
+    {"GET",    "/v1/organization/invites/{invite_id}", kSeeMembers, show_invite},
+    {"DELETE", "/v1/organization/invites/{invite_id}", kManageMembers, revoke_invite},
+    {"GET",    "/v1/organization/admin_api_keys", kManageAdminKeys, list_admin_keys},
+    {"POST",   "/v1/organization/admin_api_keys", kManageAdminKeys, create_admin_key},
+    {"GET",    "/v1/organization/admin_api_keys/{key_id}", kManageAdminKeys, show_admin_key},
+    {"DELETE", "/v1/organization/admin_api_keys/{key_id}", kManageAdminKeys, revoke_admin_key},
+    {"GET",    "/v1/organization/audit_logs", kSeeAudit, list_audit_logs},
+    {"GET",    "/v1/organization/wallets", kSeeMoney, list_wallets},
+    {"POST",   "/v1/organization/wallets/{wallet_id}/credits", kManageMoney, credit_wallet},
+    {"GET",    "/v1/organization/prices", kSeeMoney, list_prices},
+    {"POST",   "/v1/organization/prices", kManageMoney, publish_price},
+};
+// clang-format on
+
+std::string_view next_segment(std::string_view& rest) {
+  const size_t end = rest.find('/');
+  const std::string_view segment = rest.substr(0, end);
+  rest = end == rest.npos ? std::string_view() : rest.substr(end + 1);
+  return segment;
+}
+
+/// The values of the pattern's {names} in the path; nullopt where it does not match.
+std::optional<std::vector<std::string>> matched(std::string_view pattern, std::string_view path) {
+  std::vector<std::string> values;
+  if (std::ranges::count(pattern, '/') != std::ranges::count(path, '/')) return std::nullopt;
+  while (!pattern.empty()) {
+    const std::string_view wanted = next_segment(pattern);
+    const std::string_view segment = next_segment(path);
+    if (!wanted.starts_with('{')) {
+      if (wanted != segment) return std::nullopt;
+      continue;
+    }
+    auto value = net::percent_decoded(segment);
+    if (!value || value->empty()) return std::nullopt;
+    values.push_back(*std::move(value));
+  }
+  return values;
+}
+
+}  // namespace
+
+std::optional<FoundAdminRoute> find_admin_route(std::string_view method, std::string_view path,
+                                                std::vector<std::string_view>& allowed) {
+  if (!path.starts_with("/v1/organization")) return std::nullopt;
+  for (const AdminRoute& route : kAdminRoutes) {
+    auto values = matched(route.path, path);
+    if (!values) continue;
+    if (route.method == method) return FoundAdminRoute{&route, *std::move(values)};
+    allowed.push_back(route.method);
+  }
+  return std::nullopt;
+}
+
+Result<> check_admin(const AdminRoute& route, const ledger::Key& key) {
+  if (key.role != ledger::KeyRole::kAdmin) {
+    return fail(ErrorCode::kPermissionDenied, "this takes an administrator's key, not a project's");
+  }
+  if (!may(key.organisation_role, route.power)) {
+    return fail(ErrorCode::kPermissionDenied, "a key with the role {} may not {} {}",
+                name_of(key.organisation_role), route.method, route.path);
+  }
+  return {};
+}
+
+Result<std::string> organisation_of(const net::Request& request, const ledger::Key& key,
+                                    ledger::Ledger& ledger) {
+  const std::string named(request.headers.find("openai-organization"));
+  if (named.empty() || named == key.organisation) return key.organisation;
+  if (key.organisation != "default") {
+    return fail(ErrorCode::kPermissionDenied, "this key is not of the organisation '{}'", named);
+  }
+  return ledger.read<std::string>([&](ledger::State& state) -> Result<std::string> {
+    return TRY(ledger::find_organisation(state, named)).id;
+  });
+}
+
+}  // namespace feilun::gateway

@@ -1,0 +1,126 @@
+// /v1/organization/projects/{project_id}/service_accounts
+#include "gateway/admin_json.h"
+#include "gateway/admin_routes.h"
+#include "ledger/tenant_records.h"
+
+namespace feilun::gateway {
+namespace {
+
+namespace json = boost::json;
+using ledger::Books;
+using ledger::NewKey;
+using ledger::ServiceAccount;
+using ledger::State;
+
+constexpr int64_t kSecondsMax = 10 * 366 * 86'400LL;
+
+Result<ServiceAccount> account_of(const AdminCall& call, State& state) {
+  const std::string project = TRY(call.project(state)).id;
+  const std::string& id = call.path_values.at(1);
+  auto account = ledger::find_service_account(state, id);
+  if (!account && account.error().code != ErrorCode::kNotFound) return account;
+  if (!account || account->project_id != project) {
+    return fail(ErrorCode::kNotFound, "there is no service account '{}' in this project", id);
+  }
+  return account;
+}
+
+json::object new_key_json(const NewKey& made) {
+  return {{"id", made.key.id},
+          {"object", "organization.project.service_account.api_key"},
+          {"name", made.key.name},
+          {"created_at", unix_seconds(made.key.created)},
+          {"expires_at", unix_seconds(made.key.expires)},
+          {"value", made.secret}};
+}
+
+Result<std::optional<WallTime>> read_expiry(const AdminCall& call, const AdminBody& body) {
+  const auto seconds = TRY(body.fields().integer("expires_in_seconds", 1, kSecondsMax));
+  if (!seconds) return std::nullopt;
+  return call.now + std::chrono::seconds(*seconds);
+}
+
+struct MadeAccount {
+  ServiceAccount account;
+  std::optional<NewKey> key;
+};
+
+}  // namespace
+
+json::object service_account_json(const ServiceAccount& account) {
+  return {{"id", account.id},
+          {"object", "organization.project.service_account"},
+          {"name", account.name},
+          {"role", name_of(account.role)},
+          {"created_at", unix_seconds(account.created)}};
+}
+
+Result<std::string> list_service_accounts(AdminCall& call) {
+  const Page page = TRY(read_page(call.request));
+  return call.read<std::string>([&](State& state) -> Result<std::string> {
+    const std::string project = TRY(call.project(state)).id;
+    const auto show = [&](const ledger::Record& record) -> Result<std::optional<json::object>> {
+      return service_account_json(TRY(ledger::service_account_from(record)));
+    };
+    return list_records(state, "service_account", project, page, show);
+  });
+}
+
+Result<std::string> create_service_account(AdminCall& call) {
+  const AdminBody body = TRY(AdminBody::read(call.request));
+  const std::string name = TRY(body.required("name"));
+  const bool alone = TRY(body.fields().boolean("create_service_account_only")).value_or(false);
+  const auto expires = TRY(read_expiry(call, body));
+  const MadeAccount made = TRY(call.write<MadeAccount>([&](Books& books) -> Result<MadeAccount> {
+    const std::string project = TRY(call.project(books.state())).id;
+    MadeAccount both{.account = TRY(books.create_service_account(project, name))};
+    if (!alone) {
+      both.key = TRY(
+          books.create_key({.parent = project, .name = name, .owner = both.account.id, .expires = expires}));
+    }
+    return both;
+  }));
+  json::object shown = service_account_json(made.account);
+  shown["api_key"] = made.key ? json::value(new_key_json(*made.key)) : json::value(nullptr);
+  return json::serialize(shown);
+}
+
+Result<std::string> show_service_account(AdminCall& call) {
+  return call.read<std::string>([&](State& state) -> Result<std::string> {
+    return json::serialize(service_account_json(TRY(account_of(call, state))));
+  });
+}
+
+Result<std::string> change_service_account(AdminCall& call) {
+  const AdminBody body = TRY(AdminBody::read(call.request));
+  const auto name = TRY(body.text("name"));
+  std::optional<ledger::ProjectRole> role;
+  if (const auto text = TRY(body.text("role"))) role = TRY(ledger::parse_project_role(*text));
+  const auto changed = TRY(call.write<ServiceAccount>([&](Books& books) -> Result<ServiceAccount> {
+    return books.change_service_account(TRY(account_of(call, books.state())).id, name, role);
+  }));
+  return json::serialize(service_account_json(changed));
+}
+
+Result<std::string> remove_service_account(AdminCall& call) {
+  TRY(call.write<void>([&](Books& books) -> Result<> {
+    return books.remove_service_account(TRY(account_of(call, books.state())).id);
+  }));
+  return deleted_reply(call.path_values.at(1), "organization.project.service_account.deleted");
+}
+
+Result<std::string> create_service_account_key(AdminCall& call) {
+  const AdminBody body = TRY(AdminBody::read(call.request));
+  const auto name = TRY(body.text("name"));
+  const auto expires = TRY(read_expiry(call, body));
+  const NewKey made = TRY(call.write<NewKey>([&](Books& books) -> Result<NewKey> {
+    const ServiceAccount account = TRY(account_of(call, books.state()));
+    return books.create_key({.parent = account.project_id,
+                             .name = name.value_or(account.name),
+                             .owner = account.id,
+                             .expires = expires});
+  }));
+  return json::serialize(new_key_json(made));
+}
+
+}  // namespace feilun::gateway

@@ -1,0 +1,59 @@
+"""The admin client of OpenAI's official SDK against a running server (FEILUN_URL, FEILUN_ADMIN_KEY)."""
+import os
+import unittest
+
+import openai
+
+
+class AdminClientTest(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        client = openai.OpenAI(base_url=os.environ["FEILUN_URL"] + "/v1", api_key=os.environ["FEILUN_KEY"],
+                               admin_api_key=os.environ["FEILUN_ADMIN_KEY"], max_retries=0)
+        cls.organization = client.admin.organization
+
+    def test_projects_and_their_keys(self):
+        projects = self.organization.projects
+        project = projects.create(name="sdk")
+        self.assertEqual(projects.retrieve(project.id).name, "sdk")
+        self.assertEqual(projects.update(project.id, name="sdk2").name, "sdk2")
+        self.assertIn(project.id, [each.id for each in projects.list(limit=1)])
+        account = projects.service_accounts.create(project.id, name="robot")
+        self.assertTrue(account.api_key.value.startswith("sk-fl-"))
+        keys = list(projects.api_keys.list(project.id))
+        self.assertEqual([key.id for key in keys], [account.api_key.id])
+        self.assertEqual(keys[0].owner.service_account.id, account.id)
+        self.assertTrue(projects.api_keys.delete(keys[0].id, project_id=project.id).deleted)
+        self.assertEqual(list(projects.rate_limits.list_rate_limits(project.id)), [])
+        self.assertTrue(projects.service_accounts.delete(account.id, project_id=project.id).deleted)
+        self.assertEqual(projects.archive(project.id).status, "archived")
+
+    def test_people(self):
+        invite = self.organization.invites.create(email="sdk@example.com", role="reader")
+        self.assertEqual(self.organization.invites.retrieve(invite.id).status, "pending")
+        self.assertIn(invite.id, [each.id for each in self.organization.invites.list()])
+        self.assertTrue(self.organization.invites.delete(invite.id).deleted)
+        self.assertEqual(list(self.organization.users.list(emails=["nobody@example.com"])), [])
+
+    def test_admin_keys_and_the_audit_log(self):
+        keys = self.organization.admin_api_keys
+        made = keys.create(name="from the sdk")
+        self.assertTrue(made.value.startswith("sk-fl-admin-"))
+        self.assertIn(made.id, [each.id for each in keys.list()])
+        self.assertEqual(keys.retrieve(made.id).name, "from the sdk")
+        self.assertTrue(keys.delete(made.id).deleted)
+        log = self.organization.audit_logs.list(event_types=["api_key.deleted"], limit=1,
+                                                effective_at={"gte": made.created_at})
+        act = log.data[0]
+        self.assertEqual((act.type, act.api_key_deleted.id), ("api_key.deleted", made.id))
+        self.assertEqual(act.actor.type, "api_key")
+
+    def test_errors_are_the_sdks(self):
+        with self.assertRaises(openai.NotFoundError):
+            self.organization.projects.retrieve("proj_none")
+        with self.assertRaises(openai.BadRequestError):
+            self.organization.projects.list(limit=1000)
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,284 @@
+"""The admin API of a running server: docs/api/openapi.yaml is what it answers, and nobody sees another's."""
+import json
+import re
+import unittest
+import urllib.error
+import urllib.parse
+import urllib.request
+
+import yaml
+
+from feilun_server import ROOT, FeilunServer
+from openapi_schema import problems
+
+DOCUMENT = yaml.safe_load((ROOT / "docs/api/openapi.yaml").read_text())
+ROUTES = ROOT / "src/gateway/admin_routes.cc"
+METHODS = ("get", "post", "delete")
+
+
+def request(server, method, path, key=None, body=None, headers=()):
+    data = None if body is None else json.dumps(body).encode()
+    head = {"Content-Type": "application/json", **dict(headers)}
+    if key:
+        head["Authorization"] = f"Bearer {key}"
+    asked = urllib.request.Request(server.url + path, data=data, method=method, headers=head)
+    try:
+        with urllib.request.urlopen(asked, timeout=60) as reply:
+            return reply.status, json.load(reply)
+    except urllib.error.HTTPError as error:
+        return error.code, json.load(error)
+
+
+class AdminTest(unittest.TestCase):
+    def setUp(self):
+        self.server = FeilunServer().start()
+        self.addCleanup(self.server.__exit__)
+        run = self.server.run
+        self.root = run("key", "create", "--admin", "--name", "root")
+        self.acme = run("organisation", "create", "acme")
+        self.globex = run("organisation", "create", "globex")
+        self.acme_key = run("key", "create", "--admin", "--organisation", "acme")
+        self.globex_key = run("key", "create", "--admin", "--organisation", "globex")
+        self.asked = set()
+
+    def ask(self, method, template, *values, key=None, body=None, query="", status=200, headers=()):
+        """Asks an operation of the document; the reply must be what the document says. Returns the body."""
+        path = template
+        for value in values:
+            path = re.sub(r"\{\w+\}", urllib.parse.quote(value, safe=""), path, count=1)
+        operation = DOCUMENT["paths"][template][method.lower()]
+        got, reply = request(self.server, method, path + query, key or self.acme_key, body, headers)
+        self.assertEqual(got, status, reply)
+        answer = operation["responses"]["200" if status == 200 else "default"]
+        schema = answer["content"]["application/json"]["schema"]
+        self.assertEqual(list(problems(reply, schema, DOCUMENT)), [], f"{method} {path}")
+        if status == 200:
+            self.asked.add((method.lower(), template))
+        return reply
+
+    def test_the_document_has_every_route_and_no_others(self):
+        routes = re.findall(r'\{"([A-Z]+)",\s+"(/v1/organization[^"]*)"', ROUTES.read_text())
+        documented = {(method.upper(), path) for path, item in DOCUMENT["paths"].items() for method in item
+                      if path.startswith("/v1/organization")}
+        self.assertGreater(len(routes), 30)
+        self.assertEqual(set(routes), documented)
+
+    def test_every_operation_answers_as_documented(self):
+        organization, projects = "/v1/organization", "/v1/organization/projects"
+        project_path = projects + "/{project_id}"
+        self.assertEqual(self.ask("GET", organization)["id"], self.acme)
+        self.assertEqual(self.ask("POST", organization, body={"time_zone": "Asia/Shanghai"})["time_zone"],
+                         "Asia/Shanghai")
+
+        project = self.ask("POST", projects, body={"name": "web"})["id"]
+        self.ask("POST", projects, body={"name": "web"}, status=409)
+        self.ask("POST", projects, body={}, status=400)
+        self.ask("POST", projects, body={"name": 5}, status=400)
+        self.assertEqual(self.ask("GET", project_path, project)["name"], "web")
+        self.assertEqual(self.ask("POST", project_path, project, body={"name": "site"})["name"], "site")
+        self.assertEqual([p["id"] for p in self.ask("GET", projects)["data"]], [project])
+        self.ask("GET", project_path + "/rate_limits", project)
+
+        self.check_keys(project_path, project)
+        self.check_service_accounts(project_path, project)
+        self.check_people(project_path, project)
+        self.check_admin_keys()
+        self.check_money(project)
+
+        doomed = self.ask("POST", projects, body={"name": "doomed"})["id"]
+        key = self.ask("POST", project_path + "/api_keys", doomed)["value"]
+        self.assertEqual(self.ask("POST", project_path + "/archive", doomed)["status"], "archived")
+        self.assertEqual(request(self.server, "GET", "/v1/models", key)[0], 401)
+        self.assertEqual([p["id"] for p in self.ask("GET", projects)["data"]], [project])
+        self.assertEqual(len(self.ask("GET", projects, query="?include_archived=true")["data"]), 2)
+
+        log = self.ask("GET", "/v1/organization/audit_logs", query="?limit=2")
+        self.assertEqual(log["data"][0]["type"], "project.archived")
+        self.assertEqual(log["data"][0]["actor"]["type"], "api_key")
+        following = self.ask("GET", "/v1/organization/audit_logs", query="?limit=100&after=" + log["last_id"])
+        self.assertNotIn(log["last_id"], [act["id"] for act in following["data"]])
+        self.assertEqual(following["data"][-1]["type"], "organization.created")
+        self.assertTrue(following["data"][-1]["actor"]["session"]["user"]["id"].startswith("local:"))
+        only = self.ask("GET", "/v1/organization/audit_logs", query="?event_types[]=project.archived")
+        self.assertEqual([act["resource"]["id"] for act in only["data"]], [doomed])
+        self.assertNotIn('"hash"', json.dumps(following))
+
+        documented = {(method, path) for path, item in DOCUMENT["paths"].items() for method in item
+                      if method in METHODS}
+        self.assertEqual(documented - self.asked, set())
+
+    def check_keys(self, project_path, project):
+        keys, one = project_path + "/api_keys", project_path + "/api_keys/{api_key_id}"
+        made = self.ask("POST", keys, project,
+                        body={"name": "backend", "models": ["other"], "ip_ranges": ["127.0.0.0/8"]})
+        chat = {"model": "feilun-nano", "messages": [{"role": "user", "content": "hi"}]}
+        status, refused = request(self.server, "POST", "/v1/chat/completions", made["value"], chat)
+        self.assertEqual((status, refused["error"]["param"]), (403, "model"))
+        self.ask("POST", one, project, made["id"], body={"endpoints": ["/v1/embeddings"]})
+        self.assertEqual(request(self.server, "GET", "/v1/models", made["value"])[0], 403)
+        self.ask("POST", one, project, made["id"], body={"ip_ranges": ["192.0.2.0/24"]})
+        status, refused = request(self.server, "GET", "/v1/models", made["value"])
+        self.assertEqual(status, 403)
+        self.assertIn("127.0.0.1", refused["error"]["message"])
+        self.ask("POST", one, project, made["id"], body={"models": []})
+        rotated = self.ask("POST", one + "/rotate", project, made["id"], body={"overlap_seconds": 600})
+        for secret in (made["value"], rotated["value"]):
+            self.assertEqual(request(self.server, "GET", "/v1/models", secret)[0], 200)
+        shown = self.ask("GET", one, project, made["id"])
+        self.assertNotIn("value", shown)
+        self.assertEqual([k["id"] for k in self.ask("GET", keys, project)["data"]], [made["id"]])
+        self.ask("DELETE", one, project, made["id"])
+        self.assertEqual(request(self.server, "GET", "/v1/models", rotated["value"])[0], 401)
+        self.ask("GET", one, project, made["id"], status=404)
+        self.ask("POST", keys, project, body={"ip_ranges": ["10.0.0.1/8"]}, status=400)
+
+    def check_service_accounts(self, project_path, project):
+        accounts = project_path + "/service_accounts"
+        one = accounts + "/{service_account_id}"
+        made = self.ask("POST", accounts, project, body={"name": "ci"})
+        secret = made["api_key"]["value"]
+        self.assertEqual(request(self.server, "GET", "/v1/models", secret)[0], 200)
+        another = self.ask("POST", one + "/api_keys", project, made["id"], body={"name": "second"})
+        self.ask("GET", one, project, made["id"])
+        self.assertEqual(self.ask("POST", one, project, made["id"], body={"name": "robot"})["name"], "robot")
+        self.assertEqual(len(self.ask("GET", accounts, project)["data"]), 1)
+        self.ask("DELETE", one, project, made["id"])
+        for gone in (secret, another["value"]):
+            self.assertEqual(request(self.server, "GET", "/v1/models", gone)[0], 401)
+
+    def check_people(self, project_path, project):
+        invites, accept = "/v1/organization/invites", "/feilun/v1/invites/accept"
+        invited = self.ask("POST", invites, body={"email": "Ann@example.com", "role": "owner",
+                                                  "projects": [{"id": project, "role": "owner"}]})
+        self.assertEqual(self.ask("GET", invites + "/{invite_id}", invited["id"])["status"], "pending")
+        ann = self.ask("POST", accept, body={"token": invited["token"], "name": "Ann",
+                                             "password": "correct horse"})
+        self.ask("POST", accept, body={"token": invited["token"]}, status=409)
+        self.ask("POST", accept, body={"token": "invite_x.y"}, status=401)
+        spare = self.ask("POST", invites, body={"email": "bob@example.com", "role": "reader"})
+        self.ask("DELETE", invites + "/{invite_id}", spare["id"])
+        self.ask("POST", accept, body={"token": spare["token"]}, status=401)
+        self.assertEqual(self.ask("GET", invites)["data"][0]["status"], "accepted")
+
+        users, one = "/v1/organization/users", "/v1/organization/users/{user_id}"
+        self.server.run("member", "add", "bob@example.com", "--organisation", "acme")
+        listed = self.ask("GET", users, query="?emails[]=bob@example.com")["data"]
+        bob = listed[0]["id"]
+        self.assertEqual(len(listed), 1)
+        self.assertEqual(len(self.ask("GET", users)["data"]), 2)
+        self.assertEqual(self.ask("POST", one, bob, body={"role": "auditor"})["role"], "auditor")
+        self.ask("DELETE", one, ann["id"], status=409)
+        members = project_path + "/users"
+        self.assertEqual(self.ask("GET", members, project)["data"][0]["id"], ann["id"])
+        self.ask("POST", members, project, body={"user_id": bob, "role": "member"})
+        self.ask("POST", members + "/{user_id}", project, bob, body={"role": "owner"})
+        self.assertEqual(self.ask("GET", members + "/{user_id}", project, bob)["role"], "owner")
+        self.ask("DELETE", members + "/{user_id}", project, bob)
+        self.ask("GET", members + "/{user_id}", project, bob, status=404)
+        self.ask("GET", one, bob)
+        self.ask("DELETE", one, bob)
+        self.ask("GET", one, bob, status=404)
+
+    def check_admin_keys(self):
+        keys, one = "/v1/organization/admin_api_keys", "/v1/organization/admin_api_keys/{key_id}"
+        auditor = self.ask("POST", keys, body={"name": "audit", "role": "auditor"})
+        self.ask("GET", "/v1/organization/audit_logs", key=auditor["value"])
+        self.ask("POST", "/v1/organization/projects", key=auditor["value"], body={"name": "x"}, status=403)
+        admin = self.ask("POST", keys, body={"name": "admin", "role": "admin"})
+        self.ask("POST", keys, key=admin["value"], body={"name": "up", "role": "owner"}, status=403)
+        self.assertEqual(len(self.ask("GET", keys)["data"]), 3)
+        newest = self.ask("GET", keys, query="?order=desc&limit=1")
+        self.assertEqual((newest["data"][0]["id"], newest["has_more"]), (admin["id"], True))
+        self.ask("GET", one, auditor["id"])
+        self.ask("DELETE", one, auditor["id"])
+        self.ask("GET", "/v1/organization/audit_logs", key=auditor["value"], status=401)
+
+    def check_money(self, project):
+        wallets, credits = "/v1/organization/wallets", "/v1/organization/wallets/{wallet_id}/credits"
+        credit = {"amount": "12.5", "currency": "CNY", "idempotency_key": "once"}
+        self.ask("POST", credits, self.acme, body=credit, status=403)
+        as_acme = [("OpenAI-Organization", self.acme)]
+        for _ in range(2):
+            got = self.ask("POST", credits, self.acme, key=self.root, body=credit, headers=as_acme)
+            self.assertEqual(got["available"], "12.50")
+        self.ask("POST", credits, project, key=self.root, body=credit, headers=as_acme, status=404)
+        self.assertEqual([w["available"] for w in self.ask("GET", wallets)["data"]], ["12.50"])
+
+        prices = "/v1/organization/prices"
+        price = {"offering": "feilun-nano", "currency": "CNY", "input": "0.2", "output": "0.4"}
+        self.ask("POST", prices, body=price, status=403)
+        contract = self.ask("POST", prices, key=self.root, body=price, headers=as_acme)
+        self.assertEqual(contract["organization"], self.acme)
+        self.assertIn(contract["id"], [p["id"] for p in self.ask("GET", prices)["data"]])
+        others = self.ask("GET", prices, key=self.globex_key)["data"]
+        self.assertNotIn(contract["id"], [p["id"] for p in others])
+        self.ask("POST", prices, key=self.root, body={**price, "effective_from": 5}, status=400)
+
+    def test_an_administrator_sees_nothing_of_another_organisation(self):
+        project_path = "/v1/organization/projects/{project_id}"
+        project = self.ask("POST", "/v1/organization/projects", body={"name": "secret"})["id"]
+        key = self.ask("POST", project_path + "/api_keys", project)["id"]
+        account = self.ask("POST", project_path + "/service_accounts", project, body={"name": "r"})["id"]
+        member = self.server.run("member", "add", "eve@example.com", "--organisation", "acme")
+        invite = self.ask("POST", "/v1/organization/invites", body={"email": "x@y", "role": "auditor"})["id"]
+        admin = self.ask("POST", "/v1/organization/admin_api_keys", body={"name": "a"})["id"]
+        ids = {"project_id": project, "api_key_id": key, "service_account_id": account, "user_id": member,
+               "invite_id": invite, "key_id": admin}
+        asked = 0
+        for path, item in DOCUMENT["paths"].items():
+            names = re.findall(r"\{(\w+)\}", path)
+            if not names or not set(names) <= set(ids):
+                continue
+            for method in item:
+                body = {"name": "mine", "role": "owner", "user_id": member}
+                with self.subTest(method=method, path=path):
+                    self.ask(method.upper(), path, *(ids[name] for name in names), key=self.globex_key,
+                             body=None if method == "get" else body, status=404)
+                    asked += 1
+        self.assertGreater(asked, 20)
+        for path in ("projects", "users", "invites", "audit_logs", "admin_api_keys", "wallets"):
+            listed = json.dumps(self.ask("GET", "/v1/organization/" + path, key=self.globex_key))
+            for one in ids.values():
+                self.assertNotIn(one, listed)
+        as_acme = [("OpenAI-Organization", self.acme)]
+        self.ask("GET", "/v1/organization/projects", key=self.globex_key, headers=as_acme, status=403)
+        status, _ = request(self.server, "GET", f"/feilun/v1/balance?project={project}", self.globex_key)
+        self.assertEqual(status, 404)
+        mine = self.ask("POST", "/v1/organization/projects", key=self.globex_key, body={"name": "secret"})
+        self.assertNotEqual(mine["id"], project)
+
+    def test_project_keys_and_strangers_may_nothing(self):
+        for path, item in DOCUMENT["paths"].items():
+            if not path.startswith("/v1/organization"):
+                continue
+            for method in item:
+                status, reply = request(self.server, method.upper(), path, self.server.key, {})
+                self.assertEqual((status, reply["error"]["code"]), (403, "permission_denied"), path)
+                self.assertEqual(request(self.server, method.upper(), path, None, {})[0], 401, path)
+
+    def test_lists_are_paged(self):
+        made = [self.ask("POST", "/v1/organization/projects", key=self.root, body={"name": f"page-{i}"})["id"]
+                for i in range(5)]
+        seen, query = [], "?limit=2"
+        while True:
+            page = self.ask("GET", "/v1/organization/projects", key=self.root, query=query)
+            seen += [project["id"] for project in page["data"]]
+            if not page["has_more"]:
+                break
+            self.assertEqual(len(page["data"]), 2)
+            query = "?limit=2&after=" + page["last_id"]
+        self.assertEqual(seen[-5:], made)
+        self.assertEqual(len(seen), len(set(seen)))
+        for limit in ("0", "101", "x"):
+            wrong = self.ask("GET", "/v1/organization/projects", query=f"?limit={limit}", status=400)
+            self.assertEqual(wrong["error"]["param"], "limit")
+
+    def test_the_command_line_tells_the_same_acts(self):
+        self.server.run("project", "create", "told", "--organisation", "acme")
+        listed = self.server.run("audit", "list", "--organisation", "acme", "--event", "project.created")
+        self.assertIn("told", listed.splitlines()[1])
+        self.assertIn("local:", listed.splitlines()[1])
+
+
+if __name__ == "__main__":
+    unittest.main()
