@@ -9,22 +9,6 @@
 namespace feilun::ledger {
 namespace {
 
-struct Payer {
-  std::string id;
-  std::string name;
-  std::string currency;
-};
-
-Result<Payer> find_payer(State& state, std::string_view owner) {
-  if (const auto organisation = find_organisation(state, owner)) {
-    return Payer{organisation->id, organisation->name, organisation->currency};
-  } else if (organisation.error().code != ErrorCode::kNotFound) {
-    return std::unexpected(organisation.error());
-  }
-  const Project project = TRY(find_project(state, owner));
-  return Payer{project.payer, project.name, project.currency};
-}
-
 Result<> check_price(const PriceVersion& price) {
   TRY(check_text("offering", price.offering, false));
   TRY(parse_currency(price.currency));

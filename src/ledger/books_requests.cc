@@ -1,9 +1,11 @@
 #include <algorithm>
+#include <iterator>
 
-#include "base/check.h"
 #include "ledger/books.h"
 #include "ledger/checked_text.h"
+#include "ledger/coverage.h"
 #include "ledger/limits.h"
+#include "ledger/rollups.h"
 
 // The road of one request. A hold moves money from where it lies (credits first, the wallet last) to the
 // payer's hold account and remembers what it drew from where; settling spends what was drawn first and puts
@@ -55,58 +57,15 @@ Result<> check_cost(const RequestCost& cost) {
   return {};
 }
 
-/// How an amount is drawn from the sources, in their order; they have enough.
-std::vector<Draw> draws_of(Money amount, const std::vector<Source>& sources, const std::string& currency) {
-  std::vector<Draw> draws;
-  for (const Source& source : sources) {
-    const Money part = std::min(amount, std::max(source.available, Money()));
-    if (!part.is_zero()) draws.push_back({source.account, currency, part});
-    amount -= part;
-  }
-  CHECK(amount.is_zero());
+WorstUnits worst_units(const PriceVersion& price, ServiceTier tier, TokenCount input_tokens) {
+  return {pricing::worst_input_unit(price, tier, input_tokens),
+          pricing::worst_output_unit(price, tier, input_tokens)};
+}
+
+std::vector<Draw> draws_of(const Coverage& coverage, const Sources& from, const std::string& currency) {
+  auto draws = draws_of(token_amount(coverage.covered), from.packages, kTokenUnit);
+  std::ranges::move(draws_of(coverage.money, from.money, currency), std::back_inserter(draws));
   return draws;
-}
-
-Money sum_of(const std::vector<Source>& sources) {
-  Money sum;
-  for (const Source& source : sources) sum += std::max(source.available, Money());
-  return sum;
-}
-
-/// Later draws from the account drawn from last are one draw.
-void add_draws(std::vector<Draw>& draws, const std::vector<Draw>& more) {
-  for (const Draw& draw : more) {
-    if (!draws.empty() && draws.back().account == draw.account && draws.back().currency == draw.currency) {
-      draws.back().amount += draw.amount;
-    } else {
-      draws.push_back(draw);
-    }
-  }
-}
-
-/// The postings that set `draws` aside.
-std::vector<Posting> holding(const OpenHold& hold, const std::vector<Draw>& draws) {
-  std::vector<Posting> postings;
-  Money held;
-  for (const Draw& draw : draws) {
-    postings.push_back({draw.account, draw.currency, -draw.amount});
-    held += draw.amount;
-  }
-  postings.push_back({held_of(hold.payer_id), hold.currency, held});
-  return postings;
-}
-
-/// The postings that end a hold: `charged` of what was drawn first is spent, the rest goes back to where it
-/// came from.
-std::vector<Posting> ending(const OpenHold& hold, Money charged) {
-  std::vector<Posting> postings = {{held_of(hold.payer_id), hold.currency, -hold.held()},
-                                   {"revenue", hold.currency, charged}};
-  for (const Draw& draw : hold.draws) {
-    const Money spent = std::min(draw.amount, charged);
-    charged -= spent;
-    postings.push_back({draw.account, draw.currency, draw.amount - spent});
-  }
-  return postings;
 }
 
 }  // namespace
@@ -142,13 +101,21 @@ Result<const PriceVersion*> Books::price_now(const HoldRequest& request, const P
   return fail(ErrorCode::kNotFound, "'{}' has no price in {}", request.offering, project.currency);
 }
 
-Result<std::vector<Source>> Books::sources(const Project& project) {
-  const std::string wallet = wallet_of(project.payer);
-  Money available = TRY(account(state_, wallet, project.currency));
-  if (project.payer == project.organisation) {
-    available += TRY(find_organisation(state_, project.organisation)).credit_limit;
-  }
-  return std::vector<Source>{{wallet, available}};
+/// How the request is covered, or why it cannot be: the limits first, then the balance.
+Result<Coverage> Books::cover(const HoldRequest& request, const WorstUnits& worst, const Sources& from,
+                              const std::vector<CountedLimit>& limits, std::string_view currency) const {
+  const TokenCount packages = tokens_in(sum_of(from.packages));
+  const Money available = sum_of(from.money);
+  const TokenCount input = request.input_tokens;
+  const TokenCount least = std::min<TokenCount>(request.output_slice, 1);
+  TRY(check_limits(limits, input + least, cover_hold(input, least, worst, packages, kAmountMax).money,
+                   currency));
+  const Allowance allowed = allowance_of(limits);
+  const TokenCount slice = std::min(request.output_slice, allowed.tokens - input);
+  const Coverage coverage = cover_hold(input, slice, worst, packages, std::min(available, allowed.money));
+  if (coverage.payable) return coverage;
+  return fail(ErrorCode::kInsufficientQuota, "the balance of {} {} does not pay for this request",
+              available.to_string(), currency);
 }
 
 Result<Hold> Books::hold(const HoldRequest& request) {
@@ -156,22 +123,16 @@ Result<Hold> Books::hold(const HoldRequest& request) {
   TRY(check_tokens(request.input_tokens));
   TRY(check_tokens(request.output_slice));
   TRY(check_text("key's id", request.key_id, true));
-  const Project project = TRY(find_project(state_, request.project_id));
+  const PayingTenant& tenant = *TRY(tenant_of(request.project_id));
+  const Project& project = tenant.project;
   if (TRY(open_hold(state_, request.request_id)) || TRY(has_ended(state_, request.request_id))) {
     return fail(ErrorCode::kConflict, "the request {} was seen before", request.request_id);
   }
   const PriceVersion& price = *TRY(price_now(request, project));
-  const auto from = TRY(sources(project));
-  const Money available = sum_of(from);
-  const Money input =
-      pricing::worst_input_unit(price, request.tier, request.input_tokens) * request.input_tokens;
-  const Money unit = pricing::worst_output_unit(price, request.tier, request.input_tokens);
-  const TokenCount slice = request.output_slice;
-  const TokenCount tokens = input > available ? 0 : affordable_tokens(available - input, unit, slice);
-  if (input > available || (tokens == 0 && slice > 0)) {
-    return fail(ErrorCode::kInsufficientQuota, "the balance of {} {} does not pay for this request",
-                available.to_string(), project.currency);
-  }
+  const WorstUnits worst = worst_units(price, request.tier, request.input_tokens);
+  const Sources from = TRY(sources(tenant, request.offering));
+  auto limits = TRY(limits_on(tenant, request.key_id));
+  const Coverage coverage = TRY(cover(request, worst, from, limits, project.currency));
   OpenHold open{.request_id = request.request_id, .key_id = request.key_id, .project_id = project.id};
   open.payer_id = project.payer;
   open.offering = request.offering;
@@ -179,17 +140,23 @@ Result<Hold> Books::hold(const HoldRequest& request) {
   open.tier = request.tier;
   open.price_id = price.id;
   open.input_tokens = request.input_tokens;
-  open.output_tokens = tokens;
-  open.draws = draws_of(input + unit * tokens, from, project.currency);
+  open.output_tokens = coverage.output_tokens;
+  open.covered_tokens = coverage.covered;
+  open.draws = draws_of(coverage, from, project.currency);
   open.lease = lease_;
+  const bool exhausted = open.output_tokens < request.output_slice;
+  count_request(limits);
+  count_held(limits, open.input_tokens + open.output_tokens, open.held());
+  auto alerts = TRY(alerts_of(limits, tenant));
   Payload payload(EntryKind::kHold);
   payload.text(open.request_id).text(open.key_id).text(open.project_id).text(open.payer_id);
   payload.text(open.offering).byte(static_cast<uint8_t>(open.tier)).number(open.price_id);
   payload.number(open.input_tokens).number(open.output_tokens).number(open.covered_tokens);
-  payload.byte(tokens < slice ? 1 : 0).text(open.lease);
+  payload.byte(exhausted ? 1 : 0).text(open.lease);
   open.opened = TRY(record(std::move(payload), holding(open, open.draws)));
   put_open_hold(state_, open);
-  return Hold{open.request_id, price, open.held(), tokens, tokens < slice};
+  TRY(put_counts(limits, std::move(alerts)));
+  return Hold{open.request_id, price, open.held(), open.output_tokens, exhausted};
 }
 
 Result<Hold> Books::top_up(const std::string& request_id, TokenCount more) {
@@ -197,20 +164,27 @@ Result<Hold> Books::top_up(const std::string& request_id, TokenCount more) {
   OpenHold open = TRY(known_hold(request_id));
   TRY(check_tokens(open.output_tokens + more));
   const PriceVersion& price = *TRY(pinned(open.price_id));
-  const Project project = TRY(find_project(state_, open.project_id));
-  const auto from = TRY(sources(project));
-  const Money unit = pricing::worst_output_unit(price, open.tier, open.input_tokens);
-  const TokenCount added = affordable_tokens(sum_of(from), unit, more);
-  if (added > 0) {
-    const auto draws = draws_of(unit * added, from, open.currency);
+  const PayingTenant& tenant = *TRY(tenant_of(open.project_id));
+  const Sources from = TRY(sources(tenant, open.offering, open.draws));
+  auto limits = TRY(limits_on(tenant, open.key_id, open.opened));
+  const Allowance allowed = allowance_of(limits);
+  const Coverage coverage =
+      cover_top_up(open, std::min(more, allowed.tokens), worst_units(price, open.tier, open.input_tokens),
+                   tokens_in(sum_of(from.packages)), std::min(sum_of(from.money), allowed.money));
+  const bool exhausted = coverage.output_tokens < more;
+  if (coverage.output_tokens > 0) {
+    const auto draws = draws_of(coverage, from, open.currency);
     add_draws(open.draws, draws);
-    open.output_tokens += added;
+    open.output_tokens += coverage.output_tokens;
+    open.covered_tokens += coverage.covered;
     Payload payload(EntryKind::kTopUp);
-    payload.text(request_id).number(added).byte(added < more ? 1 : 0);
+    payload.text(request_id).number(coverage.output_tokens).byte(exhausted ? 1 : 0);
     TRY(record(std::move(payload), holding(open, draws)));
     put_open_hold(state_, open);
+    count_held(limits, coverage.output_tokens, coverage.money);
+    TRY(put_counts(limits, {}));
   }
-  return Hold{request_id, price, open.held(), open.output_tokens, added < more};
+  return Hold{request_id, price, open.held(), open.output_tokens, exhausted};
 }
 
 Result<TokenUsage> Books::mark(const std::string& request_id, const TokenUsage& usage) {
@@ -237,15 +211,34 @@ Result<Settlement> Books::settle(const std::string& request_id, const TokenUsage
   if (cost) TRY(check_cost(*cost));
   const OpenHold open = TRY(known_hold(request_id));
   const PriceVersion& price = *TRY(pinned(open.price_id));
-  const size_t row = pricing::row_of(price, open.tier, open.input_tokens, 0);
-  const Money charged = std::min(pricing::cost_of(price.rows[row].units, usage), open.held());
+  const PayingTenant& tenant = *TRY(tenant_of(open.project_id));
+  const TokenCount before = TRY(volume(state_, open.payer_id, open.offering, tenant.month));
+  const size_t row = pricing::row_of(price, open.tier, open.input_tokens, before);
+  const TokenCount covered = covered_of(usage, open.covered_tokens);
+  const TokenUsage paid = uncovered(usage, covered);
+  const Money charged = std::min(pricing::cost_of(price.rows[row].units, paid), open.held());
+  const auto draws = end_draws(open, charged, covered);
+  auto postings = TRY(ending(open, draws));
+  auto limits = TRY(limits_on(tenant, open.key_id, open.opened));
+  count_ended(limits, open, usage.input() + usage.total_output(), charged);
+  auto alerts = TRY(alerts_of(limits, tenant));
   Payload payload(EntryKind::kSettle);
   payload.text(request_id).byte(static_cast<uint8_t>(outcome)).number(static_cast<int64_t>(row));
   payload.usage(usage);
-  const int64_t sequence = TRY(record(std::move(payload), ending(open, charged)));
+  payload.postings(spent_of(draws));
+  const int64_t sequence = TRY(record(std::move(payload), std::move(postings)));
   erase_open_hold(state_, request_id);
   put_ended(state_, request_id, sequence);
   TRY(count_usage(open, usage, charged));
+  UsageSums sums{.requests = 1, .usage = usage, .covered = without(usage, paid), .charged = charged};
+  TRY(add_usage(state_, open.payer_id, now_, tenant.month,
+                {.project_id = open.project_id,
+                 .key_id = open.key_id,
+                 .offering = open.offering,
+                 .tier = open.tier,
+                 .price_id = open.price_id,
+                 .price_row = static_cast<int64_t>(row)},
+                sums));
   if (cost) {
     Payload beside(EntryKind::kCost);
     beside.text(request_id).number(cost->attributed.count()).number(cost->saved.count());
@@ -253,16 +246,22 @@ Result<Settlement> Books::settle(const std::string& request_id, const TokenUsage
     beside.raw(cost->currency).amount(cost->per_hour).amount(cost->cost);
     TRY(record(std::move(beside), {}));
   }
+  TRY(put_counts(limits, std::move(alerts)));
   return Settlement{request_id, charged, open.held() - charged, usage};
 }
 
 Result<Settlement> Books::release(const std::string& request_id, Outcome outcome) {
   const OpenHold open = TRY(known_hold(request_id));
+  auto postings = TRY(ending(open, end_draws(open, Money(), 0)));
+  const PayingTenant& tenant = *TRY(tenant_of(open.project_id));
+  auto limits = TRY(limits_on(tenant, open.key_id, open.opened));
+  count_ended(limits, open, 0, Money());
   Payload payload(EntryKind::kRelease);
   payload.text(request_id).byte(static_cast<uint8_t>(outcome));
-  const int64_t sequence = TRY(record(std::move(payload), ending(open, Money())));
+  const int64_t sequence = TRY(record(std::move(payload), std::move(postings)));
   erase_open_hold(state_, request_id);
   put_ended(state_, request_id, sequence);
+  TRY(put_counts(limits, {}));
   return Settlement{request_id, Money(), open.held(), {}};
 }
 

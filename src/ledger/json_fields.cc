@@ -88,6 +88,16 @@ std::vector<std::string> JsonFields::texts(std::string_view name) {
   return all;
 }
 
+std::vector<int64_t> JsonFields::numbers(std::string_view name) {
+  std::vector<int64_t> all;
+  for (const element each : elements(name)) {
+    int64_t one = 0;
+    if (each.get(one) != simdjson::SUCCESS) ok_ = false;
+    all.push_back(one);
+  }
+  return all;
+}
+
 std::vector<JsonFields> JsonFields::objects(std::string_view name) {
   std::vector<JsonFields> all;
   for (const element each : elements(name)) {

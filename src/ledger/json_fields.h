@@ -28,6 +28,7 @@ class JsonFields {
   Money money(std::string_view name);                   ///< a text of pico-units
   std::optional<WallTime> time(std::string_view name);  ///< microseconds since 1970
   std::vector<std::string> texts(std::string_view name);
+  std::vector<int64_t> numbers(std::string_view name);
   std::vector<JsonFields> objects(std::string_view name);
   bool ok() const { return ok_; }
 

@@ -46,9 +46,11 @@ Result<> make_directory(const std::filesystem::path& directory) {
 }
 
 /// Makes the database's file when absent, readable by its owner alone; SQLite gives its other files the same
-/// mode.
+/// mode. One that is there is left alone: closing any descriptor of a file would drop the locks that SQLite
+/// holds on it in this process, and another process would then delete the log that is in use.
 Result<> create_private(const std::filesystem::path& path) {
-  const int file = open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+  const int file = open(path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+  if (file < 0 && errno == EEXIST) return {};
   if (file < 0) return fail(ErrorCode::kIo, "cannot open {}: {}", path.string(), std::strerror(errno));
   close(file);
   return {};

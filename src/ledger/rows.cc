@@ -103,8 +103,17 @@ Result<bool> has_ended(State& state, std::string_view request_id) {
   return TRY(state.get(ended_key(request_id))) != nullptr;
 }
 
+Result<std::optional<int64_t>> ended_by(State& state, std::string_view request_id) {
+  const std::string* value = TRY(state.get(ended_key(request_id)));
+  if (value == nullptr) return std::nullopt;
+  FieldReader fields(*value);
+  const int64_t sequence = fields.number();
+  if (!fields.ok() || !fields.at_end()) return unreadable("end of", request_id);
+  return sequence;
+}
+
 void put_ended(State& state, std::string_view request_id, int64_t sequence) {
-  state.put(ended_key(request_id), FieldWriter().number(sequence).bytes());
+  state.put_away(ended_key(request_id), FieldWriter().number(sequence).bytes());
 }
 
 Result<Money> account(State& state, std::string_view name, std::string_view currency) {

@@ -50,6 +50,8 @@ void erase_open_hold(State& state, std::string_view request_id);
 std::vector<std::string> request_keys(std::string_view request_id);
 
 Result<bool> has_ended(State& state, std::string_view request_id);
+/// The entry that ended the request, when it has.
+Result<std::optional<int64_t>> ended_by(State& state, std::string_view request_id);
 void put_ended(State& state, std::string_view request_id, int64_t sequence);
 
 /// Zero for an account never written.

@@ -1,6 +1,7 @@
 #include "ledger/state.h"
 
 #include <algorithm>
+#include <map>
 #include <utility>
 
 namespace feilun::ledger {
@@ -29,13 +30,19 @@ Result<const std::string*> State::get(const std::string& key) {
 }
 
 void State::change(const std::string& key, std::optional<std::string> value) {
-  const auto place = rows_.try_emplace(key).first;
-  place->second.value = std::move(value);
-  if (!std::exchange(place->second.changed, true)) changed_.push_back(place);
+  Rows::value_type& row = *rows_.try_emplace(key).first;
+  row.second.value = std::move(value);
+  row.second.away = false;
+  if (!std::exchange(row.second.changed, true)) changed_.push_back(&row);
 }
 
 void State::put(const std::string& key, std::string value) {
   change(key, std::move(value));
+}
+
+void State::put_away(const std::string& key, std::string value) {
+  change(key, std::move(value));
+  rows_.find(key)->second.away = true;
 }
 
 void State::erase(const std::string& key) {
@@ -53,13 +60,15 @@ Result<std::vector<StateRow>> State::scan_after(const std::string& prefix, const
 
 Result<std::vector<StateRow>> State::scan_range(const std::string& from, const std::string& until,
                                                 int64_t limit) {
-  const auto first = rows_.lower_bound(from);
-  const auto last = rows_.lower_bound(until);
   int64_t erased = 0;
   std::map<std::string, std::string> found;
-  for (auto row = first; row != last; ++row) {
-    if (!row->second.value) ++erased;
-    if (row->second.value && row->second.changed) found.emplace(row->first, *row->second.value);
+  for (const Rows::value_type* row : changed_) {
+    if (row->first < from || row->first >= until) continue;
+    if (row->second.value) {
+      found.emplace(row->first, *row->second.value);
+    } else {
+      ++erased;
+    }
   }
   for (StateRow& row : TRY(store_.scan(from, until, limit + erased))) {
     const auto known = rows_.find(row.key);
@@ -85,6 +94,16 @@ Result<> State::expect(const std::vector<std::string>& keys) {
   return {};
 }
 
+Result<std::string> State::entry(int64_t sequence) {
+  const int64_t unwritten = head_.sequence - std::ssize(entries_);
+  if (sequence > unwritten && sequence <= head_.sequence) {
+    return entries_[static_cast<size_t>(sequence - unwritten - 1)].payload;
+  }
+  auto rows = TRY(store_.entries(sequence - 1, 1));
+  if (!rows.empty() && rows[0].sequence == sequence) return std::move(rows[0].payload);
+  return fail(ErrorCode::kNotFound, "the journal has no entry {} at hand", sequence);
+}
+
 int64_t State::append(WallTime time, std::string payload) {
   entries_.push_back(chain(head_, time, std::move(payload)));
   head_ = {entries_.back().sequence, entries_.back().hash};
@@ -93,13 +112,19 @@ int64_t State::append(WallTime time, std::string payload) {
 
 Result<> State::flush() {
   std::vector<StateChange> changes;
-  std::ranges::sort(changed_, {}, [](Rows::iterator place) -> const std::string& { return place->first; });
-  for (const Rows::iterator place : changed_) {
+  std::ranges::sort(changed_, {}, &Rows::value_type::first);
+  changes.reserve(changed_.size());
+  for (Rows::value_type* place : changed_) {
     auto& [key, row] = *place;
-    if (row.value || row.stored) changes.push_back({key, row.value});
+    const bool written = row.value || row.stored;
+    if (!row.value || row.away) {
+      if (written) changes.push_back({key, std::move(row.value)});
+      rows_.erase(rows_.find(key));
+      continue;
+    }
+    changes.push_back({key, row.value});
     row.changed = false;
-    row.stored = row.value.has_value();
-    if (!row.value) rows_.erase(place);
+    row.stored = true;
   }
   changed_.clear();
   const std::vector<JournalRow> entries = std::exchange(entries_, {});
@@ -113,6 +138,7 @@ void State::forget() {
   changed_.clear();
   rows_.clear();
   head_ = {};
+  ++forgotten_;
 }
 
 }  // namespace feilun::ledger

@@ -1,0 +1,161 @@
+#include <algorithm>
+#include <ranges>
+
+#include "ledger/books.h"
+#include "ledger/checked_text.h"
+#include "ledger/fields.h"
+#include "ledger/limits.h"
+
+namespace feilun::ledger {
+namespace {
+
+constexpr size_t kRefundsMax = 100;
+
+std::string refunds_key(std::string_view request_id) {
+  return KeyWriter('F').text(request_id).take();
+}
+
+void put_refunds(State& state, std::string_view request_id, const std::vector<Refund>& refunds) {
+  FieldWriter value;
+  for (const Refund& refund : refunds) {
+    value.text(refund.idempotency_key).amount(refund.amount).number(refund.tokens).number(refund.sequence);
+  }
+  state.put(refunds_key(request_id), value.take());
+}
+
+/// What a request was charged, draw by draw in the order spent, as its settle says.
+Result<std::vector<Posting>> spent_by(State& state, std::string_view request_id) {
+  const auto ended = TRY(ended_by(state, request_id));
+  if (!ended) {
+    const bool open = TRY(open_hold(state, request_id)).has_value();
+    if (open) return fail(ErrorCode::kConflict, "the request {} has not ended yet", request_id);
+    return fail(ErrorCode::kNotFound, "there is no request {}", request_id);
+  }
+  const std::string payload = TRY(state.entry(*ended));
+  FieldReader fields(payload);
+  std::vector<Posting> spent;
+  if (fields.byte() != static_cast<uint8_t>(EntryKind::kSettle)) return spent;  // released: nothing
+  fields.text();
+  fields.byte();
+  fields.number();
+  fields.usage();
+  const int64_t count = fields.number();
+  for (int64_t i = 0; i < count && fields.ok(); ++i) {
+    Posting one{.account = fields.text(), .currency = std::string(fields.raw(3))};
+    one.amount = fields.amount();
+    spent.push_back(std::move(one));
+  }
+  if (!fields.ok()) return fail(ErrorCode::kCorrupt, "the entry {} cannot be read", *ended);
+  return spent;
+}
+
+bool is_tokens(const Posting& posting) {
+  return posting.currency == kTokenUnit;
+}
+
+/// What is charged for and what has come back of it, in money and in tokens.
+struct Charge {
+  Money amount;
+  Money tokens;
+
+  static Charge of(const std::vector<Posting>& spent) {
+    Charge charge;
+    for (const Posting& posting : spent) {
+      (is_tokens(posting) ? charge.tokens : charge.amount) += posting.amount;
+    }
+    return charge;
+  }
+  static Charge of(const std::vector<Refund>& refunds) {
+    Charge charge;
+    for (const Refund& refund : refunds) {
+      charge.amount += refund.amount;
+      charge.tokens += token_amount(refund.tokens);
+    }
+    return charge;
+  }
+};
+
+/// `part` of what was spent, from behind, after `before` of it came back already.
+std::vector<Posting> unwound(const std::vector<Posting>& spent, Charge before, Charge part) {
+  std::vector<Posting> back;
+  for (const Posting& posting : spent | std::views::reverse) {
+    Money& skip = is_tokens(posting) ? before.tokens : before.amount;
+    Money& want = is_tokens(posting) ? part.tokens : part.amount;
+    const Money skipped = std::min(skip, posting.amount);
+    const Money taken = std::min(want, posting.amount - skipped);
+    skip -= skipped;
+    want -= taken;
+    if (!taken.is_zero()) back.push_back({posting.account, posting.currency, taken});
+  }
+  return back;
+}
+
+bool asks_for(const RefundRequest& request, const Refund& done) {
+  if (!request.amount && !request.tokens) return true;
+  return request.amount.value_or(Money()) == done.amount && request.tokens.value_or(0) == done.tokens;
+}
+
+}  // namespace
+
+Result<std::vector<Refund>> refunds_of(State& state, std::string_view request_id) {
+  std::vector<Refund> refunds;
+  const std::string* value = TRY(state.get(refunds_key(request_id)));
+  if (value == nullptr) return refunds;
+  FieldReader fields(*value);
+  while (fields.ok() && !fields.at_end()) {
+    Refund refund{.idempotency_key = fields.text()};
+    refund.amount = fields.amount();
+    refund.tokens = fields.number();
+    refund.sequence = fields.number();
+    refunds.push_back(std::move(refund));
+  }
+  if (!fields.ok()) return fail(ErrorCode::kCorrupt, "the refunds of {} cannot be read", request_id);
+  return refunds;
+}
+
+Result<Refund> Books::refund(const RefundRequest& request) {
+  TRY(check_text("request's id", request.request_id, false));
+  TRY(check_text("reason", request.reason, true));
+  TRY(check_text("idempotency key", request.idempotency_key, true));
+  auto refunds = TRY(refunds_of(state_, request.request_id));
+  if (!request.idempotency_key.empty()) {
+    const auto done = std::ranges::find(refunds, request.idempotency_key, &Refund::idempotency_key);
+    if (done != refunds.end() && asks_for(request, *done)) return *done;
+    if (done != refunds.end()) {
+      return fail(ErrorCode::kConflict, "the idempotency key '{}' was used for another refund",
+                  request.idempotency_key);
+    }
+  }
+  const auto spent = TRY(spent_by(state_, request.request_id));
+  const Charge charged = Charge::of(spent);
+  const Charge before = Charge::of(refunds);
+  const Charge left{charged.amount - before.amount, charged.tokens - before.tokens};
+  const bool whole = !request.amount && !request.tokens;
+  const TokenCount tokens = request.tokens.value_or(whole ? tokens_in(left.tokens) : 0);
+  if (tokens < 0 || tokens > tokens_in(left.tokens)) {
+    return fail(ErrorCode::kInvalidArgument, "{} tokens are left to be refunded", tokens_in(left.tokens));
+  }
+  const Money amount = request.amount.value_or(whole ? left.amount : Money());
+  if (amount.is_negative() || amount > left.amount) {
+    return fail(ErrorCode::kInvalidArgument, "{} is left to be refunded", left.amount.to_string());
+  }
+  if (amount.is_zero() && tokens == 0) {
+    return fail(ErrorCode::kInvalidArgument, "there is nothing to refund of {}", request.request_id);
+  }
+  if (refunds.size() >= kRefundsMax) {
+    return fail(ErrorCode::kInvalidArgument, "a request is refunded at most {} times", kRefundsMax);
+  }
+  std::vector<Posting> postings;
+  for (const Posting& back : unwound(spent, before, {amount, token_amount(tokens)})) {
+    postings.push_back({"revenue", back.currency, -back.amount});
+    postings.push_back({TRY(returned_to(back.account)), back.currency, back.amount});
+  }
+  Payload payload(EntryKind::kRefund);
+  payload.text(request.request_id).text(actor_).text(request.reason).text(request.idempotency_key);
+  const int64_t sequence = TRY(record(std::move(payload), std::move(postings)));
+  refunds.push_back({request.idempotency_key, amount, tokens, sequence});
+  put_refunds(state_, request.request_id, refunds);
+  return refunds.back();
+}
+
+}  // namespace feilun::ledger

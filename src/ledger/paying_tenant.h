@@ -1,0 +1,53 @@
+#pragma once
+
+#include <map>
+#include <string>
+#include <string_view>
+
+#include "base/civil_time.h"
+#include "base/result.h"
+#include "ledger/ledger.h"
+#include "ledger/state.h"
+
+namespace feilun::ledger {
+
+/// A project with what its charges need of its organisation.
+struct PayingTenant {
+  Project project;
+  Organisation organisation;  ///< of the default one, nothing but its id and UTC
+  TimeZone zone = TimeZone::utc();
+  Month month{};    ///< the organisation's, that holds the time asked for
+  Period period{};  ///< of the month
+};
+
+/// Projects as every hold and settle asks for them: their records' JSON is parsed once for each change. An
+/// answer is good until the next question. One thread, one State.
+class PayingTenants {
+ public:
+  /// kNotFound when there is no such project.
+  Result<const PayingTenant*> of(State& state, std::string_view project_id, WallTime now);
+
+ private:
+  struct Known {
+    PayingTenant tenant;
+    int64_t project_changed = 0;
+    int64_t organisation_changed = 0;
+  };
+  std::map<std::string, Known, std::less<>> known_;
+};
+
+/// Whose wallet pays.
+struct Payer {
+  std::string id;
+  std::string name;  ///< of the organisation or project that was asked for
+  std::string currency;
+  Money credit_limit;
+};
+
+/// `owner`: an organisation or a project, by id or name.
+Result<Payer> find_payer(State& state, std::string_view owner);
+
+/// The organisation with this id; the default one needs no record.
+Result<Organisation> organisation_of(State& state, std::string_view id);
+
+}  // namespace feilun::ledger
