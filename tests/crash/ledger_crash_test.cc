@@ -2,7 +2,6 @@
 #include <gtest/gtest.h>
 #include <poll.h>
 #include <signal.h>
-#include <sqlite3.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -13,8 +12,10 @@
 #include <thread>
 #include <vector>
 
+#include "ledger/audit_source.h"
 #include "ledger/ledger_fixture.h"
-#include "ledger/verify_payload.h"
+#include "ledger/verify_format.h"
+#include "ledger/verify_journal.h"
 #include "tests/crash/lossy_vfs.h"
 
 // Kill after kill. A child serves requests from several threads over a VFS that forgets unsynced writes, and
@@ -146,24 +147,26 @@ struct Ended {
 };
 
 std::map<std::string, Ended> ended_in(const std::filesystem::path& directory) {
-  sqlite3* db = nullptr;
-  sqlite3_open((directory / "ledger.db").c_str(), &db);
-  sqlite3_stmt* rows = nullptr;
-  sqlite3_prepare_v2(db, "SELECT payload FROM journal WHERE kind IN (9, 10)", -1, &rows, nullptr);
   std::map<std::string, Ended> found;
-  while (sqlite3_step(rows) == SQLITE_ROW) {
-    const auto* bytes = static_cast<const char*>(sqlite3_column_blob(rows, 0));
-    const auto entry = audit::read_payload({bytes, static_cast<size_t>(sqlite3_column_bytes(rows, 0))});
-    EXPECT_TRUE(entry);
-    Ended ended{entry->kind == audit::Kind::kRelease, entry->outcome, entry->usage.output(),
-                entry->usage.input()};
-    for (const auto& leg : entry->legs) {
-      if (leg.account == "revenue") ended.charged = leg.amount;
+  const auto source = audit::open_sqlite_source(directory / "ledger.db", audit::Access::kRead).value();
+  const auto take = [&](const audit::StoredEntry& stored) -> Result<> {
+    const auto entry = audit::read_payload(stored.payload);
+    EXPECT_TRUE(entry) << entry.error();
+    if (entry->kind() != audit::Kind::kSettle && entry->kind() != audit::Kind::kRelease) return {};
+    Ended ended{.released = entry->kind() == audit::Kind::kRelease};
+    ended.outcome = static_cast<uint8_t>(entry->number("outcome"));
+    if (!ended.released) {
+      ended.output = entry->usage().output();
+      ended.input = entry->usage().input();
     }
-    EXPECT_TRUE(found.emplace(entry->request, ended).second) << entry->request << " ended twice";
-  }
-  sqlite3_finalize(rows);
-  sqlite3_close(db);
+    for (const auto& posting : entry->postings) {
+      if (posting.account == "revenue") ended.charged = posting.amount;
+    }
+    const std::string& request = entry->text("request");
+    EXPECT_TRUE(found.emplace(request, ended).second) << request << " ended twice";
+    return {};
+  };
+  EXPECT_TRUE(audit::each_entry(*source, [](std::string what) { ADD_FAILURE() << what; }, take));
   return found;
 }
 
