@@ -19,12 +19,13 @@ int place_of_class(std::string_view token_class) {
   return token_class.empty() ? 100 : 99;
 }
 
-/// What comes first decides the order; the rest makes it the same for any order of the input.
+/// What comes first decides the order, with the organisation's own lines behind its projects'; the rest makes
+/// it the same for any order of the input.
 auto order_of(const ChargeLine& line) {
-  return std::tuple(std::string_view(line.project_name), std::string_view(line.project_id),
-                    std::string_view(line.offering), line.tier, place_of_class(line.token_class),
-                    std::string_view(line.token_class), line.price_id, line.unit, line.quantity, line.covered,
-                    line.amount, std::string_view(line.description));
+  return std::tuple(line.project_id.empty(), std::string_view(line.project_name),
+                    std::string_view(line.project_id), std::string_view(line.offering), line.tier,
+                    place_of_class(line.token_class), std::string_view(line.token_class), line.price_id,
+                    line.unit, line.quantity, line.covered, line.amount, std::string_view(line.description));
 }
 
 /// A rounded down to a multiple of the unit, also below zero.

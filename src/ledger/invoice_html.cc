@@ -142,9 +142,10 @@ std::string line_html(const Invoice& invoice, const InvoiceLine& line) {
     }
     price = money(invoice, charge.unit * 1'000'000);
   }
-  if (!charge.description.empty()) {
-    if (!what.empty()) what += "<br>";
-    what += fmt::format("<span class=\"small\">{}</span>", escape(charge.description));
+  if (what.empty()) {
+    what = escape(charge.description);
+  } else if (!charge.description.empty()) {
+    what += fmt::format("<br><span class=\"small\">{}</span>", escape(charge.description));
   }
   return fmt::format(
       "<tr><td>{}</td><td class=\"number\">{}</td><td class=\"number\">{}</td><td class=\"number\">{}</td>"
