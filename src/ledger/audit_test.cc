@@ -7,6 +7,8 @@
 
 #include "ledger/audit_reconcile.h"
 #include "ledger/ledger_fixture.h"
+#include "ledger/sealing.h"
+#include "ledger/sqlite_store.h"
 
 namespace feilun::ledger {
 namespace {
@@ -122,6 +124,53 @@ TEST_F(AuditTest, NothingIsRebuiltFromABrokenJournal) {
   EXPECT_EQ(rebuilt.error().code, ErrorCode::kCorrupt);
   EXPECT_THAT(rebuilt.error().message, HasSubstr("entry 3"));
   EXPECT_THAT(state(), IsEmpty());
+}
+
+TEST_F(AuditTest, SealedSegmentsAreFollowedAndEveryByteOfThemCounts) {
+  if (test_on_postgres()) GTEST_SKIP() << "damages a file";
+  const std::string before = exported(audit::ExportFormat::kJsonLines);
+  ledger_.reset();
+  {
+    const auto store = open_sqlite_store(directory_ / "ledger.db").value();
+    while (seal_oldest(*store, {.run = 4, .kept = 3}).value()) {
+    }
+  }
+  EXPECT_THAT(audit::verify(place()).value().problems, IsEmpty());
+  EXPECT_EQ(exported(audit::ExportFormat::kJsonLines), before);
+  std::vector<int64_t> firsts;
+  const auto source = place().open(audit::Access::kRead).value();
+  ASSERT_TRUE(source->segments([&](audit::StoredSegment segment) -> Result<> {
+    firsts.push_back(segment.first);
+    return {};
+  }));
+  ASSERT_GE(firsts.size(), 2u);
+  sqlite3* db = nullptr;
+  ASSERT_EQ(sqlite3_open((directory_ / "ledger.db").c_str(), &db), SQLITE_OK);
+  std::mt19937_64 random(3);
+  for (int i = 0; i < 100; ++i) {
+    sqlite3_blob* blob = nullptr;
+    ASSERT_EQ(sqlite3_blob_open(db, "main", "segments", "bytes",
+                                firsts[static_cast<size_t>(i) % firsts.size()], 1, &blob),
+              SQLITE_OK);
+    const auto at = static_cast<int>(random() % static_cast<uint64_t>(sqlite3_blob_bytes(blob)));
+    const auto flip = [&](uint8_t mask) {
+      uint8_t byte = 0;
+      ASSERT_EQ(sqlite3_blob_read(blob, &byte, 1, at), SQLITE_OK);
+      byte ^= mask;
+      ASSERT_EQ(sqlite3_blob_write(blob, &byte, 1, at), SQLITE_OK);
+    };
+    const auto mask = static_cast<uint8_t>(1 + random() % 255);
+    flip(mask);
+    sqlite3_blob_close(blob);
+    EXPECT_FALSE(audit::verify(place()).value().ok()) << "byte " << at;
+    ASSERT_EQ(sqlite3_blob_open(db, "main", "segments", "bytes",
+                                firsts[static_cast<size_t>(i) % firsts.size()], 1, &blob),
+              SQLITE_OK);
+    flip(mask);
+    sqlite3_blob_close(blob);
+  }
+  sqlite3_close(db);
+  EXPECT_TRUE(audit::verify(place()).value().ok());
 }
 
 TEST_F(AuditTest, ALedgerThatIsNotThereIsNotFoundAndNotMade) {
