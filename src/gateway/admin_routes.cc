@@ -45,6 +45,8 @@ constexpr AdminRoute kAdminRoutes[] = {
     {"GET",    "/v1/organization/admin_api_keys/{key_id}", kManageAdminKeys, show_admin_key},
     {"DELETE", "/v1/organization/admin_api_keys/{key_id}", kManageAdminKeys, revoke_admin_key},
     {"GET",    "/v1/organization/audit_logs", kSeeAudit, list_audit_logs},
+    {"GET",    "/v1/organization/usage/completions", kSeeMoney, show_usage},
+    {"GET",    "/v1/organization/costs", kSeeMoney, show_costs},
     {"GET",    "/v1/organization/wallets", kSeeMoney, list_wallets},
     {"POST",   "/v1/organization/wallets/{wallet_id}/credits", kManageMoney, credit_wallet},
     {"GET",    "/v1/organization/prices", kSeeMoney, list_prices},

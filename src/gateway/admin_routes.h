@@ -83,6 +83,8 @@ Result<std::string> revoke_invite(AdminCall& call);
 Result<std::string> list_audit_logs(AdminCall& call);
 
 // admin_money.cc
+Result<std::string> show_usage(AdminCall& call);
+Result<std::string> show_costs(AdminCall& call);
 Result<std::string> list_wallets(AdminCall& call);
 Result<std::string> credit_wallet(AdminCall& call);
 Result<std::string> list_prices(AdminCall& call);

@@ -5,6 +5,7 @@
 #include <charconv>
 #include <map>
 
+#include "gateway/admin_call.h"
 #include "ledger/books.h"
 
 namespace feilun::gateway {
@@ -38,7 +39,7 @@ Result<> read_groups(const net::Request& request, UsageQuery& query) {
       {"project_id", &UsageQuery::by_project}, {"api_key_id", &UsageQuery::by_key},
       {"model", &UsageQuery::by_model},        {"batch", &UsageQuery::by_batch},
       {"service_tier", &UsageQuery::by_tier},  {"line_item", &UsageQuery::by_line}};
-  for (const std::string& group : request.query_all("group_by")) {
+  for (const std::string& group : query_values(request, "group_by")) {
     const auto* found = std::ranges::find(known, group, [](const auto& each) { return each.first; });
     if (found == std::end(known)) {
       return wrong("group_by", fmt::format("'{}' is nothing to group by here: project_id, api_key_id, model, "
@@ -143,9 +144,9 @@ Result<UsageQuery> read_usage_query(const net::Request& request, WallTime now) {
     return WallTime(seconds(time / bucket * bucket));
   };
   query.period = {floor(start), WallTime(seconds(end))};
-  query.projects = request.query_all("project_ids");
-  query.keys = request.query_all("api_key_ids");
-  query.models = request.query_all("models");
+  query.projects = query_values(request, "project_ids");
+  query.keys = query_values(request, "api_key_ids");
+  query.models = query_values(request, "models");
   TRY(read_groups(request, query));
   return query;
 }

@@ -85,20 +85,6 @@ std::optional<std::string> Request::query(std::string_view name) const {
   return std::nullopt;
 }
 
-std::vector<std::string> Request::query_all(std::string_view name) const {
-  std::vector<std::string> values;
-  const size_t mark = target.find('?');
-  std::string_view rest =
-      mark == std::string::npos ? std::string_view() : std::string_view(target).substr(mark + 1);
-  while (!rest.empty()) {
-    std::string_view pair = next_part(rest, '&');
-    const auto given = percent_decoded(next_part(pair, '='));
-    if (!given || (*given != name && *given != std::string(name) + "[]")) continue;
-    if (auto value = percent_decoded(pair)) values.push_back(*std::move(value));
-  }
-  return values;
-}
-
 std::string_view reason_phrase(int status) {
   switch (status) {
     case 100:

@@ -46,9 +46,6 @@ struct Request {
   std::string_view path() const { return std::string_view(target).substr(0, target.find('?')); }
   /// The percent-decoded value of a query parameter; nullopt when absent or wrongly encoded.
   std::optional<std::string> query(std::string_view name) const;
-  /// All values of a parameter that may come several times, as name=a&name=b or name[]=a&name[]=b. Those that
-  /// are wrongly encoded are left out.
-  std::vector<std::string> query_all(std::string_view name) const;
 };
 
 /// A whole reply. content-length, date and connection are added when it is written.

@@ -392,10 +392,6 @@ TEST(HttpMessage, ReadsQueryParameters) {
   EXPECT_EQ(request.query("flag"), "");
   EXPECT_EQ(request.query("bad"), std::nullopt);
   EXPECT_EQ(request.query("none"), std::nullopt);
-  const Request several{.target = "/x?a=1&b[]=2&a=3&b%5B%5D=4&a=%zz"};
-  EXPECT_EQ(several.query_all("a"), (std::vector<std::string>{"1", "3"}));
-  EXPECT_EQ(several.query_all("b"), (std::vector<std::string>{"2", "4"}));
-  EXPECT_TRUE(several.query_all("c").empty());
 }
 
 TEST(HttpServer, SurvivesATrailerThatIsTooLarge) {

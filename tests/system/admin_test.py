@@ -1,6 +1,8 @@
 """The admin API of a running server: docs/api/openapi.yaml is what it answers, and nobody sees another's."""
+import decimal
 import json
 import re
+import time
 import unittest
 import urllib.error
 import urllib.parse
@@ -84,6 +86,7 @@ class AdminTest(unittest.TestCase):
         self.check_people(project_path, project)
         self.check_admin_keys()
         self.check_money(project)
+        self.check_usage(project)
 
         doomed = self.ask("POST", projects, body={"name": "doomed"})["id"]
         key = self.ask("POST", project_path + "/api_keys", doomed)["value"]
@@ -213,6 +216,30 @@ class AdminTest(unittest.TestCase):
         others = self.ask("GET", prices, key=self.globex_key)["data"]
         self.assertNotIn(contract["id"], [p["id"] for p in others])
         self.ask("POST", prices, key=self.root, body={**price, "effective_from": 5}, status=400)
+
+    def check_usage(self, project):
+        key = self.server.run("key", "create", "--project", project, "--name", "caller")
+        body = {"model": "feilun-nano", "messages": [{"role": "user", "content": "hi"}], "max_tokens": 5}
+        made = [request(self.server, "POST", "/v1/chat/completions", key, body) for _ in range(2)]
+        self.assertEqual([status for status, _ in made], [200, 200], made)
+        start = f"?start_time={int(time.time()) // 86400 * 86400}"
+        usage = "/v1/organization/usage/completions"
+        grouped = self.ask("GET", usage, query=start + "&group_by[]=project_id&group_by[]=model")["data"]
+        results = [result for bucket in grouped for result in bucket["results"]]
+        self.assertEqual(len(results), 1)
+        told = [reply["usage"] for _, reply in made]
+        self.assertEqual(results[0]["num_model_requests"], 2)
+        self.assertEqual((results[0]["project_id"], results[0]["model"]), (project, "feilun-nano"))
+        self.assertEqual(results[0]["input_tokens"], sum(each["prompt_tokens"] for each in told))
+        self.assertEqual(results[0]["output_tokens"], sum(each["completion_tokens"] for each in told))
+        costs = self.ask("GET", "/v1/organization/costs", query=start + "&bucket_width=1h")["data"]
+        amounts = [result["amount"] for bucket in costs for result in bucket["results"]]
+        charged = sum(decimal.Decimal(reply["feilun"]["charged"]) for _, reply in made)
+        self.assertEqual([decimal.Decimal(amount["exact"]) for amount in amounts], [charged])
+        others = self.ask("GET", usage, key=self.globex_key, query=start)["data"]
+        self.assertEqual([bucket["results"] for bucket in others], [[] for _ in others])
+        for wrong in ("", "?start_time=x", start + "&bucket_width=1m", start + "&group_by=colour"):
+            self.ask("GET", usage, query=wrong, status=400)
 
     def test_an_administrator_sees_nothing_of_another_organisation(self):
         project_path = "/v1/organization/projects/{project_id}"
