@@ -11,6 +11,7 @@
 
 #include "base/clock.h"
 #include "base/temporary_directory.h"
+#include "ledger/audit.h"
 #include "ledger/ledger.h"
 #include "ledger/test_postgres.h"
 
@@ -84,8 +85,10 @@ class LedgerTest : public ::testing::Test {
   }
   Balance balance() { return ledger_->balance("default").value(); }
   void expect_verified() {
-    if (!schema_.empty()) return;
-    const auto report = verify(directory_.path());
+    audit::Place place{.directory = directory_.path()};
+    if (!schema_.empty()) place.url = TestPostgres::server().url();
+    if (!schema_.empty()) place.schema = schema_;
+    const auto report = audit::verify(place);
     ASSERT_TRUE(report) << report.error().message;
     for (const std::string& problem : report->problems) ADD_FAILURE() << problem;
   }
