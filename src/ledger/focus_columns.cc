@@ -34,8 +34,9 @@ Cell decimal(Money value) {
   return to_decimal(value, 0);
 }
 
+/// To the second, whose spelling is the first nineteen characters.
 Cell time(WallTime value) {
-  return to_iso8601(std::chrono::floor<std::chrono::seconds>(value));
+  return to_iso8601(value).substr(0, 19) + "Z";
 }
 
 std::string_view meter_of(std::string_view token_class) {

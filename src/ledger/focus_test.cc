@@ -90,6 +90,16 @@ TEST(Focus, AUsageRowSaysWhatWasUsedAtWhichPrices) {
   EXPECT_EQ(cells, expected);
 }
 
+TEST(Focus, TimesAreWholeSecondsHoweverFarTheyAre) {
+  FocusCharge charge = usage_charge();
+  charge.charge_period = {time_at("2026-02-03T04:00:00.999999Z"), WallTime::max()};
+  charge.billing_period.from = WallTime::min();
+  auto cells = cells_of(charge);
+  EXPECT_EQ(cells["ChargePeriodStart"], "2026-02-03T04:00:00Z");
+  EXPECT_EQ(cells["ChargePeriodEnd"], "9999-12-31T23:59:59Z");
+  EXPECT_EQ(cells["BillingPeriodStart"], "0001-01-01T00:00:00Z");
+}
+
 TEST(Focus, WhatAPackagePaysForIsUsedAtItsShareOfThePackagesPrice) {
   FocusCharge charge = usage_charge();
   charge.commitment = FocusCommitment{"pkg_1", "Ten million", "Token Package", FocusCommitment::Part::kUsed};
