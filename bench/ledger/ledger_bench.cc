@@ -136,7 +136,8 @@ class Load {
                            CHECK(hold.has_value());
                            hold_times_.push_back(microseconds(Steady::now() - start));
                            settle(id);
-                         });
+                         },
+                         Writer::WhenLocked::kFail, request_keys(id));
   }
   void settle(const std::string& id) {
     const TokenUsage usage{.input_fresh = kInput - 400, .cache_read = 400, .output = kOutput};

@@ -140,8 +140,10 @@ Result<PriceVersion> EmbeddedLedger::price_at(std::string_view offering, std::st
 }
 
 void EmbeddedLedger::hold(HoldRequest request, Done<Hold> done) {
+  std::vector<std::string> rows;
+  if (request.request_id.find('\0') == std::string::npos) rows = request_keys(request.request_id);
   writer_->submit<Hold>([request = std::move(request)](Books& books) { return books.hold(request); },
-                        std::move(done));
+                        std::move(done), Writer::WhenLocked::kFail, std::move(rows));
 }
 
 void EmbeddedLedger::top_up(std::string request_id, TokenCount more, Done<Hold> done) {

@@ -96,14 +96,25 @@ void Writer::run() {
   }
 }
 
+Result<> Writer::read_ahead() {
+  std::vector<std::string> rows;
+  for (const auto& operation : taken_) {
+    rows.insert(rows.end(), operation->rows.begin(), operation->rows.end());
+  }
+  return rows.empty() ? Result<>() : state_.expect(rows);
+}
+
 Result<> Writer::apply_queued(Group& group) {
+  TRY(read_ahead());
   const auto deadline = std::chrono::steady_clock::now() + group_wait_;
   while (group.size() < kGroupMax) {
     if (taken_.empty()) {
       if (std::chrono::steady_clock::now() >= deadline) break;
-      const std::lock_guard lock(mutex_);
+      std::unique_lock lock(mutex_);
       taken_.swap(queue_);
       if (taken_.empty()) break;
+      lock.unlock();
+      TRY(read_ahead());
     }
     group.push_back(std::move(taken_.front()));
     taken_.pop_front();

@@ -58,11 +58,14 @@ class Writer {
   enum class WhenLocked { kFail, kWait };
 
   /// `act` runs inside a transaction, `done` after its commit, both on the writer's thread. With kWait a
-  /// locked database only delays them, until the writer stops.
+  /// locked database only delays them, until the writer stops. `rows`: keys of the state that it will ask for
+  /// and that are new to the writer; they are read together with those of the whole group.
   template <typename T>
-  void submit(Act<T> act, Done<T> done, WhenLocked when_locked = WhenLocked::kFail) {
+  void submit(Act<T> act, Done<T> done, WhenLocked when_locked = WhenLocked::kFail,
+              std::vector<std::string> rows = {}) {
     auto operation = std::make_unique<Typed<T>>(std::move(act), std::move(done));
     operation->when_locked = when_locked;
+    operation->rows = std::move(rows);
     enqueue(std::move(operation));
   }
 
@@ -74,6 +77,7 @@ class Writer {
     /// `failure`: why the group was not committed; nullptr when it was.
     virtual void finish(const Error* failure) = 0;
     WhenLocked when_locked = WhenLocked::kFail;
+    std::vector<std::string> rows;
   };
 
   template <typename T>
@@ -103,6 +107,7 @@ class Writer {
   bool take();
   Result<> commit_group(Group& group);
   Result<> apply_queued(Group& group);
+  Result<> read_ahead();
   /// The transaction came to nothing: leaves in the group what fails; after a mere lock, or a database that
   /// is away, the operations that wait are taken back.
   void give_up(Group& group, bool locked);
