@@ -158,7 +158,7 @@ Result<LimitWindow> LimitWindow::read(State& state, const SpendLimit& limit, Wal
   if (!fields.ok() || !fields.at_end()) {
     return fail(ErrorCode::kCorrupt, "the window of the limit {} cannot be read", limit.id);
   }
-  window.drop_old();
+  window.move_to(now, month);
   return window;
 }
 
@@ -184,7 +184,9 @@ WallTime LimitWindow::leaves(const Bucket& bucket) const {
   return WallTime(seconds(bucket.start_s + bucket_s() + window_s_));
 }
 
-void LimitWindow::drop_old() {
+void LimitWindow::move_to(WallTime now, const Period& month) {
+  now_ = now;
+  month_ = month;
   const int64_t month_from = floor_seconds(month_.from);
   std::erase_if(buckets_, [&](const Bucket& bucket) {
     return window_s_ == 0 ? bucket.start_s < month_from : leaves(bucket) <= now_;

@@ -62,12 +62,13 @@ std::string quantity_text(Measure measure, Quantity quantity, std::string_view c
 /// What a limit has counted.
 class LimitWindow {
  public:
-  LimitWindow() = default;
   LimitWindow(const SpendLimit& limit, WallTime now, const Period& month)
       : window_s_(limit.window_s), now_(now), month_(month) {}
   /// Reads the limit's row, and drops what has left the window by `now`. `month`: the organisation's, of now.
   static Result<LimitWindow> read(State& state, const SpendLimit& limit, WallTime now, const Period& month);
   void write(State& state, std::string_view limit_id) const;
+  /// Drops what has left the window by then.
+  void move_to(WallTime now, const Period& month);
 
   Quantity used() const;
   Quantity pending() const { return pending_; }
@@ -94,7 +95,6 @@ class LimitWindow {
 
   int64_t bucket_s() const;
   WallTime leaves(const Bucket& bucket) const;
-  void drop_old();
 
   int64_t window_s_ = 0;
   WallTime now_;

@@ -4,6 +4,8 @@
 #include <map>
 #include <utility>
 
+#include "ledger/segment.h"
+
 namespace feilun::ledger {
 namespace {
 
@@ -101,7 +103,13 @@ Result<std::string> State::entry(int64_t sequence) {
   }
   auto rows = TRY(store_.entries(sequence - 1, 1));
   if (!rows.empty() && rows[0].sequence == sequence) return std::move(rows[0].payload);
-  return fail(ErrorCode::kNotFound, "the journal has no entry {} at hand", sequence);
+  for (Segment& segment : TRY(store_.segments())) {
+    if (sequence < segment.first || sequence > segment.last) continue;
+    segment.bytes = TRY(store_.segment_bytes(segment.first));
+    const SegmentReader sealed = TRY(SegmentReader::open(std::move(segment)));
+    return TRY(sealed.entry(sequence)).payload;
+  }
+  return fail(ErrorCode::kNotFound, "the journal has no entry {}", sequence);
 }
 
 int64_t State::append(WallTime time, std::string payload) {
