@@ -26,8 +26,11 @@ struct FloatCache {
   static FEILUN_INLINE F32x16 multiply_add(F32x16 sum, U32x16 lanes, uint32_t factor) {
     return sum + (F32x16)lanes * (F32x16)splat(static_cast<int32_t>(factor));
   }
-  static FEILUN_INLINE F32x16 rounded(F32x16 x) { return x; }
-  static FEILUN_INLINE void put(Number* to, F32x16 x) { store(to, x); }
+  /// Stores x, and returns it as it is stored.
+  static FEILUN_INLINE F32x16 put(Number* to, F32x16 x) {
+    store(to, x);
+    return x;
+  }
 };
 
 struct PairCache {
@@ -37,9 +40,10 @@ struct PairCache {
   static FEILUN_INLINE F32x16 multiply_add(F32x16 sum, U32x16 lanes, uint32_t factor) {
     return pair_dot(sum, lanes, (U32x16)splat(static_cast<int32_t>(factor)));
   }
-  static FEILUN_INLINE F32x16 rounded(F32x16 x) { return rounded_to_bf16(x); }
-  static FEILUN_INLINE void put(Number* to, F32x16 x) {
-    store(to, __builtin_convertvector((U32x16)rounded_to_bf16(x) >> 16, U16x16));
+  static FEILUN_INLINE F32x16 put(Number* to, F32x16 x) {
+    const U16x16 brains = bf16_of(x);
+    store(to, brains);
+    return floats_of(brains);
   }
 };
 
@@ -164,9 +168,7 @@ void soften(Split<Cache>& split, int i, float& peak, float& weight) {
   for (int64_t token = split.begin; token < split.tokens; token += 16) {
     const F32x16 scores = load<F32x16>(score + token);
     const F32x16 e = exponential(scores - splat(peak));
-    const F32x16 kept = Cache::rounded(scores > splat(kNothingSeen) ? e : splat(0.0f));
-    Cache::put(split.share[i] + token, kept);
-    sum += kept;
+    sum += Cache::put(split.share[i] + token, scores > splat(kNothingSeen) ? e : splat(0.0f));
   }
   weight = sum_of_lanes(sum);
 }

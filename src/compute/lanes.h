@@ -23,6 +23,7 @@
 namespace feilun::compute::FEILUN_ISA_NAMESPACE {
 namespace {
 
+typedef float F32x4 __attribute__((vector_size(16)));
 typedef float F32x16 __attribute__((vector_size(64)));
 typedef int32_t I32x16 __attribute__((vector_size(64)));
 typedef uint32_t U32x16 __attribute__((vector_size(64)));
@@ -86,23 +87,22 @@ FEILUN_INLINE int32_t sum_of_lanes(I32x16 v) {
 constexpr float kRounder = 12582912.0f;
 constexpr int32_t kRounderBits = 0x4b400000;
 
-/// eˣ within 2 ulp for −87 ≤ x ≤ 88; beyond, the value at the border. 2ⁿ·eʳ with |r| ≤ ln 2 / 2, eʳ by the
-/// minimax polynomial of the Cephes library.
+/// eˣ within 2 ulp for −87 ≤ x ≤ 88; beyond, the value at the border. 2ⁿ·eʳ with |r| ≤ ln 2 / 2, eʳ by
+/// 1 + r + r²·p(r), of all p of degree four the one with the least relative error, 3·10⁻⁹.
 FEILUN_INLINE F32x16 exponential(F32x16 x) {
   x = x > splat(-87.0f) ? x : splat(-87.0f);
   x = x < splat(88.0f) ? x : splat(88.0f);
   const F32x16 shifted = x * splat(1.44269504088896341f) + splat(kRounder);
   const F32x16 n = shifted - splat(kRounder);
   const F32x16 r = (x - n * splat(0.693359375f)) - n * splat(-2.12194440e-4f);
-  F32x16 p = splat(1.9875691500e-4f);
-  p = p * r + splat(1.3981999507e-3f);
-  p = p * r + splat(8.3334519073e-3f);
-  p = p * r + splat(4.1665795894e-2f);
-  p = p * r + splat(1.6666665459e-1f);
-  p = p * r + splat(5.0000001201e-1f);
-  p = (p * r) * r + r + splat(1.0f);
-  const I32x16 power = (I32x16)shifted - splat(kRounderBits);
-  return (F32x16)((U32x16)p + ((U32x16)power << 23));
+  F32x16 p = splat(1.381456037e-3f);
+  p = p * r + splat(8.368735202e-3f);
+  p = p * r + splat(4.166838899e-2f);
+  p = p * r + splat(1.666652113e-1f);
+  p = p * r + splat(4.999999404e-1f);
+  p = p * r + splat(1.0f);
+  p = p * r + splat(1.0f);
+  return (F32x16)((U32x16)p + ((U32x16)shifted << 23));  // of the rounder no bit remains
 }
 
 /// tanh x within 3 ulp: 1 − 2 / (e²ˣ + 1), and near zero, where that cancels, the polynomial of the Cephes
@@ -125,12 +125,15 @@ struct Brain {
   uint16_t bits;
 };
 
+FEILUN_INLINE F32x16 floats_of(U16x16 brains) {
+  return (F32x16)(__builtin_convertvector(brains, U32x16) << 16);
+}
+
 FEILUN_INLINE F32x16 load_floats(const float* from) {
   return load<F32x16>(from);
 }
 FEILUN_INLINE F32x16 load_floats(const Brain* from) {
-  const U32x16 wide = __builtin_convertvector(load<U16x16>(from), U32x16);
-  return (F32x16)(wide << 16);
+  return floats_of(load<U16x16>(from));
 }
 FEILUN_INLINE F32x16 load_floats(const Half* from) {
 #if defined(__AVX512F__)
@@ -152,11 +155,15 @@ FEILUN_INLINE F32x16 load_floats(const Half* from) {
 #endif
 }
 
-/// x rounded to bf16, to nearest even, as a float whose lower half is zero. Not for numbers that are none.
-FEILUN_INLINE F32x16 rounded_to_bf16(F32x16 x) {
+/// Rounded to nearest even. Not for numbers that are none; subnormal ones may become zero.
+FEILUN_INLINE U16x16 bf16_of(F32x16 x) {
+#if defined(__AVX512BF16__)
+  return (U16x16)_mm512_cvtneps_pbh((__m512)x);
+#else
   const U32x16 bits = (U32x16)x;
   const U32x16 odd = (bits >> 16) & (U32x16)splat(1);
-  return (F32x16)((bits + odd + (U32x16)splat(0x7fff)) & (U32x16)splat(static_cast<int32_t>(0xffff0000)));
+  return __builtin_convertvector((bits + odd + (U32x16)splat(0x7fff)) >> 16, U16x16);
+#endif
 }
 
 /// sum[i] + a[i]·b[i], a lane being two bf16 that are multiplied and added.

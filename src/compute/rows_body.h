@@ -57,16 +57,15 @@ void quantise_row(const float* x, int64_t count, int8_t* q, float* scale, int32_
     const F32x16 low = load<F32x16>(x + g * kGroup);
     const F32x16 high = load<F32x16>(x + g * kGroup + 16);
     const float most = largest_lane(larger(magnitude(low), magnitude(high)));
-    const float inverse = most > 0.0f ? 127.0f / most : 0.0f;
-    const I32x16 low_q = (I32x16)(low * splat(inverse) + splat(kRounder)) - splat(kRounderBits);
-    const I32x16 high_q = (I32x16)(high * splat(inverse) + splat(kRounder)) - splat(kRounderBits);
-    const I8x16 low_bytes = __builtin_convertvector(low_q, I8x16);
-    const I8x16 high_bytes = __builtin_convertvector(high_q, I8x16);
-    store(q + g * kGroup, low_bytes);
-    store(q + g * kGroup + 16, high_bytes);
-    scale[g] = most / 127.0f;
-    sum[g] = sum_of_lanes(__builtin_convertvector(low_bytes, I32x16) +
-                          __builtin_convertvector(high_bytes, I32x16));
+    // One division for both: max|x| / 127 and 127 / max|x|.
+    const F32x4 ratios = F32x4{most, 127.0f} / F32x4{127.0f, most};
+    const F32x16 inverse = splat(most > 0.0f ? ratios[1] : 0.0f);
+    const I32x16 low_q = (I32x16)(low * inverse + splat(kRounder)) - splat(kRounderBits);
+    const I32x16 high_q = (I32x16)(high * inverse + splat(kRounder)) - splat(kRounderBits);
+    store(q + g * kGroup, __builtin_convertvector(low_q, I8x16));
+    store(q + g * kGroup + 16, __builtin_convertvector(high_q, I8x16));
+    scale[g] = ratios[0];
+    sum[g] = sum_of_lanes(low_q + high_q);
   }
 }
 
