@@ -61,6 +61,10 @@ def command_of(name, shape, type_name):
     """What starts a contestant, without threads and steps; None when it has no format beside this type."""
     if name == "feilun":
         return [RELEASE / "bench/engine_bench", gguf_model(shape, type_name)]
+    if name == "feilun-w8a8":
+        if type_name != "q8_0":
+            return None
+        return ["env", "FEILUN_QUANT=w8a8", RELEASE / "bench/engine_bench", gguf_model(shape, type_name)]
     if name == "llama.cpp":
         subprocess.run([HERE / "install_llama_cpp.sh"], check=True)
         return [BUILD / "llama.cpp/llama_cpp_bench", gguf_model(shape, type_name)]

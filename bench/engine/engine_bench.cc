@@ -129,14 +129,18 @@ int main(int argc, char** argv) {
   options.prefill_chunk = kPrefillChunk;
   options.max_sequences = kSequencesMax;
   options.kv_memory_bytes = 2LL << 30;
+  const char* quant = std::getenv("FEILUN_QUANT");
+  const bool bytes = quant != nullptr && std::string_view(quant) == "w8a8";
+  if (bytes) options.quantise = engine::EngineOptions::Quantise::kW8A8;
   const auto isa = compute::choose_isa();
   if (!isa) stop(isa.error().message);
   auto file = model::open_model(argv[1]);
   auto engine = file ? engine::Engine::start(std::move(*file), options) : std::unexpected(file.error());
   if (!engine) stop(engine.error().message);
   measure(**engine, {bench::Row::Kind::kDecode, 2}, 0, 4);  // touches every page once
-  const std::string about = fmt::format("feilun, {} kernels, {} threads, chunks of {}, KV cache bf16",
-                                        compute::isa_name(*isa), options.threads, options.prefill_chunk);
+  const std::string about =
+      fmt::format("feilun, {} kernels, {} threads, chunks of {}, KV cache bf16{}", compute::isa_name(*isa),
+                  options.threads, options.prefill_chunk, bytes ? ", --quant w8a8" : "");
   return bench::answer_rows(argc, argv, 4, about, [&](const bench::Row& row, int turn) {
     return measure(**engine, row, turn, steps);
   });

@@ -27,7 +27,8 @@ def arguments():
     parser.add_argument("--shape", choices=SHAPES, default="qwen2.5-0.5b")
     parser.add_argument("--types", "--type", nargs="+", default=["q8_0", "q4_0"], choices=["q8_0", "q4_0"])
     parser.add_argument("--peers", default="llama.cpp,openvino,openvino-g32",
-                        help="llama.cpp, openvino, openvino-g32 (beside q4_0 alone), ctranslate2 (beside q8_0 alone)")
+                        help="llama.cpp, openvino, openvino-g32 (beside q4_0 alone), ctranslate2 and feilun-w8a8 "
+                             "(beside q8_0 alone)")
     parser.add_argument("--rows", nargs="+", default=ROWS, help="prefill:N, stream:CONTEXT, decode:SEQUENCES")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--threads", type=int, default=os.cpu_count())

@@ -113,10 +113,12 @@ Result<> set_quant(Settings& settings, std::string_view text) {
     settings.engine.quantise = Quantise::kQ8_0;
   else if (text == "q4_0")
     settings.engine.quantise = Quantise::kQ4_0;
+  else if (text == "w8a8")
+    settings.engine.quantise = Quantise::kW8A8;
   else if (text == "f32")
     settings.engine.quantise = Quantise::kF32;
   else
-    return fail(ErrorCode::kInvalidArgument, "'{}' is not one of q8_0, q4_0, f32, none", text);
+    return fail(ErrorCode::kInvalidArgument, "'{}' is not one of q8_0, q4_0, w8a8, f32, none", text);
   return {};
 }
 
@@ -209,7 +211,9 @@ constexpr Setting kSettings[] = {
      "Memory for the KV cache of each model, such as 512M or 2G.", set_kv_memory},
     {"kv", "TYPE", "bf16", "How the KV cache is stored: bf16 or f32.", set_kv},
     {"quant", "TYPE", "none",
-     "Quantise weights while loading: q8_0, q4_0, f32 (dequantise), none (as stored).", set_quant},
+     "Quantise weights while loading: q8_0, q4_0, w8a8 (fastest prompts), f32 (dequantise), none (as "
+     "stored).",
+     set_quant},
     {"threads", "N", "all cores", "Threads that compute.",
      set_engine_integer<&EngineOptions::threads, 0, 1024>},
     {"prefill-chunk", "TOKENS", "256", "Prompt tokens in one step at most.",

@@ -57,6 +57,7 @@ size_t stored_bytes(DType type, int64_t elements) {
 }
 
 std::string_view dtype_name(DType type) {
+  if (type == DType::kW8) return "W8";
   const Stored* stored = find(type);
   return stored == nullptr ? "unknown" : stored->name;
 }

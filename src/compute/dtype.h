@@ -20,6 +20,9 @@ enum class DType : uint32_t {
   kQ5_K = 13,
   kQ6_K = 14,
   kBF16 = 30,
+  /// Signed bytes with one scale a column, in memory only (weight_matrix.h): no file has it, and it has no
+  /// block.
+  kW8 = 0xffff'fff8,
 };
 
 /// A block is the smallest unit of a type along K: `elements` numbers in `bytes` bytes.

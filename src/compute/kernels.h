@@ -32,7 +32,7 @@ struct QuantisedRows {
 };
 
 /// out[r][c] (+)= Σₖ x[r][k]·w[k][c] for the columns of some panels. F32, F16 and BF16 weights are multiplied
-/// with `x`; Q8_0, Q4_0, Q4_1 and Q5_1 with `xq`.
+/// with `x`; Q8_0, Q4_0, Q4_1, Q5_1 and W8 with `xq`.
 struct MatmulJob {
   const std::byte* panels = nullptr;  ///< the first panel to do
   DType type = DType::kF32;

@@ -19,7 +19,7 @@ namespace feilun::compute {
 namespace {
 
 constexpr DType kTypes[] = {DType::kF32,  DType::kF16,  DType::kBF16, DType::kQ8_0,
-                            DType::kQ4_0, DType::kQ4_1, DType::kQ5_1};
+                            DType::kQ4_0, DType::kQ4_1, DType::kQ5_1, DType::kW8};
 
 std::vector<float> random_floats(int64_t count, uint32_t seed, float spread = 1.0f) {
   std::mt19937 engine(seed);
@@ -67,16 +67,18 @@ struct MatmulCase {
   std::vector<float> scale;
   std::vector<int32_t> sum;
 
-  MatmulCase(DType stored, int64_t k, int64_t n, int64_t m, const Kernels& kernels)
-      : type(stored),
+  MatmulCase(DType packed, int64_t k, int64_t n, int64_t m, const Kernels& kernels)
+      : type(packed),
         depth(k),
         columns(n),
         rows(m),
         weights(static_cast<size_t>(k * n)),
         x(random_floats(m * k, 2, 3)) {
-    const std::vector<std::byte> bytes = random_stored(type, k * n);
-    dequantise(type, bytes, weights);
-    matrix = pack_into(arena, type, bytes, k, n, type);
+    const DType stored = type == DType::kW8 ? DType::kF32 : type;
+    const std::vector<std::byte> bytes = random_stored(stored, k * n);
+    dequantise(stored, bytes, weights);
+    matrix = pack_into(arena, stored, bytes, k, n, type);
+    for (int64_t c = 0; c < n && type == DType::kW8; ++c) matrix.read_column(c, &weights[c * k]);
     if (!matrix.quantised()) return;
     q.resize(x.size());
     scale.resize(x.size() / 32);
@@ -127,7 +129,7 @@ class KernelsTest : public testing::TestWithParam<Isa> {
 
 TEST_P(KernelsTest, MatmulAgreesWithDoublePrecision) {
   for (const DType type : kTypes) {
-    const bool blocks = block_layout(type).elements > 1;
+    const bool blocks = packed_group(type) > 1;
     for (int64_t rows = 1; rows <= 40; ++rows) {
       const int64_t depth = blocks ? 32 * (1 + rows % 5) : 1 + rows * 7 % 173;
       const int64_t columns = 1 + rows * 13 % 97;
@@ -205,6 +207,31 @@ TEST_P(KernelsTest, QuantisedDotsAreExactAtTheExtremes) {
         const int w = type == DType::kQ8_0 ? weight : weight < 0 ? -8 : 7;
         for (const float x : out) ASSERT_EQ(x, static_cast<float>(w * 127 * sign * kDepth));
       }
+    }
+  }
+}
+
+TEST_P(KernelsTest, BytesOfOneScaleAreExactAtTheExtremes) {
+  constexpr int64_t kDepth = 64;
+  for (const int weight : {-127, 127}) {
+    const std::vector<float> weights(kDepth * 32, static_cast<float>(weight));
+    WeightArena arena;
+    const WeightMatrix matrix =
+        pack_into(arena, DType::kF32, std::as_bytes(std::span(weights)), kDepth, 32, DType::kW8);
+    for (const int sign : {-1, 1}) {
+      std::vector<int8_t> q(kDepth, static_cast<int8_t>(127 * sign));
+      std::vector<float> scale(2, 1.0f);
+      std::vector<int32_t> sum(2, 127 * sign * 32);
+      std::vector<float> out(32);
+      kernels().matmul({.panels = matrix.panel(0),
+                        .type = DType::kW8,
+                        .panel_count = 1,
+                        .depth = kDepth,
+                        .rows = 1,
+                        .xq = {q.data(), scale.data(), sum.data()},
+                        .out = out.data(),
+                        .out_stride = 32});
+      for (const float x : out) ASSERT_EQ(x, static_cast<float>(weight * 127 * sign * kDepth));
     }
   }
 }

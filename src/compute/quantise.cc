@@ -1,6 +1,7 @@
 #include "compute/quantise.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <cstring>
 #include <limits>
@@ -28,18 +29,9 @@ int nearest(float x) {
 }
 
 void q8_0(std::span<const float, kBlock> w, std::byte* out) {
-  float amax = 0;
-  for (const float x : w) amax = std::max(amax, std::fabs(x));
-  const float d = amax / 127;
-  const float inverse = d != 0 ? 1 / d : 0;
-  store_u16(out, f32_to_f16(d));
-  for (int i = 0; i < kBlock; ++i) {
-    const float scaled = w[i] * inverse;
-    // A subnormal d makes `inverse` infinite, and a weight may be NaN: neither may reach the cast.
-    const bool finite = std::fabs(scaled) <= std::numeric_limits<float>::max();
-    const float safe = finite ? std::min(127.0f, std::max(-127.0f, scaled)) : 0;
-    out[2 + i] = static_cast<std::byte>(static_cast<int8_t>(nearest(safe)));
-  }
+  std::array<int8_t, kBlock> q;
+  store_u16(out, f32_to_f16(quantise_together(w, q)));
+  std::memcpy(out + 2, q.data(), q.size());
 }
 
 std::byte q4_0_code(float w, float inverse) {
@@ -66,6 +58,21 @@ void q4_0(const float* w, std::byte* out) {
 }
 
 }  // namespace
+
+float quantise_together(std::span<const float> values, std::span<int8_t> q) {
+  float amax = 0;
+  for (const float x : values) amax = std::max(amax, std::fabs(x));
+  const float d = amax / 127;
+  const float inverse = d != 0 ? 1 / d : 0;
+  for (size_t i = 0; i < values.size(); ++i) {
+    const float scaled = values[i] * inverse;
+    // A subnormal d makes `inverse` infinite, and a weight may be NaN: neither may reach the cast.
+    const bool finite = std::fabs(scaled) <= std::numeric_limits<float>::max();
+    const float safe = finite ? std::min(127.0f, std::max(-127.0f, scaled)) : 0;
+    q[i] = static_cast<int8_t>(nearest(safe));
+  }
+  return d;
+}
 
 bool can_quantise(DType type) {
   switch (type) {

@@ -17,4 +17,8 @@ bool can_quantise(DType type);
 /// sign, q = min(15, trunc(w/d + 8.5)). Both divide by d before it is rounded to F16, as ggml does.
 void quantise(DType type, std::span<const float> values, std::span<std::byte> out);
 
+/// One scale for all: d = amax/127, q = round(w/d), both with d as it is returned. What is not finite gives
+/// 0.
+float quantise_together(std::span<const float> values, std::span<int8_t> q);
+
 }  // namespace feilun::compute

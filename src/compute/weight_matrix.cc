@@ -2,9 +2,11 @@
 
 #include <array>
 #include <cstring>
+#include <vector>
 
 #include "base/check.h"
 #include "compute/half.h"
+#include "compute/quantise.h"
 #include "compute/row_converter.h"
 
 namespace feilun::compute {
@@ -29,6 +31,7 @@ constexpr int64_t codes_at(DType type) {
 
 int64_t panel_bytes(DType type, int64_t depth) {
   if (is_float(type)) return depth * kPanelColumns * static_cast<int64_t>(block_layout(type).bytes);
+  if (type == DType::kW8) return (depth + int64_t{sizeof(float)}) * kPanelColumns;
   const int64_t codes = kGroup * kPanelColumns / (has_nibbles(type) ? 2 : 1);
   return depth / kGroup * (codes_at(type) + codes);
 }
@@ -90,6 +93,20 @@ void put_blocks(std::span<const std::byte> row, int64_t lane, std::byte* panel) 
   }
 }
 
+/// A row of F32 as bytes under one scale.
+void put_bytes(std::span<const std::byte> row, int64_t lane, std::byte* panel) {
+  std::vector<float> weights(row.size() / sizeof(float));
+  std::memcpy(weights.data(), row.data(), row.size());
+  std::vector<int8_t> q(weights.size());
+  const float scale = quantise_together(weights, q);
+  for (size_t k = 0; k < q.size(); ++k) {
+    const size_t at = (k / 4 * kPanelColumns + static_cast<size_t>(lane)) * 4 + k % 4;
+    panel[at] = static_cast<std::byte>(q[k]) ^ std::byte{0x80};
+  }
+  std::memcpy(panel + q.size() * kPanelColumns + static_cast<size_t>(lane) * sizeof scale, &scale,
+              sizeof scale);
+}
+
 void put_row(DType type, std::span<const std::byte> row, int64_t lane, std::byte* panel) {
   switch (type) {
     case DType::kF32:
@@ -105,6 +122,8 @@ void put_row(DType type, std::span<const std::byte> row, int64_t lane, std::byte
       return put_blocks<DType::kQ4_1>(row, lane, panel);
     case DType::kQ5_1:
       return put_blocks<DType::kQ5_1>(row, lane, panel);
+    case DType::kW8:
+      return put_bytes(row, lane, panel);
     default:
       CHECK(false);
   }
@@ -133,6 +152,16 @@ Codes lane_codes(DType type, const std::byte* group, int64_t lane) {
   return codes;
 }
 
+/// The weights of one lane of a W8 panel.
+void read_bytes(const std::byte* panel, int64_t depth, int64_t lane, float* out) {
+  float scale;
+  std::memcpy(&scale, panel + depth * kPanelColumns + lane * int64_t{sizeof scale}, sizeof scale);
+  for (int64_t k = 0; k < depth; ++k) {
+    const auto code = std::to_integer<int>(panel[(k / 4 * kPanelColumns + lane) * 4 + k % 4]);
+    out[k] = scale * static_cast<float>(code - 128);
+  }
+}
+
 }  // namespace
 
 bool can_pack(DType type) {
@@ -140,6 +169,7 @@ bool can_pack(DType type) {
 }
 
 bool can_pack(DType stored, DType packed) {
+  if (packed == DType::kW8) return true;
   if (stored == packed || packed == DType::kF32) return can_pack(packed);
   return can_pack(packed) && RowConverter::can_convert(stored, packed) &&
          (is_float(stored) || !can_pack(stored));
@@ -165,7 +195,7 @@ std::byte* WeightArena::take(int64_t bytes) {
 WeightMatrix WeightMatrix::pack(DType stored, std::span<const std::byte> bytes, int64_t depth,
                                 int64_t columns, DType packed, ThreadPool& pool, WeightArena& arena) {
   CHECK(can_pack(stored, packed) && depth > 0 && columns > 0);
-  CHECK(depth % block_layout(stored).elements == 0 && depth % block_layout(packed).elements == 0);
+  CHECK(depth % block_layout(stored).elements == 0 && depth % packed_group(packed) == 0);
   const size_t row_bytes = stored_bytes(stored, depth);
   CHECK(bytes.size() == row_bytes * static_cast<size_t>(columns));
 
@@ -177,7 +207,7 @@ WeightMatrix WeightMatrix::pack(DType stored, std::span<const std::byte> bytes, 
   std::byte* memory = arena.take(packed_bytes(packed, depth, columns));
   matrix.memory_ = memory;
   pool.parallel_for(matrix.panels(), [&](int64_t begin, int64_t end, int) {
-    RowConverter converter(stored, packed, depth);
+    RowConverter converter(stored, packed == DType::kW8 ? DType::kF32 : packed, depth);
     for (int64_t column = begin * kPanelColumns; column < end * kPanelColumns && column < columns; ++column) {
       std::byte* panel = memory + column / kPanelColumns * matrix.panel_bytes_;
       const auto row = bytes.subspan(static_cast<size_t>(column) * row_bytes, row_bytes);
@@ -206,6 +236,7 @@ void WeightMatrix::read_column(int64_t column, float* out) const {
     default:
       break;
   }
+  if (type_ == DType::kW8) return read_bytes(p, depth_, lane, out);
   const int64_t group_bytes = panel_bytes_ / (depth_ / kGroup);
   for (int64_t k = 0; k < depth_; k += kGroup, p += group_bytes) {
     const float scale = f16_to_f32(sixteen_bits(p + lane * 2));

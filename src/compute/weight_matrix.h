@@ -19,11 +19,17 @@
 ///                    the q + 8 of k 0…3 of the step, high nibble that of k 4…7
 ///   Q4_1             as Q4_0, with 32 F16 minima after the scales, and codes q without an offset
 ///   Q5_1             as Q8_0, with 32 F16 minima after the scales, and bytes q without an offset
+///   W8               [K / 4][32 columns][4] bytes q + 128, then 32 F32 scales
 ///
 /// Quantised panels take as many bytes as the file's blocks, but for Q5_1, whose bits lie apart from its
 /// nibbles there. Columns past the last are zero.
 
 namespace feilun::compute {
+
+/// Weights along K that a packed matrix takes together: its depth is a multiple. 1 for floats.
+constexpr int64_t packed_group(DType type) {
+  return type == DType::kF32 || type == DType::kF16 || type == DType::kBF16 ? 1 : kGroup;
+}
 
 /// Memory for the matrices of one model, reserved in one piece: matrices of a megabyte or two that each began
 /// on a huge page of their own would waste a quarter of the memory.
@@ -47,7 +53,7 @@ class WeightMatrix {
                            DType packed, ThreadPool& pool, WeightArena& arena);
 
   DType type() const { return type_; }
-  bool quantised() const { return block_layout(type_).elements > 1; }
+  bool quantised() const { return packed_group(type_) > 1; }
   int64_t depth() const { return depth_; }
   int64_t columns() const { return columns_; }
   int64_t panels() const { return (columns_ + kPanelColumns - 1) / kPanelColumns; }
@@ -63,10 +69,10 @@ class WeightMatrix {
   const std::byte* memory_ = nullptr;
 };
 
-/// True for F32, F16, BF16, Q8_0, Q4_0, Q4_1 and Q5_1.
+/// True for what a file stores and a panel keeps: F32, F16, BF16, Q8_0, Q4_0, Q4_1 and Q5_1.
 bool can_pack(DType type);
 /// Every packable type is packed as it is stored. A float type may become any other that can be written, a
-/// type without a packed form what RowConverter makes of it, and any type F32.
+/// type without a packed form what RowConverter makes of it, and any type F32 or W8.
 bool can_pack(DType stored, DType packed);
 /// Bytes of a packed matrix, a multiple of 64.
 int64_t packed_bytes(DType type, int64_t depth, int64_t columns);

@@ -95,9 +95,30 @@ TEST(WeightMatrix, ConvertsEveryStoredTypeRowByRow) {
   }
 }
 
+TEST(WeightMatrix, GivesAColumnOneScaleWhateverIsStored) {
+  constexpr int64_t kDepth = 96;
+  constexpr int64_t kColumns = 40;
+  for (const DType stored : {DType::kF32, DType::kBF16, DType::kQ8_0}) {
+    std::vector<float> values = random_floats(kDepth * kColumns);
+    std::vector<std::byte> bytes(stored_bytes(stored, kDepth * kColumns));
+    quantise(stored, values, bytes);
+    dequantise(stored, bytes, values);
+    WeightArena arena;
+    const WeightMatrix matrix = pack_into(arena, stored, bytes, kDepth, kColumns, DType::kW8);
+    std::vector<float> column(kDepth);
+    std::vector<int8_t> q(kDepth);
+    for (int64_t c = 0; c < kColumns; ++c) {
+      matrix.read_column(c, column.data());
+      const float scale = quantise_together(std::span(values).subspan(c * kDepth, kDepth), q);
+      for (int64_t k = 0; k < kDepth; ++k) ASSERT_EQ(column[k], scale * static_cast<float>(q[k]));
+    }
+  }
+}
+
 TEST(WeightMatrix, TakesTheBytesOfItsBlocks) {
   EXPECT_EQ(packed_bytes(DType::kF32, 172, 64), 172 * 64 * 4);
   EXPECT_EQ(packed_bytes(DType::kQ8_0, 896, 4864), 896 / 32 * 34 * 4864);
+  EXPECT_EQ(packed_bytes(DType::kW8, 896, 4864), (896 + 4) * 4864);
   EXPECT_EQ(packed_bytes(DType::kQ4_0, 896, 33), 896 / 32 * 18 * 64) << "columns are rounded up to a panel";
 }
 

@@ -39,7 +39,7 @@ class Backend {
 
 /// How a CPU backend is made.
 struct BackendOptions {
-  enum class Quantise { kAsStored, kQ8_0, kQ4_0, kF32 } quantise = Quantise::kAsStored;
+  enum class Quantise { kAsStored, kQ8_0, kQ4_0, kW8A8, kF32 } quantise = Quantise::kAsStored;
   bool kv_bf16 = true;    ///< false: F32
   int64_t kv_blocks = 0;  ///< ≥ 1
   int threads = 1;

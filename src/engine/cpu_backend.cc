@@ -19,6 +19,8 @@ model::WeightConversion conversion(BackendOptions::Quantise quantise) {
       return compute::DType::kQ8_0;
     case BackendOptions::Quantise::kQ4_0:
       return compute::DType::kQ4_0;
+    case BackendOptions::Quantise::kW8A8:
+      return compute::DType::kW8;
     case BackendOptions::Quantise::kF32:
       return compute::DType::kF32;
   }

@@ -18,6 +18,8 @@ BackendOptions::Quantise quantise_of(EngineOptions::Quantise quantise) {
       return BackendOptions::Quantise::kQ8_0;
     case EngineOptions::Quantise::kQ4_0:
       return BackendOptions::Quantise::kQ4_0;
+    case EngineOptions::Quantise::kW8A8:
+      return BackendOptions::Quantise::kW8A8;
     case EngineOptions::Quantise::kF32:
       return BackendOptions::Quantise::kF32;
   }

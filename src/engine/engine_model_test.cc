@@ -270,10 +270,11 @@ TEST_P(BatchInvariance, WithAndWithoutGuesses) {
 
 INSTANTIATE_TEST_SUITE_P(Weights, BatchInvariance,
                          ::testing::Values(EngineOptions::Quantise::kF32, EngineOptions::Quantise::kQ8_0,
-                                           EngineOptions::Quantise::kQ4_0),
+                                           EngineOptions::Quantise::kW8A8, EngineOptions::Quantise::kQ4_0),
                          [](const auto& weights) {
                            return weights.param == EngineOptions::Quantise::kF32    ? "F32"
                                   : weights.param == EngineOptions::Quantise::kQ8_0 ? "Q8_0"
+                                  : weights.param == EngineOptions::Quantise::kW8A8 ? "W8A8"
                                                                                     : "Q4_0";
                          });
 

@@ -28,6 +28,8 @@ model::WeightConversion conversion_of(EngineOptions::Quantise quantise) {
       return compute::DType::kQ8_0;
     case EngineOptions::Quantise::kQ4_0:
       return compute::DType::kQ4_0;
+    case EngineOptions::Quantise::kW8A8:
+      return compute::DType::kW8;
     case EngineOptions::Quantise::kF32:
       return compute::DType::kF32;
   }

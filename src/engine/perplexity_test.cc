@@ -95,12 +95,17 @@ TEST(Perplexity, OfTinyStoriesInQ8_0IsThatOfF32) {
   // As it is served, with K/V in bf16.
   const double exact = perplexity(file, Quantise::kF32, false, texts);
   const double eight_bits = perplexity(file, Quantise::kQ8_0, true, texts);
+  const double one_scale = perplexity(file, Quantise::kW8A8, true, texts);
   const double four_bits = perplexity(file, Quantise::kQ4_0, true, texts);
-  fmt::print("perplexity over {} tokens: F32 {:.5f}, Q8_0 {:.5f} ({:+.3f}%), Q4_0 {:.5f} ({:+.3f}%)\n",
-             tokens, exact, eight_bits, 100 * (eight_bits / exact - 1), four_bits,
-             100 * (four_bits / exact - 1));
+  fmt::print(
+      "perplexity over {} tokens: F32 {:.5f}, Q8_0 {:.5f} ({:+.3f}%), W8 {:.5f} ({:+.3f}%), Q4_0 {:.5f} "
+      "({:+.3f}%)\n",
+      tokens, exact, eight_bits, 100 * (eight_bits / exact - 1), one_scale, 100 * (one_scale / exact - 1),
+      four_bits, 100 * (four_bits / exact - 1));
   EXPECT_LT(std::abs(eight_bits / exact - 1), 0.005);
   EXPECT_NE(eight_bits, exact);
+  EXPECT_LT(std::abs(one_scale / exact - 1), 0.005);
+  EXPECT_NE(one_scale, eight_bits);
   EXPECT_GT(four_bits / exact, 1.005) << "the text is too short or too easy to tell a loss";
 }
 

@@ -62,7 +62,6 @@ class StepLoop {
   Sampler sampler_;
   std::unordered_map<SequenceId, std::unique_ptr<Session>> sessions_;
   std::unordered_map<std::string, SequenceId> sequences_by_id_;
-  std::unordered_map<std::string, scheduler::TenantId> tenants_;
   SequenceId next_sequence_ = 0;
   std::vector<Session*> touched_;      ///< have an event to deliver, in order
   std::vector<SequenceSlice> slices_;  ///< scratch of forward()

@@ -22,10 +22,14 @@ DType nearest_packed(DType stored) {
 
 DType packed_type(DType stored, int64_t depth, MatrixUse use, WeightConversion conversion) {
   if (conversion == DType::kF32) return DType::kF32;
-  if (!is_float(stored)) return nearest_packed(stored);
+  const bool layer = use == MatrixUse::kLayer;
+  if (!is_float(stored)) {
+    const DType nearest = nearest_packed(stored);
+    return conversion == DType::kW8 && layer && nearest == DType::kQ8_0 ? DType::kW8 : nearest;
+  }
   if (!conversion.has_value()) return stored;
-  if (depth % compute::block_layout(*conversion).elements != 0) return DType::kF32;
-  return use == MatrixUse::kOutput && conversion == DType::kQ4_0 ? DType::kQ8_0 : *conversion;
+  if (depth % compute::packed_group(*conversion) != 0) return DType::kF32;
+  return layer ? *conversion : DType::kQ8_0;
 }
 
 }  // namespace feilun::model

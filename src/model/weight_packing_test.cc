@@ -45,6 +45,16 @@ TEST(WeightPacking, AppliesARequestToFloats) {
   }
 }
 
+TEST(WeightPacking, GivesEightBitsOneScaleAColumnButForTheOutput) {
+  for (const DType type : {DType::kF32, DType::kF16, DType::kBF16, DType::kQ8_0, DType::kQ6_K}) {
+    EXPECT_EQ(layer_type(type, DType::kW8), DType::kW8) << compute::dtype_name(type);
+    EXPECT_EQ(packed_type(type, 256, MatrixUse::kOutput, DType::kW8), DType::kQ8_0);
+  }
+  EXPECT_EQ(layer_type(DType::kF16, DType::kW8, 172), DType::kF32) << "172 is no multiple of 32";
+  EXPECT_EQ(layer_type(DType::kQ4_0, DType::kW8), DType::kQ4_0) << "fewer bits are not made more";
+  EXPECT_EQ(layer_type(DType::kQ4_K, DType::kW8), DType::kQ4_1);
+}
+
 TEST(WeightPacking, NeverRoundsQuantisedWeightsToFourBits) {
   EXPECT_EQ(layer_type(DType::kQ8_0, DType::kQ4_0), DType::kQ8_0);
   EXPECT_EQ(layer_type(DType::kQ4_0, DType::kQ8_0), DType::kQ4_0);
