@@ -4,50 +4,12 @@
 
 #include <algorithm>
 #include <atomic>
-#include <latch>
 #include <thread>
 
 #include "ledger/ledger_fixture.h"
 
 namespace feilun::ledger {
 namespace {
-
-TEST_F(LedgerTest, OneThousandAtOnceNeverOverspend) {
-  set_up_price();
-  const Money each = Money::pico(100 * 300'000 + 10 * 600'000);
-  ASSERT_TRUE(ledger_->credit("default", each * 500, "CNY", "", ""));
-  const std::string project = project_id();
-  constexpr int kRequests = 1000;
-  std::atomic<int> served = 0;
-  std::atomic<int> refused = 0;
-  const auto settled = std::make_shared<std::latch>(kRequests);
-  // Each settles on the writer's thread, in the middle of other holds, at exactly what was held.
-  for (int i = 0; i < kRequests; ++i) {
-    const std::string id = "req_" + std::to_string(i);
-    HoldRequest asked{.request_id = id, .project_id = project, .offering = "nano"};
-    asked.input_tokens = 100;
-    asked.output_slice = 10;
-    ledger_->hold(asked, [&, id, settled](Result<Hold> hold) {
-      if (!hold || hold->exhausted) {
-        EXPECT_EQ(hold ? ErrorCode::kInternal : hold.error().code, ErrorCode::kInsufficientQuota);
-        ++refused;
-        settled->count_down();
-        return;
-      }
-      ledger_->settle(id, {.input_fresh = 100, .output = 10}, Outcome::kCompleted,
-                      [&served, settled](Result<Settlement> done) {
-                        if (done) ++served;
-                        settled->count_down();
-                      });
-    });
-  }
-  settled->wait();
-  EXPECT_EQ(served, 500);
-  EXPECT_EQ(refused, 500);
-  EXPECT_TRUE(balance().posted.is_zero());
-  EXPECT_TRUE(balance().pending.is_zero());
-  expect_verified();
-}
 
 TEST_F(LedgerTest, ManyThreadsShareOneWallet) {
   set_up_price();

@@ -59,6 +59,13 @@ class LedgerTest : public ::testing::Test {
     ASSERT_TRUE(opened) << opened.error().message;
     ledger_ = *std::move(opened);
   }
+  /// A ledger in PostgreSQL in the place of this one, whatever the tests run over.
+  void move_to_postgres(bool serving = true) {
+    ledger_.reset();
+    std::filesystem::remove(directory_.path() / "ledger.anchor");
+    schema_ = TestPostgres::server().new_schema();
+    reopen(serving);
+  }
   PriceVersion price(const char* offering = "nano") const {
     PriceVersion version;
     version.offering = offering;

@@ -18,6 +18,7 @@ constexpr std::array<std::string_view, 3> kMeasureNames = {"requests", "tokens",
 constexpr int64_t kBuckets = 300;
 constexpr int64_t kDay = 86'400;
 constexpr int64_t kWindowMax = 400 * kDay;
+constexpr seconds kMonthMax{32 * kDay};
 
 struct WindowUnit {
   char letter;
@@ -188,10 +189,14 @@ void LimitWindow::move_to(WallTime now, const Period& month) {
   now_ = now;
   month_ = month;
   const int64_t month_from = floor_seconds(month_.from);
+  // Where the clock was set back, what lies more than a period ahead is of a time that was wrong.
+  const WallTime ahead = window_s_ == 0 ? month_.until : now_ + seconds(window_s_);
   std::erase_if(buckets_, [&](const Bucket& bucket) {
-    return window_s_ == 0 ? bucket.start_s < month_from : leaves(bucket) <= now_;
+    const bool is_over = window_s_ == 0 ? bucket.start_s < month_from : leaves(bucket) <= now_;
+    return is_over || WallTime(seconds(bucket.start_s)) > ahead;
   });
-  std::erase_if(told_, [&](const Told& told) { return told.until <= now_; });
+  const WallTime longest = ahead + (window_s_ == 0 ? kMonthMax : seconds(window_s_));
+  std::erase_if(told_, [&](const Told& told) { return told.until <= now_ || told.until > longest; });
 }
 
 Quantity LimitWindow::used() const {

@@ -65,7 +65,9 @@ Result<bool> Auditor::read(Access access) {
     const size_t before = report_.problems.size();
     TRY(source_->check(problem));
     if (report_.problems.size() > before) return fail(ErrorCode::kCorrupt, "the journal was not read");
-    return walk(problem, chain);
+    TRY(walk(problem, chain));
+    replay_.end();
+    return {};
   };
   const auto looked = look();
   if (!looked && looked.error().code != ErrorCode::kCorrupt) return std::unexpected(looked.error());

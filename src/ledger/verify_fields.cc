@@ -242,6 +242,19 @@ KeyBytes& KeyBytes::raw(std::string_view bytes) {
   return *this;
 }
 
+bool read_pico(std::string_view text, int128& value) {
+  const bool negative = text.starts_with('-');
+  if (negative) text.remove_prefix(1);
+  if (text.empty() || text.size() > 37) return false;
+  value = 0;
+  for (const char c : text) {
+    if (c < '0' || c > '9') return false;
+    value = value * 10 + (c - '0');
+  }
+  if (negative) value = -value;
+  return true;
+}
+
 void append_big_endian(std::string& out, int64_t value) {
   for (int shift = 56; shift >= 0; shift -= 8) {
     out.push_back(static_cast<char>(static_cast<uint64_t>(value) >> shift));

@@ -146,6 +146,8 @@ class KeyBytes {
   std::string bytes_;
 };
 
+/// "-5" as whole pico-units, at most 37 characters; false for anything else.
+bool read_pico(std::string_view text, int128& value);
 void append_big_endian(std::string& out, int64_t value);
 /// 16 bytes as the format keeps an amount.
 int128 read_amount(std::string_view sixteen_bytes);

@@ -177,13 +177,12 @@ const std::vector<TableSpec>& tables() {
        "true-up",
        {{"commitment", kText}, {"month", kText}},
        {{"charged", kAmount}, {"shortfall", kAmount}, {"entry", kNumber}}},
-      {'Q', "limits", {{"scope", kText}}, {{"limits", kRest}}, false},
-      {'W', "limit's window", {{"limit", kText}}, {{"window", kRest}}, false},
+      {'Q', "limits", {{"scope", kText}}, {{"limits", kRest}}},
+      {'W', "limit's window", {{"limit", kText}}, {{"window", kRest}}},
       {'O',
        "notification",
        {{"due", kTime}, {"alert", kNumber}, {"webhook", kText}},
-       {{"state", kRest}},
-       false},
+       {{"state", kRest}}},
   };
   return kTables;
 }

@@ -55,7 +55,7 @@ struct TableSpec {
   const char* name;
   std::vector<FieldSpec> key;
   std::vector<FieldSpec> value;
-  bool replayed = true;  ///< false: Replay does not follow it, and its rows are left as they are
+  bool replayed = true;  ///< false: it is kept beside the journal, and its rows are left as they are
 };
 
 /// Whether the auditor knows what rows of this key's table must be.

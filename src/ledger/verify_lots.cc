@@ -12,17 +12,6 @@ namespace {
 constexpr std::string_view kAccounts = "lot:";
 constexpr std::string_view kTokens = "TOK";
 
-/// Whole pico-units; below zero when it is none.
-int128 read_pico(std::string_view text) {
-  if (text.empty() || text.size() > 37) return -1;
-  int128 value = 0;
-  for (const char c : text) {
-    if (c < '0' || c > '9') return -1;
-    value = value * 10 + (c - '0');
-  }
-  return value;
-}
-
 }  // namespace
 
 void Replay::lot(const std::string& id, const std::string& parent, const Record* before,
@@ -44,9 +33,7 @@ void Replay::lot(const std::string& id, const std::string& parent, const Record*
     made.offerings.emplace_back(name);
   }
   made.unit = unit;
-  made.amount = read_pico(amount);
-  made.paid = read_pico(paid);
-  if (made.amount <= 0 || made.paid < 0 || made.priority < 0 || made.expires < 0) {
+  if (!read_pico(amount, made.amount) || !read_pico(paid, made.paid) || made.amount <= 0 || made.paid < 0 || made.priority < 0 || made.expires < 0) {
     return problem("a lot's body cannot be read");
   }
   lots_.insert_or_assign(id, std::move(made));

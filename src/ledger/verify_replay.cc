@@ -12,20 +12,6 @@
 namespace feilun::ledger::audit {
 namespace {
 
-/// "-5" as whole pico-units, at most 36 digits; nothing else is an amount.
-bool read_pico(std::string_view text, int128& value) {
-  const bool negative = text.starts_with('-');
-  if (negative) text.remove_prefix(1);
-  if (text.empty() || text.size() > 37) return false;
-  value = 0;
-  for (const char c : text) {
-    if (c < '0' || c > '9') return false;
-    value = value * 10 + (c - '0');
-  }
-  if (negative) value = -value;
-  return true;
-}
-
 bool is_object(std::string_view json) {
   const auto document = JsonDocument::parse(json);
   return document && document->root().is_object();
@@ -44,6 +30,8 @@ void Replay::put(std::string key, std::string value) {
 void Replay::apply(int64_t sequence, int64_t time, const Entry& entry) {
   sequence_ = sequence;
   time_ = time;
+  const bool is_beside = entry.kind() == Kind::kCost || entry.kind() == Kind::kAlert;
+  if (!is_beside) expect_no_alert();
   switch (entry.kind()) {
     case Kind::kAct:
       act(entry);
@@ -85,8 +73,10 @@ void Replay::apply(int64_t sequence, int64_t time, const Entry& entry) {
       invoice(entry);
       break;
     case Kind::kAlert:
+      alert(entry);
+      break;
     case Kind::kNotified:
-      expect_postings(entry, {});
+      notified(entry);
       break;
   }
   just_settled_ = entry.kind() == Kind::kSettle ? entry.text("request") : std::string();
@@ -161,6 +151,8 @@ void Replay::act(const Entry& entry) {
   if (type == "project") project(id, after);
   if (type == "organisation") organisation(id, after);
   if (type == "lot") lot(id, made.parent, before, after);
+  if (type == "limit") limit(id, made.parent, before, after);
+  if (type == "webhook") webhook(id, made.parent, after);
   put_record(type, id, before, after);
   if (after == nullptr) {
     records_.erase({type, id});

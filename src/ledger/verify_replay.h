@@ -1,8 +1,12 @@
 #pragma once
 
+#include <array>
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <map>
+#include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <tuple>
@@ -36,6 +40,8 @@ class Replay {
   explicit Replay(Report report) : report_(std::move(report)) {}
 
   void apply(int64_t sequence, int64_t time, const Entry& entry);
+  /// After the last entry.
+  void end() { expect_no_alert(); }
 
   const ExpectedState& state() const { return state_; }
   int64_t ended_requests() const { return ended_requests_; }
@@ -79,6 +85,30 @@ class Replay {
     int64_t requests = 0;
     Classes usage, covered;
     int128 charged = 0;
+  };
+  struct Limit {
+    std::string id, scope;
+    int64_t measure = 0, window = 0;  ///< in seconds; 0: the month
+    int128 bound = 0;
+    bool hard = false;
+    std::vector<int64_t> alerts;
+    int64_t since = 0;
+    int128 pending = 0;
+    std::map<int64_t, int128> used;                 ///< by the beginning of the bucket, in seconds
+    int64_t newest = 0;                             ///< the bucket of what is used now
+    std::vector<std::pair<int64_t, int64_t>> told;  ///< percents, and until when they are not told again
+  };
+  /// Requests, tokens, money.
+  using Counts = std::array<int128, 3>;
+  /// The time of the entry as an organisation sees it.
+  struct Moment {
+    std::string organisation;
+    int64_t month_from = 0, month_until = 0;
+  };
+  /// An alert that a webhook has not taken yet.
+  struct Delivery {
+    int64_t due = 0, failed = 0;
+    std::string alert;  ///< its time and fields
   };
   /// Accounts that a request may draw from, in the order in which they are spent.
   struct Purses {
@@ -144,6 +174,25 @@ class Replay {
   /// The lot's account, or where what goes back to an expired lot goes.
   std::string returned_to(const std::string& account) const;
 
+  // verify_limits.cc
+  void limit(const std::string& id, const std::string& scope, const Record* before, const Record* after);
+  void put_limits(const std::string& scope);
+  Moment moment_of(const std::string& organisation) const;
+  /// Drops what has left the limit's window.
+  void move(Limit& limit, const Moment& moment) const;
+  /// Counts for the limits of the request what it holds more (or less) now and what it used.
+  void count_limits(const Request& request, const Counts& held, const Counts& used, bool may_alert);
+  /// Notes the alerts that `used` must raise.
+  void raise(Limit& limit, int128 used, const Moment& moment, const std::string& currency);
+  void put_window(const Limit& limit);
+  void webhook(const std::string& id, const std::string& organisation, const Record* after);
+  void alert(const Entry& entry);
+  void notified(const Entry& entry);
+  static std::string delivery_key(const std::pair<int64_t, std::string>& whose, int64_t due);
+  void put_delivery(const std::pair<int64_t, std::string>& whose, const Delivery& delivery);
+  /// All alerts that were raised have been journalled.
+  void expect_no_alert();
+
   void put(std::string key, std::string value);
   void erase(const std::string& key) { state_.erase(key); }
   template <typename Integer>
@@ -172,8 +221,12 @@ class Replay {
   std::unordered_map<std::string, Sums> sums_;                 ///< by their rows' keys
   std::unordered_map<std::string, int64_t> volumes_;           ///< the same
   std::map<std::pair<std::string, int64_t>, int128> month_charged_;
-  std::unordered_map<std::string, std::vector<Posting>> spent_;  ///< by settled request, for refunds
-  std::map<std::string, int64_t> invoices_;                      ///< how many, by month
+  std::unordered_map<std::string, std::vector<Posting>> spent_;     ///< by settled request, for refunds
+  std::map<std::string, std::vector<Limit>> limits_;                ///< by scope
+  std::map<std::string, std::set<std::string>> webhooks_;           ///< that want alerts, by organisation
+  std::deque<std::pair<std::string, std::string>> due_alerts_;      ///< organisation, fields
+  std::map<std::pair<int64_t, std::string>, Delivery> deliveries_;  ///< by alert and webhook
+  std::map<std::string, int64_t> invoices_;                         ///< how many, by month
 };
 
 }  // namespace feilun::ledger::audit

@@ -157,6 +157,7 @@ void Replay::hold(const Entry& entry) {
                (request.output_tokens - std::max<int64_t>(0, covered - in)),
        covered);
   put_open(id, request);
+  count_limits(request, {0, in + request.output_tokens, request.held()}, {1, 0, 0}, true);
   open_.emplace(id, std::move(request));
 }
 
@@ -183,9 +184,11 @@ void Replay::top_up(const Entry& entry) {
   const bool input_covered = request.covered_tokens >= request.input_tokens;
   const int64_t covered = input_covered ? std::min(package_tokens(request, from), added) : 0;
   add(request.covered_tokens, covered);
+  const int128 held = request.held();
   draw(entry, request, from, price->worst_output(request.tier, request.input_tokens) * (added - covered),
        covered);
   put_open(place->first, request);
+  count_limits(request, {0, added, request.held() - held}, {}, false);
 }
 
 void Replay::mark(const Entry& entry) {
@@ -264,6 +267,9 @@ void Replay::settle(const Entry& entry) {
   const auto spent = spend(request, charged, covered.input() + covered.output());
   if (entry.fields.postings("spent") != spent) problem("it names other draws than were spent");
   count(request, entry, covered, charged);
+  const int64_t tokens = entry.usage().input() + entry.usage().output();
+  count_limits(request, {0, -request.input_tokens - request.output_tokens, -request.held()},
+               {0, tokens, charged}, true);
   finish(entry, place, spent);
 }
 
@@ -273,6 +279,8 @@ void Replay::release(const Entry& entry) {
   if (entry.number("outcome") == kRecovered && place->second.mark != Classes{}) {
     problem("a recovered request is not charged its last mark");
   }
+  const Request& request = place->second;
+  count_limits(request, {0, -request.input_tokens - request.output_tokens, -request.held()}, {}, false);
   finish(entry, place, {});
 }
 

@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "ledger/ledger_fixture.h"
+#include "ledger/lived_ledger.h"
 
 namespace feilun::ledger {
 namespace {
@@ -98,6 +98,7 @@ class VerifyTest : public LedgerTest {
     static const std::filesystem::path* const kept = keep_a_ledger();
     ledger_.reset();
     copy_files(*kept, directory_.path());
+    clock_.advance(now_ - clock_.wall());
     reopen(/*serving=*/false);
     project_id_ = project_id();
   }
@@ -112,6 +113,8 @@ class VerifyTest : public LedgerTest {
     EXPECT_TRUE(ledger_->create_key("default", "phone", KeyRole::kProject));
     EXPECT_TRUE(ledger_->revoke_key(key));
     serve(0, 20);
+    LivedLedger(*ledger_, clock_).live();
+    now_ = clock_.wall();
     copy_to(kept.path());
     return &kept.path();
   }
@@ -154,6 +157,7 @@ class VerifyTest : public LedgerTest {
     return report ? report->problems : std::vector<std::string>();
   }
 
+  static inline WallTime now_;  ///< of the ledger that all spoil
   std::string project_id_;
   TemporaryDirectory spoilt_;
   std::mt19937_64 random_{7};
@@ -162,8 +166,8 @@ class VerifyTest : public LedgerTest {
 TEST_F(VerifyTest, FindsNothingWrongInAnHonestLedger) {
   const auto beside_a_server = verify(directory_.path()).value();
   EXPECT_TRUE(beside_a_server.ok()) << beside_a_server.problems[0];
-  EXPECT_EQ(beside_a_server.requests, 20);
-  EXPECT_EQ(beside_a_server.open_holds, 4);
+  EXPECT_EQ(beside_a_server.requests, 20 + LivedLedger::kRequests);
+  EXPECT_EQ(beside_a_server.open_holds, 4 + LivedLedger::kOpen);
   copy_to(spoilt_.path());
   const auto closed = verify(spoilt_.path()).value();
   EXPECT_TRUE(closed.ok()) << closed.problems[0];
@@ -172,7 +176,7 @@ TEST_F(VerifyTest, FindsNothingWrongInAnHonestLedger) {
 
 TEST_F(VerifyTest, DetectsAnySingleByteCorruptionOfARow) {
   for (const char* table : {"journal", "state"}) {
-    for (int corrupted = 0; corrupted < 100;) {
+    for (int corrupted = 0; corrupted < 150;) {
       copy_to(spoilt_.path());
       std::string before, after;
       {

@@ -122,8 +122,10 @@ Result<> Writer::apply_queued(Group& group) {
     books_.act_as("local");
     const bool applied = group.back()->apply(books_);
     if (store_->failure()) return std::unexpected(*store_->failure());
-    // An operation that failed half-way would be journalled in part.
-    CHECK(applied || state_.head() == before);
+    if (applied || state_.head() == before) continue;
+    // It failed half-way, and would be journalled in part: the way to the database broke, or it is a bug.
+    TRY(store_->get(""));
+    CHECK(state_.head() == before);
   }
   return {};
 }

@@ -2,18 +2,26 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <fstream>
+#include <functional>
+#include <ranges>
+
 #include "base/log.h"
-#include "ledger/ledger_fixture.h"
+#include "ledger/accounts_fixture.h"
 #include "tests/crash/lossy_vfs.h"
 
-// A full disk and a failed fsync at every place where the ledger writes. Each case runs in a process of its
-// own, because a VFS is the whole process's.
+// One script of everything that moves money, and a fault at each of its writes and syncs in turn, from the
+// making of the database on. What is left must be the script's journal up to the last step that was
+// acknowledged, or one step more; and a server that opens it must end what was open, and go on. Each case
+// runs in a process of its own, because a VFS is the whole process's.
 
 namespace feilun::ledger {
 namespace {
 
-constexpr int kBroken = 10;
-constexpr int kUntouched = 11;
+using crash::Fault;
+
+constexpr int kBroken = 10;     // the fault struck, and nothing more was taken
+constexpr int kUntouched = 11;  // the script ended before the fault came
 
 #define EXPECT_OR_EXIT(condition, code)                          \
   if (!(condition)) {                                            \
@@ -21,81 +29,299 @@ constexpr int kUntouched = 11;
     _exit(code);                                                 \
   }
 
-PriceVersion nano_price() {
-  PriceVersion price;
-  price.offering = "nano";
-  price.currency = "CNY";
-  const Money unit = Money::pico(1000);
-  price.rows = pricing::flat_rows({unit, Money(), Money(), unit, unit});
-  return price;
+/// The script, over a ledger that `opened` gives.
+class Script {
+ public:
+  Script(Ledger& ledger, ManualClock& clock) : ledger_(ledger), clock_(clock) {}
+
+  /// Runs its steps until one fails; `done` hears of each that was acknowledged.
+  Result<> run(const std::function<void()>& done) {
+    for (const auto& step : steps()) {
+      TRY(step());
+      done();
+    }
+    return {};
+  }
+
+  Result<> hold(const char* id, TokenCount output = 20) {
+    HoldRequest asked{
+        .request_id = id, .project_id = ledger_.find_project("default")->id, .offering = "nano"};
+    asked.input_tokens = 10;
+    asked.output_slice = output;
+    return only(ledger_.hold_now(asked));
+  }
+  Result<> settle(const char* id, TokenCount output) {
+    return only(ledger_.settle_now(id, {.input_fresh = 10, .output = output}, Outcome::kCompleted));
+  }
+  Result<> price(int64_t unit) {
+    PriceVersion price{.offering = "nano", .currency = "CNY"};
+    const Money each = Money::pico(unit);
+    price.rows = pricing::flat_rows({each, each, each, each, each});
+    return only(ledger_.set_price(price));
+  }
+
+ private:
+  using Step = std::function<Result<>()>;
+
+  template <typename T>
+  static Result<> only(const Result<T>& result) {
+    return result ? Result<>() : Result<>(std::unexpected(result.error()));
+  }
+  template <typename T, typename Act>
+  Result<> write(Act act) {
+    return only(ledger_.write<T>(act));
+  }
+  Result<> top_up(const char* id) {
+    return only(wait<Hold>([&](auto done) { ledger_.top_up(id, 9, std::move(done)); }));
+  }
+  Result<> mark(const char* id, TokenCount output) {
+    const TokenUsage usage{.input_fresh = 10, .output = output};
+    return only(wait<TokenUsage>([&](auto done) { ledger_.mark(id, usage, std::move(done)); }));
+  }
+  Result<> release(const char* id) {
+    return only(wait<Settlement>([&](auto done) { ledger_.release(id, Outcome::kFailed, std::move(done)); }));
+  }
+  Result<> grant(LotKind kind, const char* unit, Money amount, bool expires) {
+    Lot lot{.kind = kind, .unit = unit, .amount = amount};
+    if (expires) lot.expires = clock_.wall() + std::chrono::hours(1);
+    return write<LotBalance>([&](Books& books) { return books.grant("default", lot, ""); });
+  }
+  Result<> limit() {
+    SpendLimit limit{.scope = ledger_.find_project("default")->id, .measure = Measure::kTokens};
+    limit.bound = Quantity::pico(100);
+    limit.hard = false;
+    limit.alerts = {10, 50};
+    return write<SpendLimit>([&](Books& books) { return books.set_limit(limit); });
+  }
+  Result<> webhook() {
+    return write<Webhook>([](Books& books) {
+      return books.set_webhook({.organisation = "default", .url = "https://example.com"});
+    });
+  }
+  Result<> invoice() {
+    const Month month = TimeZone::utc().month_of(clock_.wall()) - std::chrono::months(1);
+    return write<Invoice>([&](Books& books) { return books.issue_invoice("default", month); });
+  }
+
+  std::vector<Step> steps() {
+    return {[&] { return only(ledger_.credit("default", yuan("1"), "CNY", "", "once")); },
+            [&] { return price(1'000'000); },
+            [&] { return webhook(); },
+            [&] { return limit(); },
+            [&] { return hold("a"); },
+            [&] { return grant(LotKind::kPackage, "TOK", token_amount(25), false); },
+            [&] { return mark("a", 5); },
+            [&] { return hold("b", 30); },
+            [&] { return settle("a", 12); },
+            [&] { return only(ledger_.credit("default", yuan("1"), "CNY", "", "once")); },
+            [&] { return grant(LotKind::kCredit, "CNY", Money::pico(7'000'000), true); },
+            [&] { return hold("c"); },
+            [&] { return top_up("c"); },
+            [&] { return price(2'000'000); },
+            [&] { return release("b"); },
+            [&] { return mark("c", 25); },
+            [&] { return write<Refund>([](Books& books) { return books.refund({.request_id = "a"}); }); },
+            [&] { return settle("c", 26); },
+            [&] { return hold("d"); },
+            [&] { return mark("d", 3); },
+            [&] { return clock_.advance(std::chrono::hours(24 * 40)), settle("d", 4); },
+            [&] { return write<int64_t>([](Books& books) { return books.expire_lots(10); }); },
+            [&] { return invoice(); },
+            [&] { return hold("e"); },
+            [&] { return mark("e", 6); },
+            [&] { return hold("f"); }};
+  }
+
+  Ledger& ledger_;
+  ManualClock& clock_;
+};
+
+LedgerOptions options(const std::filesystem::path& directory, const ManualClock& clock) {
+  return {.directory = directory, .serving = true, .clock = &clock};
 }
 
-Result<Settlement> serve(Ledger& ledger, const std::string& project, int number) {
-  const std::string id = "req_" + std::to_string(number);
-  TRY(ledger.hold_now({.request_id = id, .project_id = project, .offering = "nano", .input_tokens = 10}));
-  return ledger.settle_now(id, {.input_fresh = 10, .output = 5}, Outcome::kCompleted);
+/// What an entry does, whatever ids it has.
+std::string essence(const audit::Entry& entry) {
+  std::string text = entry.spec->name;
+  for (const audit::Posting& posting : entry.postings) {
+    text += ' ' + posting.account.substr(0, posting.account.find(':')) + posting.currency +
+            Money::pico(posting.amount).to_string();
+  }
+  return text;
 }
 
-/// Serves until the fault strikes; then nothing may be taken, nothing synced again, and reads still work.
-void run_child(const std::filesystem::path& directory, void (*arm)(int64_t), int64_t nth) {
+std::vector<std::string> journal_in(const std::filesystem::path& directory) {
+  std::vector<std::string> entries;
+  const auto take = [&](const audit::ReadEntry& read) -> Result<> {
+    entries.push_back(essence(read.entry));
+    return {};
+  };
+  (void)audit::read_journal({.directory = directory}, take);  // none where there is no database yet
+  return entries;
+}
+
+/// The journal of the script, and how long it was after each step; the first: after opening.
+struct Reference {
+  std::vector<std::string> entries;
+  std::vector<size_t> lengths;
+};
+
+const Reference& reference() {
+  static const Reference made = [] {
+    Reference whole;
+    const TemporaryDirectory directory;
+    ManualClock clock;
+    const auto ledger = Ledger::open(options(directory.path(), clock)).value();
+    const auto note = [&] {
+      whole.lengths.push_back(static_cast<size_t>(
+          ledger->read<int64_t>([](State& state) { return Result<int64_t>(state.head().sequence); })
+              .value()));
+    };
+    note();
+    EXPECT_TRUE(Script(*ledger, clock).run(note));
+    whole.entries = journal_in(directory.path());
+    return whole;
+  }();
+  return made;
+}
+
+void run_child(const std::filesystem::path& directory, Fault fault, int64_t nth) {
   crash::install_lossy_vfs();
   spdlog::set_level(spdlog::level::off);
-  auto opened = Ledger::open({.directory = directory, .serving = true});
-  EXPECT_OR_EXIT(opened, 1);
+  crash::arm(fault, nth);
+  ManualClock clock;
+  int acknowledged = -1;
+  const auto tell = [&] { std::ofstream(directory / "acknowledged") << ++acknowledged; };
+  auto opened = Ledger::open(options(directory, clock));
+  if (!opened) _exit(crash::syncs_since_fault() >= 0 ? kBroken : 1);
+  tell();
   Ledger& ledger = **opened;
-  const std::string project = ledger.find_project("default")->id;
-  EXPECT_OR_EXIT(ledger.credit(project, yuan("1"), "CNY", "test", ""), 2);
-  EXPECT_OR_EXIT(ledger.set_price(nano_price()), 3);
-  arm(nth);
-  int number = 0;
-  Result<Settlement> served;
-  do {
-    served = serve(ledger, project, number++);
-  } while (served && number < 2000);
-  if (served) _exit(kUntouched);
-  EXPECT_OR_EXIT(served.error().code == ErrorCode::kUnavailable, 4);
-  EXPECT_OR_EXIT(ledger.credit(project, yuan("1"), "CNY", "test", "").error().code == ErrorCode::kUnavailable,
-                 5);
-  EXPECT_OR_EXIT(serve(ledger, project, 1000).error().code == ErrorCode::kUnavailable, 6);
-  EXPECT_OR_EXIT(ledger.flush().error().code == ErrorCode::kUnavailable, 7);
-  EXPECT_OR_EXIT(ledger.balance(project), 8);
+  const auto ran = Script(ledger, clock).run(tell);
+  if (ran) {
+    opened->reset();
+    _exit(kUntouched);
+  }
+  EXPECT_OR_EXIT(ran.error().code == ErrorCode::kUnavailable, 2);
+  EXPECT_OR_EXIT(!ledger.healthy(), 3);
+  EXPECT_OR_EXIT(ledger.credit("default", yuan("1"), "CNY", "", "").error().code == ErrorCode::kUnavailable,
+                 4);
+  EXPECT_OR_EXIT(ledger.hold_now({.request_id = "z"}).error().code == ErrorCode::kUnavailable, 5);
+  EXPECT_OR_EXIT(ledger.flush().error().code == ErrorCode::kUnavailable, 6);
+  EXPECT_OR_EXIT(ledger.balance("default"), 7);
   opened->reset();
-  EXPECT_OR_EXIT(crash::syncs_since_fault() == 0, 9);
+  EXPECT_OR_EXIT(crash::syncs_since_fault() == 0, 8);
   _exit(kBroken);
 }
 
-int exit_code_with(void (*arm)(int64_t), int64_t nth) {
-  const TemporaryDirectory directory;
-  const pid_t child = fork();
-  if (child == 0) run_child(directory.path(), arm, nth);
-  int status = 0;
-  waitpid(child, &status, 0);
-  const auto reopened = Ledger::open({.directory = directory.path(), .serving = true});
-  EXPECT_TRUE(reopened) << reopened.error().message;
-  const auto report = verify(directory.path());
-  EXPECT_TRUE(report && report->ok()) << (report && !report->ok() ? report->problems[0] : "");
-  return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
-}
-
-TEST(LedgerFaults, FullDiskAtAnyWriteStopsTakingMoney) {
-  int struck = 0;
-  for (int64_t nth = 1; nth < 60; nth += 2) {
-    const int code = exit_code_with(crash::fail_write, nth);
-    EXPECT_EQ(code, kBroken) << "write " << nth;
-    struck += code == kBroken;
+/// Serves requests until the log is so long that it is folded into the database.
+void run_checkpointing_child(const std::filesystem::path& directory, Fault fault, int64_t nth) {
+  crash::install_lossy_vfs();
+  spdlog::set_level(spdlog::level::off);
+  ManualClock clock;
+  auto opened = Ledger::open(options(directory, clock));
+  EXPECT_OR_EXIT(opened, 1);
+  Script script(**opened, clock);
+  EXPECT_OR_EXIT((*opened)->credit("default", yuan("1"), "CNY", "", "once"), 1);
+  EXPECT_OR_EXIT(script.price(1), 1);
+  crash::arm(fault, nth);
+  for (int i = 0; i < 2000; ++i) {
+    const std::string id = "req_" + std::to_string(i);
+    if (script.hold(id.c_str()) && script.settle(id.c_str(), 5)) continue;
+    EXPECT_OR_EXIT(script.price(1).error().code == ErrorCode::kUnavailable, 2);
+    opened->reset();
+    EXPECT_OR_EXIT(crash::syncs_since_fault() == 0, 3);
+    _exit(kBroken);
   }
-  EXPECT_GT(struck, 20);
+  _exit(kUntouched);
 }
 
-TEST(LedgerFaults, FailedSyncStopsTakingMoneyAndIsNeverRetried) {
-  for (int64_t nth = 1; nth < 20; ++nth)
-    EXPECT_EQ(exit_code_with(crash::fail_sync, nth), kBroken) << "sync " << nth;
-}
-
-TEST(LedgerFaults, FailedSyncOfACheckpointStopsTakingMoneyToo) {
-  for (int64_t nth = 1; nth < 4; ++nth) {
-    EXPECT_EQ(exit_code_with(crash::fail_database_sync, nth), kBroken) << "checkpoint " << nth;
+class LedgerFaults : public ::testing::Test {
+ protected:
+  /// Whether the fault came before the script ended.
+  bool strikes(Fault fault, int64_t nth) {
+    SCOPED_TRACE(fmt::format("fault {} at {}", static_cast<int>(fault), nth));
+    const TemporaryDirectory directory;
+    const pid_t child = fork();
+    if (child == 0) run_child(directory.path(), fault, nth);
+    int status = 0;
+    waitpid(child, &status, 0);
+    const bool killed = WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL;
+    const int code = WIFEXITED(status) ? WEXITSTATUS(status) : killed ? kBroken : -1;
+    EXPECT_TRUE(code == kBroken || code == kUntouched) << code;
+    expect_nothing_lost(directory.path());
+    expect_it_goes_on(directory.path());
+    return code == kBroken;
   }
+  void expect_a_failed_checkpoint_ends_it(int64_t nth) {
+    const TemporaryDirectory directory;
+    const pid_t child = fork();
+    if (child == 0) run_checkpointing_child(directory.path(), Fault::kFailedDatabaseSync, nth);
+    int status = 0;
+    waitpid(child, &status, 0);
+    EXPECT_EQ(WIFEXITED(status) ? WEXITSTATUS(status) : -1, kBroken);
+    expect_it_goes_on(directory.path());
+  }
+  /// Every n-th write or sync, until the script is through.
+  void strike_each(Fault fault, int64_t first, int64_t step, int64_t least) {
+    int64_t struck = 0;
+    for (int64_t nth = first; strikes(fault, nth) && !HasFailure(); nth += step) ++struck;
+    EXPECT_GE(struck, least);
+  }
+
+ private:
+  void expect_nothing_lost(const std::filesystem::path& directory) {
+    int64_t acknowledged = -1;
+    std::ifstream(directory / "acknowledged") >> acknowledged;
+    const std::vector<std::string> found = journal_in(directory);
+    const Reference& whole = reference();
+    const size_t least = acknowledged < 0 ? 0 : whole.lengths.at(static_cast<size_t>(acknowledged));
+    const auto next = static_cast<size_t>(acknowledged + 1);
+    const size_t most = next < whole.lengths.size() ? whole.lengths.at(next) : whole.lengths.back();
+    EXPECT_TRUE(found.size() == least || found.size() == most)
+        << found.size() << " entries after step " << acknowledged << ", not " << least << " or " << most;
+    EXPECT_TRUE(std::ranges::equal(found, whole.entries | std::views::take(found.size())));
+  }
+  void expect_it_goes_on(const std::filesystem::path& directory) {
+    ManualClock clock;
+    clock.advance(std::chrono::hours(24 * 41));
+    {
+      const auto ledger = Ledger::open(options(directory, clock));
+      ASSERT_TRUE(ledger) << ledger.error().message;
+      EXPECT_TRUE((*ledger)->balance("default")->pending.is_zero()) << "a hold leaked";
+      EXPECT_TRUE((*ledger)->credit("default", yuan("1"), "CNY", "", "once"));
+      Script again(**ledger, clock);
+      EXPECT_TRUE(again.price(5));
+      EXPECT_TRUE(again.hold("again"));
+      EXPECT_TRUE(again.settle("again", 3));
+    }
+    const auto report = verify(directory);
+    ASSERT_TRUE(report) << report.error().message;
+    for (const std::string& problem : report->problems) ADD_FAILURE() << problem;
+  }
+};
+
+TEST_F(LedgerFaults, FullDiskAtAnyWriteStopsTakingMoney) {
+  strike_each(Fault::kFullDisk, 1, 4, 20);
+}
+
+TEST_F(LedgerFaults, ShortWriteAtAnyPlaceStopsTakingMoney) {
+  strike_each(Fault::kShortWrite, 2, 4, 20);
+}
+
+TEST_F(LedgerFaults, PowerLossAtAnyWriteLosesNothingAcknowledged) {
+  strike_each(Fault::kPowerLoss, 3, 4, 20);
+}
+
+TEST_F(LedgerFaults, PowerLossThatKeepsSomeBlocksLosesNothingAcknowledged) {
+  strike_each(Fault::kTornPowerLoss, 1, 3, 20);
+}
+
+TEST_F(LedgerFaults, FailedSyncStopsTakingMoneyAndIsNeverRetried) {
+  strike_each(Fault::kFailedSync, 1, 1, 20);
+}
+
+TEST_F(LedgerFaults, FailedSyncOfACheckpointStopsTakingMoneyToo) {
+  for (int64_t nth = 1; nth < 4; ++nth) expect_a_failed_checkpoint_ends_it(nth);
 }
 
 }  // namespace

@@ -1,5 +1,6 @@
 #include "tests/crash/lossy_vfs.h"
 
+#include <signal.h>
 #include <sqlite3.h>
 
 #include <algorithm>
@@ -36,21 +37,22 @@ struct LossyFile {
   bool is_database;
 };
 
-struct Faults {
-  std::atomic<int64_t> writes_left{-1};
-  std::atomic<int64_t> syncs_left{-1};
-  std::atomic<int64_t> database_syncs_left{-1};
+/// The one fault that is to come.
+struct Trap {
+  std::atomic<Fault> fault{};
+  std::atomic<int64_t> left{-1};
   std::atomic<int64_t> syncs_since{-1};
 
-  bool strikes(std::atomic<int64_t>& left) {
-    if (left < 0 || left.fetch_sub(1) != 1) return false;
+  /// Whether this operation, which may meet `one` or `other`, is the one.
+  bool strikes(Fault one, Fault other) {
+    if (left < 0 || (fault != one && fault != other) || left.fetch_sub(1) != 1) return false;
     left = -1;
     syncs_since = 0;
     return true;
   }
 };
 
-Faults faults;
+Trap trap;
 sqlite3_vfs* real_vfs = nullptr;
 std::mutex registry_mutex;
 std::map<std::string, std::shared_ptr<Overlay>>& registry() {
@@ -113,11 +115,8 @@ int lossy_read(sqlite3_file* base, void* into, int amount, sqlite3_int64 offset)
   return end < offset + amount ? SQLITE_IOERR_SHORT_READ : SQLITE_OK;
 }
 
-int lossy_write(sqlite3_file* base, const void* from, int amount, sqlite3_int64 offset) {
-  LossyFile* file = self(base);
-  if (faults.strikes(faults.writes_left)) return SQLITE_FULL;
+int write_blocks(LossyFile* file, const void* from, int amount, sqlite3_int64 offset) {
   Overlay& overlay = *file->overlay;
-  const std::lock_guard lock(overlay.mutex);
   if (const int code = begin_changes(file); code != SQLITE_OK) return code;
   const char* bytes = static_cast<const char*>(from);
   const int64_t end = offset + amount;
@@ -133,6 +132,45 @@ int lossy_write(sqlite3_file* base, const void* from, int amount, sqlite3_int64 
   }
   overlay.size = std::max(overlay.size, end);
   return SQLITE_OK;
+}
+
+/// Writes the file's unsynced blocks, `every` one of so many, to the real file.
+int reach_disk(LossyFile* file, int every) {
+  Overlay& overlay = *file->overlay;
+  const sqlite3_io_methods& methods = *file->real->pMethods;
+  int code = methods.xTruncate(file->real, overlay.real_valid);
+  int count = 0;
+  for (auto& [offset, block] : overlay.blocks) {
+    if (code != SQLITE_OK) return code;
+    const auto bytes = static_cast<int>(std::min(kBlock, overlay.size - offset));
+    if (count++ % every == 0) code = methods.xWrite(file->real, block.data(), bytes, offset);
+  }
+  return code;
+}
+
+/// What a write, or the machine at this write, dies of.
+int meet_fault(LossyFile* file, const void* from, int amount, sqlite3_int64 offset) {
+  const Fault fault = trap.fault;
+  if (fault == Fault::kFullDisk) return SQLITE_FULL;
+  if (fault == Fault::kShortWrite) {
+    (void)write_blocks(file, from, amount / 2, offset);
+    (void)reach_disk(file, 1);
+    return SQLITE_IOERR_WRITE;
+  }
+  if (fault == Fault::kTornPowerLoss) {
+    (void)write_blocks(file, from, amount, offset);
+    (void)reach_disk(file, 2);
+  }
+  raise(SIGKILL);
+  return SQLITE_IOERR_WRITE;
+}
+
+int lossy_write(sqlite3_file* base, const void* from, int amount, sqlite3_int64 offset) {
+  LossyFile* file = self(base);
+  const std::lock_guard lock(file->overlay->mutex);
+  const bool strikes = trap.strikes(Fault::kFullDisk, Fault::kShortWrite) ||
+                       trap.strikes(Fault::kPowerLoss, Fault::kTornPowerLoss);
+  return strikes ? meet_fault(file, from, amount, offset) : write_blocks(file, from, amount, offset);
 }
 
 int lossy_truncate(sqlite3_file* base, sqlite3_int64 size) {
@@ -153,22 +191,16 @@ int lossy_sync(sqlite3_file* base, int) {
   LossyFile* file = self(base);
   Overlay& overlay = *file->overlay;
   const std::lock_guard lock(overlay.mutex);
-  if (faults.syncs_since >= 0) ++faults.syncs_since;
-  if (faults.strikes(faults.syncs_left) ||
-      (file->is_database && faults.strikes(faults.database_syncs_left))) {
+  if (trap.syncs_since >= 0) ++trap.syncs_since;
+  if (trap.strikes(Fault::kFailedSync, file->is_database ? Fault::kFailedDatabaseSync : Fault::kFailedSync)) {
+    trap.syncs_since = 0;
     overlay.dirty = false;
     overlay.blocks.clear();
     return SQLITE_IOERR_FSYNC;
   }
   if (!overlay.dirty) return SQLITE_OK;
-  const sqlite3_io_methods& methods = real_methods(base);
-  int code = methods.xTruncate(file->real, overlay.real_valid);
-  for (auto& [offset, block] : overlay.blocks) {
-    if (code != SQLITE_OK) return code;
-    const auto bytes = static_cast<int>(std::min(kBlock, overlay.size - offset));
-    code = methods.xWrite(file->real, block.data(), bytes, offset);
-  }
-  if (code == SQLITE_OK) code = methods.xTruncate(file->real, overlay.size);
+  int code = reach_disk(file, 1);
+  if (code == SQLITE_OK) code = real_methods(base).xTruncate(file->real, overlay.size);
   if (code != SQLITE_OK) return code;
   overlay.dirty = false;
   overlay.blocks.clear();
@@ -294,17 +326,13 @@ void install_lossy_vfs() {
   if (!installed) std::abort();
 }
 
-void fail_write(int64_t n) {
-  faults.writes_left = n;
-}
-void fail_sync(int64_t n) {
-  faults.syncs_left = n;
-}
-void fail_database_sync(int64_t n) {
-  faults.database_syncs_left = n;
+void arm(Fault fault, int64_t n) {
+  trap.fault = fault;
+  trap.syncs_since = -1;
+  trap.left = n;
 }
 int64_t syncs_since_fault() {
-  return faults.syncs_since;
+  return trap.syncs_since;
 }
 
 }  // namespace feilun::crash

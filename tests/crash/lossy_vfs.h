@@ -12,12 +12,17 @@ namespace feilun::crash {
 /// once.
 void install_lossy_vfs();
 
-/// From now on the n-th write (1 is the next) fails once with SQLITE_FULL, as on a full disk.
-void fail_write(int64_t n);
-/// From now on the n-th sync fails once with SQLITE_IOERR_FSYNC, and the unsynced bytes are gone.
-void fail_sync(int64_t n);
-/// The same for syncs of a database file proper, which only a checkpoint asks for.
-void fail_database_sync(int64_t n);
+enum class Fault {
+  kFullDisk,            ///< a write fails with SQLITE_FULL and writes nothing
+  kShortWrite,          ///< a write fails, and only its first half is written, and reaches the disk
+  kFailedSync,          ///< a sync fails with SQLITE_IOERR_FSYNC, and the unsynced bytes are gone
+  kFailedDatabaseSync,  ///< the same of a database file proper, which only a checkpoint asks for
+  kPowerLoss,           ///< at a write the process is killed: what was not synced is gone
+  kTornPowerLoss,       ///< the same, but every other block that was not synced is on the disk
+};
+
+/// From now on the n-th write, or sync (1 is the next), meets the fault, once.
+void arm(Fault fault, int64_t n);
 /// How many syncs were asked for since the last fault struck; −1 when none has.
 int64_t syncs_since_fault();
 

@@ -1,0 +1,134 @@
+#include <gtest/gtest.h>
+
+#include "ledger/accounts_fixture.h"
+
+// The machine's clock is set, forwards or back, while the ledger serves. What happened stays as it was, and
+// what is to come goes by the clock as it is.
+
+namespace feilun::ledger {
+namespace {
+
+using namespace std::chrono_literals;
+
+class ClockSteps : public AccountsTest {
+ protected:
+  ClockSteps() { credit("1"); }
+
+  /// What the ten output tokens of a request cost now.
+  Money charge() {
+    const std::string id = "req_" + std::to_string(++requests_);
+    EXPECT_TRUE(ledger_->hold_now(request(id, 0, 10)));
+    return settle(id, {.output = 10}).charged;
+  }
+  void set_price_of(int64_t unit, std::chrono::microseconds from_now) {
+    PriceVersion version = price();
+    version.rows[0].units.output = Money::pico(unit);
+    version.effective_from = in(from_now);
+    ASSERT_TRUE(ledger_->set_price(version));
+  }
+
+  int requests_ = 0;
+};
+
+TEST_F(ClockSteps, BackOverAPriceBoundaryTheEarlierPriceIsInForceAgain) {
+  set_price_of(1'000'000, 1h);
+  EXPECT_EQ(charge(), Money::pico(6'000'000));
+  clock_.advance(1h);
+  EXPECT_EQ(charge(), Money::pico(10'000'000));
+  ASSERT_TRUE(ledger_->hold_now(request("pinned", 0, 10)));
+  clock_.advance(-1ms);
+  EXPECT_EQ(charge(), Money::pico(6'000'000));
+  EXPECT_EQ(settle("pinned", {.output = 10}).charged, Money::pico(10'000'000));
+  clock_.advance(1ms);
+  EXPECT_EQ(charge(), Money::pico(10'000'000));
+  expect_verified();
+}
+
+TEST_F(ClockSteps, APricePublishedAfterAStepBackOverlapsNoOther) {
+  clock_.advance(1h);
+  set_price_of(1'000'000, 0s);
+  clock_.advance(-30min);
+  set_price_of(2'000'000, 0s);
+  EXPECT_EQ(charge(), Money::pico(20'000'000));
+  clock_.advance(30min - 1us);
+  EXPECT_EQ(charge(), Money::pico(20'000'000));
+  clock_.advance(1us);
+  EXPECT_EQ(charge(), Money::pico(10'000'000));
+  reopen();
+  expect_verified();
+}
+
+TEST_F(ClockSteps, WhatWasSweptAtAWrongTimeStaysBreakageAndNothingIsSpentTwice) {
+  Lot lot = money_lot("0.00001");
+  lot.expires = in(1h);
+  const std::string account = grant(lot);
+  ASSERT_TRUE(ledger_->hold_now(request("open", 0, 10)));  // 6 of its 10 micro-yuan
+  clock_.advance(24h);
+  EXPECT_EQ(expire(), 1);
+  EXPECT_EQ(of("breakage"), yuan("0.000004"));
+  clock_.advance(-24h);
+  release("open");
+  EXPECT_EQ(of(account), yuan("0.000006"));
+  EXPECT_EQ(charge(), Money::pico(6'000'000));
+  EXPECT_TRUE(of(account).is_zero());
+  EXPECT_EQ(of("breakage"), yuan("0.000004"));
+  expect_verified();
+}
+
+TEST_F(ClockSteps, ALimitForgetsWhatWasUsedMoreThanAWindowAhead) {
+  SpendLimit limit{.scope = project_id(), .measure = Measure::kRequests, .window_s = 5 * 3600};
+  limit.bound = Quantity::pico(2);
+  limit.alerts = {100};
+  ASSERT_TRUE(ledger_->write<SpendLimit>([&](Books& books) { return books.set_limit(limit); }));
+  const auto refused = [&] {
+    const auto hold = ledger_->hold_now(request("refused", 0, 1));
+    return !hold && hold.error().code == ErrorCode::kRateLimited;
+  };
+  clock_.advance(2h);
+  charge();
+  clock_.advance(365 * 24h);
+  charge();
+  charge();
+  EXPECT_TRUE(refused());
+  clock_.advance(-365 * 24h);
+  charge();
+  charge();
+  EXPECT_TRUE(refused());
+  clock_.advance(-1h);
+  EXPECT_TRUE(refused()) << "what was used an hour ahead counts";
+  clock_.advance(6h + 1min);
+  charge();
+  charge();
+  EXPECT_TRUE(refused());
+  expect_verified();
+}
+
+TEST_F(ClockSteps, AMonthsLimitCountsWhatANextMonthUsedTooEarly) {
+  SpendLimit limit{.scope = project_id(), .measure = Measure::kTokens};
+  limit.bound = Quantity::pico(25);
+  ASSERT_TRUE(ledger_->write<SpendLimit>([&](Books& books) { return books.set_limit(limit); }));
+  charge();
+  clock_.advance(31 * 24h);
+  charge();
+  clock_.advance(-31 * 24h);
+  EXPECT_EQ(ledger_->hold_now(request("most", 0, 64))->output_tokens, 15);
+  expect_verified();
+}
+
+TEST_F(ClockSteps, ATrueUpAndAnInvoiceOfAMonthAreOneWhateverTheClockDoes) {
+  charge();
+  const Month month = TimeZone::utc().month_of(clock_.wall());
+  const auto issue = [&] {
+    return ledger_->write<Invoice>([&](Books& books) { return books.issue_invoice("default", month); });
+  };
+  EXPECT_FALSE(issue());
+  clock_.advance(31 * 24h);
+  const auto issued = issue();
+  ASSERT_TRUE(issued) << issued.error().message;
+  clock_.advance(-31 * 24h);
+  EXPECT_EQ(issue()->facts.number, issued->facts.number);
+  expect_verified();
+}
+
+}  // namespace
+}  // namespace feilun::ledger
