@@ -11,6 +11,22 @@ namespace {
 
 constexpr int64_t kRecoverAtOnce = 1000;
 constexpr int64_t kKeysAtOnce = 1'000'000;
+// How long a remote database may keep somebody waiting.
+constexpr auto kReadWait = std::chrono::seconds(5);
+constexpr auto kWriteWait = std::chrono::seconds(10);
+constexpr auto kKeysWait = std::chrono::milliseconds(250);
+
+std::unexpected<Error> does_not_answer(std::string_view so) {
+  return fail(ErrorCode::kUnavailable, "the ledger's database does not answer: {}", so);
+}
+
+/// A caller who may stop waiting for his act: it runs to its end before he leaves, or never.
+struct Caller {
+  std::mutex mutex;
+  bool left = false;
+  bool acted = false;
+  bool wrote = false;  ///< an entry
+};
 
 Result<KeyChanges> keys_changed_after(State& state, int64_t sequence) {
   KeyChanges changes{.seen = state.head().sequence};
@@ -29,7 +45,7 @@ Result<KeyChanges> keys_changed_after(State& state, int64_t sequence) {
 }  // namespace
 
 EmbeddedLedger::EmbeddedLedger(LedgerOptions options, ServingLock lock, std::unique_ptr<Store> reader,
-                               std::unique_ptr<Writer> writer)
+                               std::unique_ptr<Writer> writer, std::unique_ptr<Spooler> spooler)
     : options_(std::move(options)),
       lock_(std::move(lock)),
       reader_(std::move(reader)),
@@ -38,33 +54,55 @@ EmbeddedLedger::EmbeddedLedger(LedgerOptions options, ServingLock lock, std::uni
           [this](int64_t after) {
             return read<KeyChanges>([&](State& state) { return keys_changed_after(state, after); });
           },
-          options_.clock == nullptr ? static_cast<const Clock&>(system_clock_) : *options_.clock),
-      writer_(std::move(writer)) {}
+          options_.clock == nullptr ? static_cast<const Clock&>(system_clock_) : *options_.clock,
+          options_.url.empty() ? std::nullopt : std::optional<std::chrono::milliseconds>(kKeysWait)),
+      writer_(std::move(writer)),
+      spooler_(std::move(spooler)) {}
 
 EmbeddedLedger::~EmbeddedLedger() {
   // The reader goes before the writer's connection: whoever closes last folds the log into the database.
   writer_->stop();
+  if (spooler_) spooler_->stop();
+  key_cache_.stop();
   const std::lock_guard lock(reader_mutex_);
   reader_.reset();
 }
 
 Result<> EmbeddedLedger::write_any(std::move_only_function<Result<>(Books&)> act) {
+  if (spool().away) return does_not_answer("nothing was written");
   std::promise<Result<>> promise;
   auto result = promise.get_future();
-  auto acted = [&](Books& books) {
+  const auto caller = std::make_shared<Caller>();
+  auto acting = [this, caller, &act](Books& books) -> Result<> {
+    const std::lock_guard lock(caller->mutex);
+    if (caller->left) return does_not_answer("nobody waits any more");
     books.act_as(options_.actor);
-    return act(books);
+    const ChainHead before = books.state().head();
+    auto done = act(books);
+    caller->acted = true;
+    caller->wrote = books.state().head() != before;
+    return done;
   };
-  writer_->submit<void>(std::move(acted), [promise = std::move(promise)](Result<> done) mutable {
+  writer_->submit<void>(std::move(acting), [promise = std::move(promise)](Result<> done) mutable {
     promise.set_value(std::move(done));
   });
+  if (is_remote() && result.wait_for(kWriteWait) == std::future_status::timeout) {
+    const std::lock_guard lock(caller->mutex);
+    caller->left = true;
+    key_cache_.expire();
+    return does_not_answer(caller->acted ? "whether it was written is not known yet" : "nothing was written");
+  }
   auto done = result.get();
-  key_cache_.expire();
+  const std::lock_guard lock(caller->mutex);
+  if (caller->wrote) key_cache_.expire();
   return done;
 }
 
 Result<> EmbeddedLedger::read_any(std::move_only_function<Result<>(State&)> look) {
-  const std::lock_guard lock(reader_mutex_);
+  if (spool().away) return does_not_answer("try again in a few seconds");
+  std::unique_lock lock(reader_mutex_, std::defer_lock);
+  if (!is_remote()) lock.lock();
+  if (!lock.owns_lock() && !lock.try_lock_for(kReadWait)) return does_not_answer("others are waiting for it");
   TRY(reader_->begin(Store::Access::kRead));
   auto looked = reader_state_.begin();
   if (looked) looked = look(reader_state_);
@@ -142,28 +180,35 @@ Result<PriceVersion> EmbeddedLedger::price_at(std::string_view offering, std::st
 void EmbeddedLedger::hold(HoldRequest request, Done<Hold> done) {
   std::vector<std::string> rows;
   if (request.request_id.find('\0') == std::string::npos) rows = request_keys(request.request_id);
+  if (spooler_) return spooler_->hold(std::move(request), std::move(rows), std::move(done));
   writer_->submit<Hold>([request = std::move(request)](Books& books) { return books.hold(request); },
                         std::move(done), Writer::WhenLocked::kFail, std::move(rows));
 }
 
 void EmbeddedLedger::top_up(std::string request_id, TokenCount more, Done<Hold> done) {
+  if (spooler_) return spooler_->top_up(std::move(request_id), more, std::move(done));
   writer_->submit<Hold>([id = std::move(request_id), more](Books& books) { return books.top_up(id, more); },
                         std::move(done));
 }
 
 void EmbeddedLedger::mark(std::string request_id, TokenUsage usage, Done<TokenUsage> done) {
+  if (spooler_) return spooler_->mark(std::move(request_id), usage, std::move(done));
   writer_->submit<TokenUsage>(
       [id = std::move(request_id), usage](Books& books) { return books.mark(id, usage); }, std::move(done));
 }
 
 void EmbeddedLedger::settle(std::string request_id, TokenUsage usage, Outcome outcome,
                             std::optional<RequestCost> cost, Done<Settlement> done) {
+  if (spooler_) {
+    return spooler_->settle(std::move(request_id), usage, outcome, std::move(cost), std::move(done));
+  }
   writer_->submit<Settlement>([id = std::move(request_id), usage, outcome, cost = std::move(cost)](
                                   Books& books) { return books.settle(id, usage, outcome, cost); },
                               std::move(done), Writer::WhenLocked::kWait);
 }
 
 void EmbeddedLedger::release(std::string request_id, Outcome outcome, Done<Settlement> done) {
+  if (spooler_) return spooler_->release(std::move(request_id), outcome, std::move(done));
   writer_->submit<Settlement>(
       [id = std::move(request_id), outcome](Books& books) { return books.release(id, outcome); },
       std::move(done), Writer::WhenLocked::kWait);

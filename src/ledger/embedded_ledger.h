@@ -9,17 +9,19 @@
 #include "ledger/key_cache.h"
 #include "ledger/ledger.h"
 #include "ledger/serving_lock.h"
+#include "ledger/spooler.h"
 #include "ledger/store.h"
 #include "ledger/writer.h"
 
 namespace feilun::ledger {
 
 /// The Ledger inside one process: a Writer over one Store for everything that changes, and a second Store for
-/// reading beside it.
+/// reading beside it. Where the database is elsewhere and may be away, a Spooler stands before the writer,
+/// and nobody waits for either store without a limit.
 class EmbeddedLedger final : public Ledger {
  public:
   EmbeddedLedger(LedgerOptions options, ServingLock lock, std::unique_ptr<Store> reader,
-                 std::unique_ptr<Writer> writer);
+                 std::unique_ptr<Writer> writer, std::unique_ptr<Spooler> spooler = nullptr);
   ~EmbeddedLedger() override;
 
   Result<Project> create_project(std::string name, std::string currency) override;
@@ -48,6 +50,7 @@ class EmbeddedLedger final : public Ledger {
 
   bool healthy() const override { return writer_->healthy(); }
   MonoTime holds_until() const override { return writer_->holds_until(); }
+  SpoolStats spool() const override { return spooler_ ? spooler_->stats() : SpoolStats(); }
   Result<> flush() override;
 
   /// What every opening process does first: the default project, and, when serving, the requests an earlier
@@ -57,15 +60,17 @@ class EmbeddedLedger final : public Ledger {
  private:
   Result<> write_any(std::move_only_function<Result<>(Books&)> act) override;
   Result<> read_any(std::move_only_function<Result<>(State&)> look) override;
+  bool is_remote() const { return !options_.url.empty(); }
 
   LedgerOptions options_;
   SystemClock system_clock_;
   ServingLock lock_;
-  std::mutex reader_mutex_;
+  std::timed_mutex reader_mutex_;
   std::unique_ptr<Store> reader_;
   State reader_state_;
   KeyCache key_cache_;
   std::unique_ptr<Writer> writer_;
+  std::unique_ptr<Spooler> spooler_;  ///< nullptr where the database cannot be away
 };
 
 }  // namespace feilun::ledger

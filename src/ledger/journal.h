@@ -30,6 +30,8 @@ enum class EntryKind : uint8_t {
   kCreditNote = 14,
   kAlert = 15,
   kNotified = 16,
+  kPayment = 18,
+  kClaim = 17,
 };
 
 /// One leg of a double entry.
@@ -42,8 +44,14 @@ struct Posting {
 /// An entry's bytes: its kind, its fields in the order the format document lists them, its postings.
 class Payload : public FieldWriter {
  public:
-  explicit Payload(EntryKind kind) { byte(static_cast<uint8_t>(kind)); }
+  explicit Payload(EntryKind kind) {
+    reserve(kUsualBytes);
+    byte(static_cast<uint8_t>(kind));
+  }
   void postings(const std::vector<Posting>& values);
+
+ private:
+  static constexpr size_t kUsualBytes = 384;  ///< more than a request's entries have
 };
 
 /// The last entry of the chain; sequence 0 and a hash of zeros before the first.

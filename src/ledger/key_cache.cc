@@ -1,6 +1,7 @@
 #include "ledger/key_cache.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace feilun::ledger {
 namespace {
@@ -17,6 +18,21 @@ bool looks_like_key(std::string_view secret) {
 
 }  // namespace
 
+KeyCache::KeyCache(Changes changes, const Clock& clock, std::optional<std::chrono::milliseconds> patience)
+    : changes_(std::move(changes)), clock_(clock), patience_(patience) {
+  if (patience_) thread_ = std::thread([this] { run(); });
+}
+
+void KeyCache::stop() {
+  if (!thread_.joinable()) return;
+  {
+    const std::lock_guard lock(asked_mutex_);
+    stopping_ = true;
+  }
+  asked_changed_.notify_all();
+  thread_.join();
+}
+
 Result<Key> KeyCache::find(std::string_view secret) {
   const auto refused = [] { return fail(ErrorCode::kUnauthorized, "the API key is not valid"); };
   if (!looks_like_key(secret)) return refused();
@@ -26,6 +42,10 @@ Result<Key> KeyCache::find(std::string_view secret) {
   if (!known) {
     refresh(true);
     known = lookup(hash);
+  }
+  if (!known && unreadable_) {
+    return fail(ErrorCode::kUnavailable,
+                "the API key is not known here, and the ledger's database is away: it may be a new one");
   }
   if (!known) return refused();
   return *std::move(known);
@@ -83,6 +103,36 @@ void KeyCache::take(KeyChanges changes) {
 }
 
 void KeyCache::refresh(bool unknown_key) {
+  if (!patience_) return read_changes(unknown_key);
+  std::unique_lock lock(asked_mutex_);
+  if (stuck_ || stopping_) return;
+  const int64_t mine = ++asked_;
+  for_unknown_ = for_unknown_ || unknown_key;
+  asked_changed_.notify_all();
+  const auto done = [&] { return read_ >= mine || stuck_ || stopping_; };
+  if (asked_changed_.wait_for(lock, *patience_, done)) return;
+  stuck_ = true;
+  unreadable_ = true;
+  asked_changed_.notify_all();
+}
+
+void KeyCache::run() {
+  std::unique_lock lock(asked_mutex_);
+  for (;;) {
+    asked_changed_.wait(lock, [this] { return stopping_ || read_ < asked_; });
+    if (stopping_) return;
+    const int64_t all = asked_;
+    const bool unknown_key = std::exchange(for_unknown_, false);
+    lock.unlock();
+    read_changes(unknown_key);
+    lock.lock();
+    read_ = all;
+    stuck_ = false;
+    asked_changed_.notify_all();
+  }
+}
+
+void KeyCache::read_changes(bool unknown_key) {
   const std::lock_guard one_at_a_time(refresh_mutex_);
   const MonoTime now = clock_.mono();
   const bool due = stale_ || now >= refreshed_.load() + kRefreshEvery;
@@ -90,6 +140,7 @@ void KeyCache::refresh(bool unknown_key) {
   stale_ = false;
   refreshed_ = now;
   auto changed = changes_(seen_);
+  unreadable_ = !changed.has_value();
   if (!changed) return;
   seen_ = changed->seen;
   const std::unique_lock lock(map_mutex_);

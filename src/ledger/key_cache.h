@@ -2,6 +2,7 @@
 
 #include <atomic>
 #include <chrono>
+#include <condition_variable>
 #include <cstring>
 #include <functional>
 #include <memory>
@@ -10,6 +11,7 @@
 #include <shared_mutex>
 #include <string>
 #include <string_view>
+#include <thread>
 #include <unordered_map>
 #include <vector>
 
@@ -31,16 +33,23 @@ struct KeyChanges {
 /// overlap of a rotation, and whether their project or organisation is archived. Other processes make and
 /// revoke keys too, so the map asks the store what changed: twice a second at most while keys are used, and
 /// at once for a secret it does not know, at most 20 times a second, so that guessing secrets costs no reads.
-/// All methods may be called from any thread.
+/// Where the store may keep its readers waiting, a thread of the cache's own asks it, and nobody waits for
+/// that one longer than `patience`; while it is out, nobody waits at all. All methods may be called from any
+/// thread.
 class KeyCache {
  public:
   /// Reads what an entry after the given one touched.
   using Changes = std::function<Result<KeyChanges>(int64_t sequence)>;
 
-  KeyCache(Changes changes, const Clock& clock) : changes_(std::move(changes)), clock_(clock) {}
+  KeyCache(Changes changes, const Clock& clock,
+           std::optional<std::chrono::milliseconds> patience = std::nullopt);
+  ~KeyCache() { stop(); }
+  /// Ends the thread; nothing is read any more.
+  void stop();
 
   /// kUnauthorized for a secret that is malformed, unknown, revoked, expired, or of an archived project or
-  /// organisation. When the store cannot be read, what is known counts.
+  /// organisation. When the store cannot be read, what is known counts, and what is unknown may be a key that
+  /// was made elsewhere: kUnavailable.
   Result<Key> find(std::string_view secret);
   /// Reads the changes before the next answer: this process made one.
   void expire() { stale_ = true; }
@@ -68,8 +77,10 @@ class KeyCache {
   std::optional<Result<Key>> lookup(const Hash& hash) const;
   Result<Key> checked(const Secret& secret) const;
   void take(KeyChanges changes);
-  /// Reads what changed when `due`; one thread at a time.
+  /// Reads what changed when that is due, or has it read.
   void refresh(bool unknown_key);
+  void read_changes(bool unknown_key);
+  void run();
   bool may_ask_for_unknown(MonoTime now);
 
   Changes changes_;
@@ -86,6 +97,17 @@ class KeyCache {
   MonoTime unknown_counted_{};
   std::atomic<MonoTime> refreshed_{MonoTime::min()};
   std::atomic<bool> stale_{true};
+  std::atomic<bool> unreadable_{false};  ///< the last try found the store away
+
+  const std::optional<std::chrono::milliseconds> patience_;
+  std::mutex asked_mutex_;
+  std::condition_variable asked_changed_;
+  int64_t asked_ = 0;  ///< refreshes asked for
+  int64_t read_ = 0;   ///< of these, done
+  bool for_unknown_ = false;
+  bool stuck_ = false;  ///< somebody has waited for the one under way in vain
+  bool stopping_ = false;
+  std::thread thread_;
 };
 
 }  // namespace feilun::ledger

@@ -16,8 +16,8 @@ namespace feilun::ledger {
 /// one that lets it run out is taken for dead, and any other ends its holds at their last marks, which frees
 /// the rest. Should it come back, its settles find their requests ended, and it goes on under a new lease.
 ///
-/// It counts by the machine's own monotonic clock from before it asked, so it stops earlier than the others,
-/// who count by the database's clock from after.
+/// It counts by the machine's own monotonic clock from before it asked, and a little less, so it stops
+/// earlier than the others, who count by the database's clock from after.
 ///
 /// Used by the writer's thread; ends() by any.
 class Lease {

@@ -15,6 +15,7 @@
 #include "base/clock.h"
 #include "base/money.h"
 #include "base/result.h"
+#include "ledger/bytes.h"
 #include "ledger/key_scopes.h"
 #include "ledger/members.h"
 #include "ledger/postgres_options.h"
@@ -59,9 +60,9 @@ struct Key {
   KeyRole role = KeyRole::kProject;
   WallTime created;
   std::optional<WallTime> revoked;
-  std::string organisation;                       ///< id
-  Role organisation_role = Role::kOwner;          ///< of an administrator's key
-  std::string owner;                              ///< a member's or service account's id; may be empty
+  std::string organisation;               ///< id
+  Role organisation_role = Role::kOwner;  ///< of an administrator's key
+  std::string owner;                      ///< a member's or service account's id; may be empty
   std::optional<WallTime> expires;
   std::shared_ptr<const KeyScope> scope;  ///< null: it may be used for everything
 };
@@ -95,6 +96,13 @@ struct NewKey {
   std::string secret;  ///< shown once, never stored
 };
 
+/// What a client calls its request so that asking again is not paid for again: the idempotency key of an API
+/// key's holder, and the hash of what was asked under it. idempotency.h tells what becomes of it.
+struct Claim {
+  std::string key;
+  Hash body{};
+};
+
 /// What is asked for before the engine sees a request.
 struct HoldRequest {
   std::string request_id;
@@ -104,6 +112,7 @@ struct HoldRequest {
   ServiceTier tier = ServiceTier::kDefault;
   TokenCount input_tokens = 0;
   TokenCount output_slice = 256;  ///< min(max_tokens × n, slice): output tokens to hold at first
+  std::optional<Claim> claim = {};
 };
 
 /// What was granted: the input at its worst price and `output_tokens` ≤ the slice asked for.
@@ -142,6 +151,20 @@ struct Settlement {
   Money charged;
   Money released;
   TokenUsage usage;
+  /// Durable on this machine, but the database is away: what is charged is not known yet.
+  bool spooled = false;
+};
+
+/// What this process knows and the database does not, and what the database refused to hear; all zero where
+/// there is no spool (spooler.h).
+struct SpoolStats {
+  bool away = false;     ///< the database does not answer
+  int64_t records = 0;   ///< in the spool, not yet in the database
+  int64_t bytes = 0;     ///< of the spool's file
+  int64_t spooled = 0;   ///< records ever written, since the process started
+  int64_t replayed = 0;  ///< records that an earlier process had left
+  int64_t fenced = 0;    ///< ends that came after others had ended their requests
+  TokenUsage wasted;     ///< what these had computed
 };
 
 /// Sums of a project, for the page.
@@ -172,8 +195,11 @@ struct LedgerOptions {
   PostgresOptions postgres = {};  ///< where there is a URL
   /// How long a gateway that shares a ledger may be out of reach before others end its requests.
   std::chrono::milliseconds lease = std::chrono::seconds(90);
+  /// How long a shared database may take to answer before it counts as away: then marks and ends of requests
+  /// go to the spool, and new requests are refused.
+  std::chrono::milliseconds patience = std::chrono::seconds(2);
   std::chrono::microseconds group_commit_wait{500};
-  std::string actor = "local";  ///< who acts where nobody else is named, for the audit log
+  std::string actor = "local";   ///< who acts where nobody else is named, for the audit log
   const Clock* clock = nullptr;  ///< nullptr: the system's
 };
 
@@ -226,7 +252,7 @@ class Ledger {
   // The road of one request: hold → (top_up | mark)* → settle or release, exactly once.
   /// Check and debit in one. kInsufficientQuota when the input and one output token cannot be paid;
   /// kNotFound when the offering has no price in the wallet's currency; kConflict for a request id seen
-  /// before.
+  /// before, or a claim that another request has.
   virtual void hold(HoldRequest request, Done<Hold> done) = 0;
   /// Holds up to `more` output tokens more; the result carries the new totals, `exhausted` when it fell
   /// short.
@@ -251,6 +277,8 @@ class Ledger {
   /// Until when what is held is sure to be there: whoever cannot write until then must stop computing,
   /// because others may end his requests. MonoTime::max() where one process serves. Never waits.
   virtual MonoTime holds_until() const { return MonoTime::max(); }
+  /// Never waits.
+  virtual SpoolStats spool() const { return {}; }
   /// Waits until everything queued before is durable.
   virtual Result<> flush() = 0;
 

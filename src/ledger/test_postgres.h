@@ -9,6 +9,7 @@
 #include <csignal>
 #include <filesystem>
 #include <fstream>
+#include <iterator>
 #include <memory>
 #include <string>
 #include <vector>
@@ -56,10 +57,18 @@ class TestPostgres {
   }
   /// As if the power had gone: no process of the server does anything more.
   void kill_all() {
-    const std::string id = std::to_string(postmaster_);
-    std::ifstream children("/proc/" + id + "/task/" + id + "/children");
+    const auto processes = children();
     stop(SIGKILL);
-    for (pid_t child; children >> child;) kill(child, SIGKILL);
+    for (const pid_t child : processes) kill(child, SIGKILL);
+  }
+  /// It hangs: connections stay open, and nothing answers.
+  void freeze() {
+    kill(postmaster_, SIGSTOP);
+    for (const pid_t child : children()) kill(child, SIGSTOP);
+  }
+  void thaw() {
+    for (const pid_t child : children()) kill(child, SIGCONT);
+    kill(postmaster_, SIGCONT);
   }
   void restart() {
     stop(SIGINT);
@@ -83,6 +92,11 @@ class TestPostgres {
     waitpid(guardian_, nullptr, 0);
   }
 
+  std::vector<pid_t> children() const {
+    const std::string id = std::to_string(postmaster_);
+    std::ifstream file("/proc/" + id + "/task/" + id + "/children");
+    return {std::istream_iterator<pid_t>(file), {}};
+  }
   std::string data() const { return (directory_ / "data").string(); }
 
   /// The server refuses to run as root.
