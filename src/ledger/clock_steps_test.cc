@@ -1,5 +1,7 @@
 #include <gtest/gtest.h>
 
+#include <atomic>
+
 #include "ledger/accounts_fixture.h"
 
 // The machine's clock is set, forwards or back, while the ledger serves. What happened stays as it was, and
@@ -112,6 +114,46 @@ TEST_F(ClockSteps, AMonthsLimitCountsWhatANextMonthUsedTooEarly) {
   charge();
   clock_.advance(-31 * 24h);
   EXPECT_EQ(ledger_->hold_now(request("most", 0, 64))->output_tokens, 15);
+  expect_verified();
+}
+
+/// Its wall clock is set; the other face goes on.
+class SetClock final : public Clock {
+ public:
+  void set_by(std::chrono::microseconds by) { offset_us_ += by.count(); }
+  WallTime wall() const override { return machine_.wall() + std::chrono::microseconds(offset_us_); }
+  MonoTime mono() const override { return machine_.mono(); }
+
+ private:
+  SystemClock machine_;
+  std::atomic<int64_t> offset_us_{0};
+};
+
+TEST_F(ClockSteps, ALeaseLastsAsLongWhateverTheWallClockSays) {
+  SKIP_WITHOUT_POSTGRES();
+  move_to_postgres();
+  set_up_price();
+  credit("1");
+  TemporaryDirectory elsewhere;
+  SetClock stepping;
+  LedgerOptions theirs = options();
+  theirs.directory = elsewhere.path();
+  theirs.clock = &stepping;
+  auto other = Ledger::open(theirs).value();
+  ASSERT_TRUE(other->hold_now(request("theirs", 0, 10)));
+  const MonoTime until = other->holds_until();
+  for (const auto by : {365 * 24h, -2 * 365 * 24h}) {
+    stepping.set_by(by);
+    clock_.advance(1s);
+    ASSERT_TRUE(other->flush());
+    EXPECT_GE(other->holds_until(), until);
+    EXPECT_LE(other->holds_until(), stepping.mono() + theirs.lease);
+    ASSERT_TRUE(ledger_->flush());
+    EXPECT_FALSE(balance().pending.is_zero()) << "nobody took its hold away";
+  }
+  EXPECT_TRUE(other->settle_now("theirs", {.output = 10}, Outcome::kCompleted));
+  EXPECT_EQ(balance().posted, yuan("1") - Money::pico(6'000'000));
+  other.reset();
   expect_verified();
 }
 

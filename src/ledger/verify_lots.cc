@@ -33,7 +33,8 @@ void Replay::lot(const std::string& id, const std::string& parent, const Record*
     made.offerings.emplace_back(name);
   }
   made.unit = unit;
-  if (!read_pico(amount, made.amount) || !read_pico(paid, made.paid) || made.amount <= 0 || made.paid < 0 || made.priority < 0 || made.expires < 0) {
+  if (!read_pico(amount, made.amount) || !read_pico(paid, made.paid) || made.amount <= 0 || made.paid < 0 ||
+      made.priority < 0 || made.expires < 0) {
     return problem("a lot's body cannot be read");
   }
   lots_.insert_or_assign(id, std::move(made));
