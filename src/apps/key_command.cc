@@ -17,6 +17,7 @@ struct KeyOptions : LedgerAccess {
   bool admin = false;
   std::string organisation;
   std::string role = "owner";
+  std::string member;
   std::string expires;
   std::vector<std::string> models;
   std::vector<std::string> endpoints;
@@ -30,6 +31,17 @@ Result<ledger::KeyScope> scope_of(const KeyOptions& options) {
                           .networks = TRY(ledger::parse_networks(options.networks))};
 }
 
+/// The key is the member's: an administrator's has their role, and it ends with them.
+Result<> give_to_member(ledger::State& state, const std::string& email_or_id, ledger::KeyRequest& request) {
+  const bool admin = request.role == ledger::KeyRole::kAdmin;
+  const std::string organisation = admin ? TRY(ledger::organisation_of(state, request.parent)).id
+                                         : TRY(ledger::find_project(state, request.parent)).organisation;
+  const auto member = TRY(ledger::find_member(state, organisation, email_or_id));
+  request.owner = member.id;
+  request.organisation_role = member.role;
+  return {};
+}
+
 Result<> create(const KeyOptions& options) {
   auto ledger = TRY(open_ledger(options, WhenAbsent::kCreate));
   ledger::KeyRequest request{.parent = options.project, .name = options.name};
@@ -41,7 +53,10 @@ Result<> create(const KeyOptions& options) {
     request.parent = options.organisation.empty() ? TRY(ledger->find_project(options.project)).organisation
                                                   : options.organisation;
   }
-  const auto made = TRY(ledger->write<NewKey>([&](Books& books) { return books.create_key(request); }));
+  const auto made = TRY(ledger->write<NewKey>([&](Books& books) -> Result<NewKey> {
+    if (!options.member.empty()) TRY(give_to_member(books.state(), options.member, request));
+    return books.create_key(request);
+  }));
   fmt::print("{}\n", made.secret);
   return {};
 }
@@ -106,6 +121,8 @@ void add_create_command(CLI::App* group, const std::shared_ptr<KeyOptions>& opti
       ->add_option("--role", options->role,
                    "Of an administrator's key: owner, admin, developer, billing or auditor")
       ->capture_default_str();
+  command->add_option("--member", options->member,
+                      "Whose it is, by address or id: an administrator's key has the member's role");
   on_chosen(command, chosen, options, create);
 }
 

@@ -15,6 +15,7 @@ struct OrganisationOptions : LedgerAccess {
   std::string name;
   std::string currency = "CNY";
   std::string time_zone;
+  std::string credit_limit;
 };
 
 Result<> create(const OrganisationOptions& options) {
@@ -31,10 +32,11 @@ Result<> list(const OrganisationOptions& options) {
   auto ledger = TRY(open_ledger(options, WhenAbsent::kRefuse));
   const auto all = TRY(ledger->read<std::vector<Organisation>>(
       [](ledger::State& state) { return ledger::all_organisations(state); }));
-  fmt::print("{:<32}{:<24}{:<9}{:<20}{}\n", "ID", "NAME", "CURRENCY", "TIME ZONE", "ARCHIVED");
+  fmt::print("{:<32}{:<24}{:<9}{:<20}{:>16}  {}\n", "ID", "NAME", "CURRENCY", "TIME ZONE", "CREDIT LIMIT",
+             "ARCHIVED");
   for (const Organisation& each : all) {
-    fmt::print("{:<32}{:<24}{:<9}{:<20}{}\n", each.id, each.name, each.currency, each.time_zone,
-               each.archived ? format_time(*each.archived) : "");
+    fmt::print("{:<32}{:<24}{:<9}{:<20}{:>16}  {}\n", each.id, each.name, each.currency, each.time_zone,
+               each.credit_limit.to_string(), each.archived ? format_time(*each.archived) : "");
   }
   return {};
 }
@@ -56,6 +58,37 @@ Result<> archive(const OrganisationOptions& options) {
       [&](Books& books) { return books.archive_organisation(options.organisation); }));
   fmt::print("archived {}: its keys are refused within a second\n", archived.name);
   return {};
+}
+
+Result<> restore(const OrganisationOptions& options) {
+  auto ledger = TRY(open_ledger(options, WhenAbsent::kRefuse));
+  const auto restored = TRY(ledger->write<Organisation>(
+      [&](Books& books) { return books.restore_organisation(options.organisation); }));
+  fmt::print("restored {}: its keys are good again within a second\n", restored.name);
+  return {};
+}
+
+Result<> set_credit_limit(const OrganisationOptions& options) {
+  auto ledger = TRY(open_ledger(options, WhenAbsent::kRefuse));
+  const Money limit = TRY(Money::parse(options.credit_limit));
+  const auto changed = TRY(ledger->write<Organisation>(
+      [&](Books& books) { return books.set_credit_limit(options.organisation, limit); }));
+  fmt::print("{} may owe up to {} {}\n", changed.name, changed.credit_limit.to_string(), changed.currency);
+  return {};
+}
+
+void add_archive_commands(CLI::App* group, const std::shared_ptr<OrganisationOptions>& options, Run& chosen) {
+  CLI::App* archive_command =
+      group->add_subcommand("archive", "Refuse an organisation's keys from now on; what it owes stays");
+  add_data_option(archive_command, *options);
+  archive_command->add_option("organisation", options->organisation, "Its name or id")->required();
+  on_chosen(archive_command, chosen, options, archive);
+
+  CLI::App* restore_command =
+      group->add_subcommand("restore", "Undo an archiving: all keys that were not revoked are good again");
+  add_data_option(restore_command, *options);
+  restore_command->add_option("organisation", options->organisation, "Its name or id")->required();
+  on_chosen(restore_command, chosen, options, restore);
 }
 
 }  // namespace
@@ -85,11 +118,17 @@ void add_organisation_commands(CLI::App& app, Run& chosen) {
   change_command->add_option("--time-zone", options->time_zone, "The new time zone");
   on_chosen(change_command, chosen, options, change);
 
-  CLI::App* archive_command =
-      group->add_subcommand("archive", "Refuse an organisation's keys from now on; what it owes stays");
-  add_data_option(archive_command, *options);
-  archive_command->add_option("organisation", options->organisation, "Its name or id")->required();
-  on_chosen(archive_command, chosen, options, archive);
+  CLI::App* credit_command = group->add_subcommand(
+      "credit-limit", "How far below zero the wallet may fall: more than 0 is postpaid, 0 is prepaid");
+  add_data_option(credit_command, *options);
+  credit_command->add_option("organisation", options->organisation, "Its name or id")->required();
+  credit_command->add_option("amount", options->credit_limit, "Such as 500, in its currency")->required();
+  credit_command->footer(
+      "Below what is owed already, nothing more can be spent until it is paid.\n"
+      "  feilun organisation credit-limit acme 500");
+  on_chosen(credit_command, chosen, options, set_credit_limit);
+
+  add_archive_commands(group, options, chosen);
 }
 
 }  // namespace feilun::apps

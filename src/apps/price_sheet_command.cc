@@ -7,8 +7,7 @@
 #include "apps/command.h"
 #include "apps/ledger_access.h"
 #include "ledger/books.h"
-#include "ledger/invoicing.h"
-#include "ledger/settled_requests.h"
+#include "ledger/preview_month.h"
 #include "pricing/price_import.h"
 #include "pricing/price_preview.h"
 #include "pricing/price_sheet.h"
@@ -89,34 +88,11 @@ Result<> publish(const SheetOptions& options) {
 Result<> preview(const SheetOptions& options) {
   auto ledger = TRY(open_ledger(options, WhenAbsent::kRefuse));
   const Month month = TRY(parse_month(options.month));
-  return ledger->read<void>([&](ledger::State& state) -> Result<> {
-    auto versions = TRY(versions_of(options, state, SystemClock().wall()));
-    auto builder = TRY(pricing::PreviewBuilder::make(std::move(versions)));
-    std::map<std::string, ledger::Buyer> buyers;
-    std::map<std::pair<std::string, std::string>, TokenCount> volumes;
-    const auto add = [&](const ledger::SettledRequest& request) -> Result<> {
-      auto buyer = buyers.find(request.payer_id);
-      if (buyer == buyers.end()) {
-        buyer = buyers.emplace(request.payer_id, TRY(ledger::find_buyer(state, request.payer_id))).first;
-      }
-      TokenCount& volume = volumes[{request.payer_id, request.offering}];
-      builder.add({.customer = request.payer_id,
-                   .customer_name = buyer->second.name,
-                   .offering = request.offering,
-                   .currency = request.currency,
-                   .tier = request.tier,
-                   .usage = request.usage,
-                   .volume_before = volume,
-                   .charged = request.charged,
-                   .time = request.time});
-      volume += request.usage.input() + request.usage.total_output();
-      return {};
-    };
-    TRY(ledger::for_each_settled(state.store(), TimeZone::utc().period_of(month), add));
-    const pricing::PricePreview shown = builder.finish();
-    fmt::print("{}", options.json ? pricing::to_json(shown) + "\n" : pricing::to_table(shown));
-    return {};
-  });
+  auto versions = TRY(ledger->read<std::vector<ledger::PriceVersion>>(
+      [&](ledger::State& state) { return versions_of(options, state, SystemClock().wall()); }));
+  const pricing::PricePreview shown = TRY(ledger::preview_month(*ledger, std::move(versions), month));
+  fmt::print("{}", options.json ? pricing::to_json(shown) + "\n" : pricing::to_table(shown));
+  return {};
 }
 
 Result<> import(const SheetOptions& options) {

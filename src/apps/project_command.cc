@@ -57,6 +57,14 @@ Result<> archive(const ProjectOptions& options) {
   return {};
 }
 
+Result<> restore(const ProjectOptions& options) {
+  auto ledger = TRY(open_ledger(options, WhenAbsent::kRefuse));
+  const auto restored =
+      TRY(ledger->write<Project>([&](Books& books) { return books.restore_project(options.project); }));
+  fmt::print("restored {}: its keys are good again within a second\n", restored.name);
+  return {};
+}
+
 }  // namespace
 
 void add_project_commands(CLI::App& app, Run& chosen) {
@@ -90,6 +98,12 @@ void add_project_commands(CLI::App& app, Run& chosen) {
   add_data_option(archive_command, *options);
   archive_command->add_option("project", options->project, which)->required();
   on_chosen(archive_command, chosen, options, archive);
+
+  CLI::App* restore_command =
+      group->add_subcommand("restore", "Undo an archiving: all keys that were not revoked are good again");
+  add_data_option(restore_command, *options);
+  restore_command->add_option("project", options->project, which)->required();
+  on_chosen(restore_command, chosen, options, restore);
 }
 
 }  // namespace feilun::apps

@@ -49,16 +49,25 @@ Result<> read_times(const net::Request& request, ActFilter& filter) {
   return {};
 }
 
+/// The entry of an id that the list gave; 0 of none.
+Result<int64_t> read_cursor(std::string_view id, std::string_view param) {
+  if (id.empty()) return 0;
+  if (id.starts_with(kIdPrefix)) return whole_number(id.substr(kIdPrefix.size()), param);
+  return std::unexpected(Error{ErrorCode::kInvalidArgument,
+                               fmt::format("'{}' is no id of an audit log: write one of the list's", id),
+                               std::string(param)});
+}
+
 Result<ActFilter> read_filter(const net::Request& request, const Page& page) {
   ActFilter filter{.events = query_values(request, "event_types"),
                    .actors = query_values(request, "actor_ids"),
                    .ids = query_values(request, "resource_ids"),
                    .projects = query_values(request, "project_ids")};
   TRY(read_times(request, filter));
-  if (page.after.empty()) return filter;
-  const std::string_view cursor = page.after;
-  if (!cursor.starts_with(kIdPrefix)) return filter;
-  filter.before = TRY(whole_number(cursor.substr(kIdPrefix.size()), "after"));
+  // The list is newest first: what comes after an entry in it is what was done before.
+  filter.before = TRY(read_cursor(page.after, "after"));
+  const auto before = query_values(request, "before");
+  if (!before.empty()) filter.after = TRY(read_cursor(before.front(), "before"));
   return filter;
 }
 
@@ -112,7 +121,12 @@ Result<std::string> list_audit_logs(AdminCall& call) {
     for (const Act& act : TRY(ledger::acts_of(state, call.organisation, filter, page.limit + 1))) {
       items.push_back(TRY(act_json(state, call.organisation, act)));
     }
-    return list_reply(std::move(items), page);
+    // Of a page that ends before an entry, what is too much stands at its beginning.
+    const bool more = filter.after > 0 && std::ssize(items) > page.limit;
+    if (more) items.erase(items.begin());
+    json::object list = list_json(std::move(items), page);
+    if (more) list["has_more"] = true;
+    return json::serialize(list);
   });
 }
 

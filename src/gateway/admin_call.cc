@@ -39,6 +39,29 @@ Result<ledger::Project> AdminCall::project(ledger::State& state) const {
   return found;
 }
 
+Result<> AdminCall::check_owner(ledger::State& state, std::string_view project_id,
+                                std::string_view owner) const {
+  if (may(key.organisation_role, ledger::Power::kEveryProject) || key.owner.empty()) return {};
+  const auto belongs = TRY(ledger::find_project_member(state, project_id, key.owner));
+  if (belongs && (belongs->role == ledger::ProjectRole::kOwner || owner == key.owner)) return {};
+  return fail(ErrorCode::kPermissionDenied,
+              "a member of the project manages only what is their own: ask one of its owners");
+}
+
+Result<std::string> AdminCall::wallet(ledger::State& state) const {
+  const std::string& id = path_values.at(0);
+  if (id == organisation && id != "default") return id;
+  const auto project = ledger::find_project(state, id);
+  if (project && project->id == id && project->organisation == organisation && project->payer == id)
+    return id;
+  return fail(ErrorCode::kNotFound, "there is no wallet '{}' here", id);
+}
+
+Result<> AdminCall::check_operator(std::string_view what) const {
+  if (by_operator()) return {};
+  return fail(ErrorCode::kPermissionDenied, "only the server's operator {}", what);
+}
+
 Result<> AdminCall::check_grant(ledger::Role role) const {
   if (may_grant(key.organisation_role, role)) return {};
   return fail(ErrorCode::kPermissionDenied, "the role {} may not make, change or remove what has the role {}",
@@ -78,6 +101,37 @@ Result<std::optional<std::vector<std::string>>> AdminBody::texts(std::string_vie
   return texts;
 }
 
+Result<std::optional<std::vector<int64_t>>> AdminBody::numbers(std::string_view name) const {
+  const auto found = fields_.find(name);
+  if (!found) return std::nullopt;
+  simdjson::dom::array array;
+  if (found->get(array) != simdjson::SUCCESS) return fields_.wrong_type(name, "an array of whole numbers");
+  std::vector<int64_t> numbers;
+  for (const simdjson::dom::element element : array) {
+    int64_t number = 0;
+    if (element.get(number) != simdjson::SUCCESS)
+      return fields_.wrong_type(name, "an array of whole numbers");
+    numbers.push_back(number);
+  }
+  return numbers;
+}
+
+Result<std::optional<Money>> AdminBody::money(std::string_view name) const {
+  const auto text = TRY(fields_.string(name));
+  if (!text) return std::nullopt;
+  auto amount = Money::parse(*text);
+  if (!amount) amount.error().param = fields_.path_of(name);
+  return TRY(amount);
+}
+
+Result<std::optional<Month>> AdminBody::month(std::string_view name) const {
+  const auto text = TRY(fields_.string(name));
+  if (!text) return std::nullopt;
+  auto month = parse_month(*text);
+  if (!month) month.error().param = fields_.path_of(name);
+  return TRY(month);
+}
+
 std::vector<std::string> query_values(const net::Request& request, std::string_view name) {
   std::vector<std::string> values;
   const size_t mark = request.target.find('?');
@@ -108,6 +162,10 @@ Result<Page> read_page(const net::Request& request) {
 }
 
 std::string list_reply(json::array items, const Page& page) {
+  return json::serialize(list_json(std::move(items), page));
+}
+
+json::object list_json(json::array items, const Page& page) {
   const bool more = std::ssize(items) > page.limit;
   if (more) items.resize(static_cast<size_t>(page.limit));
   const auto id_of = [](const json::value& item) { return item.as_object().at("id"); };
@@ -116,7 +174,7 @@ std::string list_reply(json::array items, const Page& page) {
                     {"last_id", items.empty() ? json::value(nullptr) : id_of(items.back())},
                     {"has_more", more}};
   list["data"] = std::move(items);
-  return json::serialize(list);
+  return list;
 }
 
 json::value unix_seconds(const std::optional<WallTime>& time) {

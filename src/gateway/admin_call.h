@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/civil_time.h"
 #include "base/json.h"
 #include "gateway/request_fields.h"
 #include "ledger/books.h"
@@ -26,6 +27,7 @@ struct AdminCall {
   WallTime now;
   std::string organisation;              ///< whose things are asked for: the key's, or named by an operator
   std::vector<std::string> path_values;  ///< of the route's {…}, in order
+  bool private_webhooks = false;         ///< webhooks may lead to private addresses
 
   /// The organisation "default" runs the server: it sets prices, credits wallets, sees other organisations.
   bool by_operator() const { return key.organisation == "default"; }
@@ -47,6 +49,14 @@ struct AdminCall {
   /// The project in the path, if this key may see it. kNotFound, which does not tell whether it exists.
   Result<ledger::Project> project(ledger::State& state) const;
   Result<bool> sees_project(ledger::State& state, std::string_view project_id) const;
+  /// Whether the key has a say in what `owner` (a member, a service account; may be nobody) has in the
+  /// project: who is a member of the project, and not an owner of it, has one only in what is their own.
+  /// kPermissionDenied.
+  Result<> check_owner(ledger::State& state, std::string_view project_id, std::string_view owner) const;
+  /// The wallet in the path: the organisation's own, or one of its projects'. kNotFound.
+  Result<std::string> wallet(ledger::State& state) const;
+  /// kPermissionDenied unless the operator asks; `what` is what the operator alone does.
+  Result<> check_operator(std::string_view what) const;
   /// kPermissionDenied unless this key's role may give or take the role.
   Result<> check_grant(ledger::Role role) const;
 };
@@ -60,6 +70,11 @@ class AdminBody {
   Result<std::optional<std::string>> text(std::string_view name) const;
   /// nullopt when absent.
   Result<std::optional<std::vector<std::string>>> texts(std::string_view name) const;
+  Result<std::optional<std::vector<int64_t>>> numbers(std::string_view name) const;
+  /// An amount as a string; the error names the field.
+  Result<std::optional<Money>> money(std::string_view name) const;
+  /// A month such as "2026-11".
+  Result<std::optional<Month>> month(std::string_view name) const;
 
  private:
   AdminBody(JsonDocument document, RequestFields fields)
@@ -81,6 +96,8 @@ Result<Page> read_page(const net::Request& request);
 /// {"object":"list","data":[…],"first_id","last_id","has_more"}; of the items, which may be one more than the
 /// page holds.
 std::string list_reply(boost::json::array items, const Page& page);
+/// The same, where something is added.
+boost::json::object list_json(boost::json::array items, const Page& page);
 
 /// A page of records; `show` gives nothing for one that is left out.
 template <typename Show>

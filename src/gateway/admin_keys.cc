@@ -50,6 +50,13 @@ Result<Key> project_key(const AdminCall& call, State& state) {
   return key;
 }
 
+/// The same, for whoever has a say in it.
+Result<Key> managed_key(const AdminCall& call, State& state) {
+  Key key = TRY(project_key(call, state));
+  TRY(call.check_owner(state, key.project_id, key.owner));
+  return key;
+}
+
 Result<Key> admin_key(const AdminCall& call, State& state) {
   const std::string& id = call.path_values.at(0);
   auto key = ledger::find_key(state, id);
@@ -147,6 +154,7 @@ Result<std::string> create_project_key(AdminCall& call) {
   request.owner = call.own_member();
   const NewKey made = TRY(call.write<NewKey>([&](Books& books) -> Result<NewKey> {
     request.parent = TRY(call.project(books.state())).id;
+    TRY(call.check_owner(books.state(), request.parent, request.owner));
     return books.create_key(request);
   }));
   return project_key_reply(call, made.key, made.secret);
@@ -163,7 +171,7 @@ Result<std::string> change_project_key(AdminCall& call) {
   if (const auto expires = TRY(read_expiry(call, body))) change.expires = expires;
   change.scope = TRY(read_scope(body));
   const Key changed = TRY(call.write<Key>([&](Books& books) -> Result<Key> {
-    return books.change_key(TRY(project_key(call, books.state())).id, change);
+    return books.change_key(TRY(managed_key(call, books.state())).id, change);
   }));
   return project_key_reply(call, changed);
 }
@@ -172,7 +180,7 @@ Result<std::string> rotate_project_key(AdminCall& call) {
   const AdminBody body = TRY(AdminBody::read(call.request));
   const int64_t overlap = TRY(body.fields().integer("overlap_seconds", 0, kSecondsMax)).value_or(0);
   const NewKey made = TRY(call.write<NewKey>([&](Books& books) -> Result<NewKey> {
-    const Key key = TRY(project_key(call, books.state()));
+    const Key key = TRY(managed_key(call, books.state()));
     return books.rotate_key(key.id, call.now + std::chrono::seconds(overlap));
   }));
   return project_key_reply(call, made.key, made.secret);
@@ -180,7 +188,7 @@ Result<std::string> rotate_project_key(AdminCall& call) {
 
 Result<std::string> revoke_project_key(AdminCall& call) {
   TRY(call.write<void>(
-      [&](Books& books) -> Result<> { return books.revoke_key(TRY(project_key(call, books.state())).id); }));
+      [&](Books& books) -> Result<> { return books.revoke_key(TRY(managed_key(call, books.state())).id); }));
   return deleted_reply(call.path_values.at(1), "organization.project.api_key.deleted");
 }
 
@@ -209,10 +217,17 @@ Result<std::string> create_admin_key(AdminCall& call) {
                              .role = ledger::KeyRole::kAdmin,
                              .organisation_role = call.key.organisation_role};
   if (const auto role = TRY(body.text("role"))) request.organisation_role = TRY(ledger::parse_role(*role));
-  TRY(call.check_grant(request.organisation_role));
   request.expires = TRY(read_expiry(call, body));
-  // A key with another role than its maker's is nobody's: who owns a key has its role.
-  if (request.organisation_role == call.key.organisation_role) request.owner = call.own_member();
+  if (const auto member = TRY(body.text("user_id"))) {
+    const auto owner = TRY(call.read<ledger::Member>(
+        [&](State& state) { return ledger::find_member(state, call.organisation, *member); }));
+    request.owner = owner.id;
+    request.organisation_role = owner.role;
+  } else if (request.organisation_role == call.key.organisation_role) {
+    // A key with another role than its maker's is nobody's: who owns a key has its role.
+    request.owner = call.own_member();
+  }
+  TRY(call.check_grant(request.organisation_role));
   const NewKey made = TRY(call.write<NewKey>([&](Books& books) { return books.create_key(request); }));
   return call.read<std::string>([&](State& state) -> Result<std::string> {
     json::object shown = TRY(admin_key_json(state, made.key));

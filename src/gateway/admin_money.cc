@@ -13,30 +13,17 @@ using ledger::Project;
 using ledger::State;
 using pricing::PriceVersion;
 
-json::object wallet_json(std::string_view id, std::string_view name, const ledger::Balance& balance) {
+/// `credit_limit`: of the organisation; the projects of "default" are prepaid.
+json::object wallet_json(std::string_view id, std::string_view name, const ledger::Balance& balance,
+                         Money credit_limit = {}) {
   return {{"id", id},
           {"object", "organization.wallet"},
           {"name", name},
           {"currency", balance.currency},
           {"available", balance.available().to_string()},
           {"posted", balance.posted.to_string()},
-          {"held", balance.pending.to_string()}};
-}
-
-Result<> check_operator(const AdminCall& call, std::string_view what) {
-  if (call.by_operator()) return {};
-  return fail(ErrorCode::kPermissionDenied, "only the server's operator {}", what);
-}
-
-/// Whether the wallet is the organisation's: its own, or one of its projects'.
-Result<> check_wallet(State& state, const AdminCall& call, const std::string& wallet) {
-  if (wallet == call.organisation && wallet != "default") return {};
-  const auto project = ledger::find_project(state, wallet);
-  if (project && project->id == wallet && project->organisation == call.organisation &&
-      project->payer == wallet) {
-    return {};
-  }
-  return fail(ErrorCode::kNotFound, "there is no wallet '{}' here", wallet);
+          {"held", balance.pending.to_string()},
+          {"credit_limit", credit_limit.to_string()}};
 }
 
 json::object price_json(const PriceVersion& price) {
@@ -66,7 +53,7 @@ Result<std::string> list_wallets(AdminCall& call) {
     if (call.organisation != "default") {
       const auto owner = TRY(ledger::find_organisation(state, call.organisation));
       const auto balance = TRY(ledger::payer_balance(state, owner.id, owner.currency));
-      return list_reply({wallet_json(owner.id, owner.name, balance)}, page);
+      return list_reply({wallet_json(owner.id, owner.name, balance, owner.credit_limit)}, page);
     }
     const auto show = [&](const ledger::Record& record) -> Result<std::optional<json::object>> {
       const Project project = TRY(ledger::project_from(record));
@@ -78,18 +65,19 @@ Result<std::string> list_wallets(AdminCall& call) {
 }
 
 Result<std::string> credit_wallet(AdminCall& call) {
-  TRY(check_operator(call, "credits wallets"));
+  TRY(call.check_operator("credits wallets"));
   const AdminBody body = TRY(AdminBody::read(call.request));
-  const std::string wallet = call.path_values.at(0);
   const Money amount = TRY(Money::parse(TRY(body.required("amount"))));
   const std::string currency = TRY(parse_currency(TRY(body.required("currency"))));
   const std::string reason = TRY(body.text("reason")).value_or("top-up");
   const std::string once = TRY(body.text("idempotency_key")).value_or("");
   const auto balance = TRY(call.write<ledger::Balance>([&](Books& books) -> Result<ledger::Balance> {
-    TRY(check_wallet(books.state(), call, wallet));
-    return books.credit(wallet, amount, currency, reason, once);
+    return books.credit(TRY(call.wallet(books.state())), amount, currency, reason, once);
   }));
-  return json::serialize(wallet_json(wallet, wallet, balance));
+  const std::string& wallet = call.path_values.at(0);
+  const auto payer =
+      TRY(call.read<ledger::Payer>([&](State& state) { return ledger::find_payer(state, wallet); }));
+  return json::serialize(wallet_json(wallet, payer.name, balance, payer.credit_limit));
 }
 
 Result<std::string> list_prices(AdminCall& call) {
@@ -111,7 +99,7 @@ Result<std::string> list_prices(AdminCall& call) {
 }
 
 Result<std::string> publish_price(AdminCall& call) {
-  TRY(check_operator(call, "publishes prices"));
+  TRY(call.check_operator("publishes prices"));
   const AdminBody body = TRY(AdminBody::read(call.request));
   PriceVersion price;
   price.offering = TRY(body.required("offering"));

@@ -1,4 +1,5 @@
 // GET and POST /v1/organization and /v1/organization/projects/…
+#include "gateway/admin_json.h"
 #include "gateway/admin_routes.h"
 #include "ledger/tenant_records.h"
 
@@ -19,6 +20,15 @@ json::object project_json(const Project& project) {
           {"status", project.archived ? "archived" : "active"}};
 }
 
+/// The operator's own organisation has no record that could change.
+Result<> check_customer(const AdminCall& call) {
+  TRY(call.check_operator("archives and restores organisations"));
+  if (call.organisation != "default") return {};
+  return fail(ErrorCode::kInvalidArgument, "name a customer in the header openai-organization");
+}
+
+}  // namespace
+
 json::object organisation_json(const ledger::Organisation& organisation) {
   return {
       {"id", organisation.id},
@@ -30,8 +40,6 @@ json::object organisation_json(const ledger::Organisation& organisation) {
       {"created_at", unix_seconds(organisation.created)},
       {"archived_at", unix_seconds(organisation.archived)}};
 }
-
-}  // namespace
 
 Result<std::string> show_organisation(AdminCall& call) {
   return call.read<std::string>([&](State& state) -> Result<std::string> {
@@ -98,6 +106,25 @@ Result<std::string> archive_project(AdminCall& call) {
     return books.archive_project(TRY(call.project(books.state())).id);
   }));
   return json::serialize(project_json(archived));
+}
+
+Result<std::string> restore_project(AdminCall& call) {
+  const Project restored = TRY(call.write<Project>([&](Books& books) -> Result<Project> {
+    return books.restore_project(TRY(call.project(books.state())).id);
+  }));
+  return json::serialize(project_json(restored));
+}
+
+Result<std::string> archive_organisation(AdminCall& call) {
+  TRY(check_customer(call));
+  return json::serialize(organisation_json(TRY(call.write<ledger::Organisation>(
+      [&](Books& books) { return books.archive_organisation(call.organisation); }))));
+}
+
+Result<std::string> restore_organisation(AdminCall& call) {
+  TRY(check_customer(call));
+  return json::serialize(organisation_json(TRY(call.write<ledger::Organisation>(
+      [&](Books& books) { return books.restore_organisation(call.organisation); }))));
 }
 
 Result<std::string> list_rate_limits(AdminCall& call) {

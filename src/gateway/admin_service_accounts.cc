@@ -25,6 +25,13 @@ Result<ServiceAccount> account_of(const AdminCall& call, State& state) {
   return account;
 }
 
+/// The same, to be changed: by an owner of the project.
+Result<ServiceAccount> managed_account(const AdminCall& call, State& state) {
+  ServiceAccount account = TRY(account_of(call, state));
+  TRY(call.check_owner(state, account.project_id, account.id));
+  return account;
+}
+
 json::object new_key_json(const NewKey& made) {
   return {{"id", made.key.id},
           {"object", "organization.project.service_account.api_key"},
@@ -73,6 +80,7 @@ Result<std::string> create_service_account(AdminCall& call) {
   const auto expires = TRY(read_expiry(call, body));
   const MadeAccount made = TRY(call.write<MadeAccount>([&](Books& books) -> Result<MadeAccount> {
     const std::string project = TRY(call.project(books.state())).id;
+    TRY(call.check_owner(books.state(), project, "a service account"));
     MadeAccount both{.account = TRY(books.create_service_account(project, name))};
     if (!alone) {
       both.key = TRY(
@@ -97,14 +105,14 @@ Result<std::string> change_service_account(AdminCall& call) {
   std::optional<ledger::ProjectRole> role;
   if (const auto text = TRY(body.text("role"))) role = TRY(ledger::parse_project_role(*text));
   const auto changed = TRY(call.write<ServiceAccount>([&](Books& books) -> Result<ServiceAccount> {
-    return books.change_service_account(TRY(account_of(call, books.state())).id, name, role);
+    return books.change_service_account(TRY(managed_account(call, books.state())).id, name, role);
   }));
   return json::serialize(service_account_json(changed));
 }
 
 Result<std::string> remove_service_account(AdminCall& call) {
   TRY(call.write<void>([&](Books& books) -> Result<> {
-    return books.remove_service_account(TRY(account_of(call, books.state())).id);
+    return books.remove_service_account(TRY(managed_account(call, books.state())).id);
   }));
   return deleted_reply(call.path_values.at(1), "organization.project.service_account.deleted");
 }
@@ -114,7 +122,7 @@ Result<std::string> create_service_account_key(AdminCall& call) {
   const auto name = TRY(body.text("name"));
   const auto expires = TRY(read_expiry(call, body));
   const NewKey made = TRY(call.write<NewKey>([&](Books& books) -> Result<NewKey> {
-    const ServiceAccount account = TRY(account_of(call, books.state()));
+    const ServiceAccount account = TRY(managed_account(call, books.state()));
     return books.create_key({.parent = account.project_id,
                              .name = name.value_or(account.name),
                              .owner = account.id,

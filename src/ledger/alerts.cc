@@ -83,6 +83,12 @@ Result<Webhook> webhook_from(const Record& record) {
   return webhook;
 }
 
+Result<Webhook> find_webhook(State& state, std::string_view id) {
+  const auto record = TRY(find_record(state, "webhook", id));
+  if (!record) return fail(ErrorCode::kNotFound, "there is no webhook '{}'", id);
+  return webhook_from(*record);
+}
+
 Result<std::vector<Webhook>> webhooks_of(State& state, std::string_view organisation, int64_t limit,
                                          std::string_view after) {
   std::vector<Webhook> webhooks;
@@ -116,6 +122,10 @@ Result<std::vector<Notification>> notifications_of(State& state, const Webhook& 
     if (one.webhook.id == webhook.id) all.push_back(std::move(one));
   }
   return all;
+}
+
+Result<int64_t> waiting_notifications(State& state, int64_t limit) {
+  return std::ssize(TRY(state.scan("O", limit)));
 }
 
 void put_notification(State& state, const Notification& notification) {

@@ -31,6 +31,8 @@ struct Webhook {
 
 Record record_of(const Webhook& webhook);
 Result<Webhook> webhook_from(const Record& record);
+/// kNotFound.
+Result<Webhook> find_webhook(State& state, std::string_view id);
 /// At most `limit`, by id, after the id `after`.
 Result<std::vector<Webhook>> webhooks_of(State& state, std::string_view organisation, int64_t limit,
                                          std::string_view after = {});
@@ -62,8 +64,10 @@ struct Notification {
 Result<std::vector<Notification>> due_notifications(State& state, WallTime now, int64_t limit);
 /// Whether the notification is in the outbox still.
 Result<bool> is_waiting(State& state, const Notification& notification);
-/// The outbox's rows of one webhook, due or not.
+/// The outbox's rows of one webhook, due or not, the first due first.
 Result<std::vector<Notification>> notifications_of(State& state, const Webhook& webhook);
+/// How many rows the outbox has, due or not; at most `limit`.
+Result<int64_t> waiting_notifications(State& state, int64_t limit);
 void put_notification(State& state, const Notification& notification);
 void erase_notification(State& state, const Notification& notification);
 

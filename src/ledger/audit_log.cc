@@ -3,6 +3,8 @@
 
 #include <algorithm>
 #include <boost/json.hpp>
+#include <deque>
+#include <iterator>
 
 #include "ledger/fields.h"
 #include "ledger/record.h"
@@ -80,12 +82,31 @@ constexpr EventName kEventNames[] = {
     {"organisation", "create", "organization.created"},
     {"organisation", "change", "organization.updated"},
     {"organisation", "archive", "organization.archived"},
+    {"organisation", "restore", "organization.restored"},
 };
 
 std::string participle(std::string_view verb) {
   if (verb == "change") return "updated";
   if (verb == "remove" || verb == "revoke") return "deleted";
   return std::string(verb) + (verb.ends_with('e') ? "d" : "ed");
+}
+
+/// Hands the acts that pass to `take`, newest first, until it says false.
+template <typename Take>
+Result<> walk_acts(State& state, std::string_view organisation, const ActFilter& filter, Take take) {
+  if (organisation.find('\0') != organisation.npos) return {};
+  const std::string prefix = prefix_of(organisation);
+  std::string last = filter.before > 0 ? act_key(organisation, filter.before) : prefix;
+  for (;;) {
+    const auto rows = TRY(state.scan_after(prefix, last, kRowsAtOnce));
+    for (const StateRow& row : rows) {
+      Act act = TRY(read_act(row));
+      if (act.sequence <= filter.after) return {};
+      if (passes(filter, act) && !take(std::move(act))) return {};
+    }
+    if (std::ssize(rows) < kRowsAtOnce) return {};
+    last = rows.back().key;
+  }
 }
 
 }  // namespace
@@ -120,24 +141,21 @@ void put_act(State& state, std::string_view organisation, const Act& act) {
 
 Result<std::vector<Act>> acts_of(State& state, std::string_view organisation, const ActFilter& filter,
                                  int64_t limit) {
-  std::vector<Act> acts;
-  if (organisation.find('\0') != organisation.npos) return acts;
-  const std::string prefix = prefix_of(organisation);
-  std::string after = filter.before > 0 ? act_key(organisation, filter.before) : prefix;
-  while (std::ssize(acts) < limit) {
-    const auto rows = TRY(state.scan_after(prefix, after, kRowsAtOnce));
-    for (const StateRow& row : rows) {
-      Act act = TRY(read_act(row));
-      if (!passes(filter, act)) continue;
-      act.before = without_secrets(act.before);
-      act.after = without_secrets(act.after);
-      acts.push_back(std::move(act));
-      if (std::ssize(acts) == limit) return acts;
-    }
-    if (std::ssize(rows) < kRowsAtOnce) break;
-    after = rows.back().key;
+  std::deque<Act> acts;
+  // Going back from an entry, the last ones before it are wanted, not the newest of all.
+  const bool back = filter.after > 0;
+  const auto take = [&](Act act) {
+    acts.push_back(std::move(act));
+    if (back && std::ssize(acts) > limit) acts.pop_front();
+    return back || std::ssize(acts) < limit;
+  };
+  TRY(walk_acts(state, organisation, filter, take));
+  std::vector<Act> shown(std::make_move_iterator(acts.begin()), std::make_move_iterator(acts.end()));
+  for (Act& act : shown) {
+    act.before = without_secrets(act.before);
+    act.after = without_secrets(act.after);
   }
-  return acts;
+  return shown;
 }
 
 std::string without_secrets(std::string_view text) {
@@ -145,7 +163,7 @@ std::string without_secrets(std::string_view text) {
   boost::system::error_code error;
   json::value body = json::parse(text, error);
   if (error || !body.is_object()) return "{}";
-  for (const char* secret : {"hash", "previous", "password"}) body.as_object().erase(secret);
+  for (const char* secret : {"hash", "previous", "password", "secret"}) body.as_object().erase(secret);
   return json::serialize(body);
 }
 

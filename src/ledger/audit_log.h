@@ -38,6 +38,7 @@ struct ActFilter {
   std::optional<WallTime> from;
   std::optional<WallTime> until;  ///< excluded
   int64_t before = 0;             ///< only entries below this sequence; 0: all
+  int64_t after = 0;              ///< the oldest ones above this sequence; 0: the newest of all
 };
 
 /// The organisation whose audit log an act belongs to: of the organisation or project that the record is or

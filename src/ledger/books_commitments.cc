@@ -12,6 +12,8 @@ namespace feilun::ledger {
 namespace {
 
 constexpr int64_t kCommitmentsMax = 1000;
+constexpr int64_t kTrueUpsMax = 12 * 9999;
+constexpr size_t kMonthBytes = std::string_view("2026-02").size();
 
 std::string true_up_key(std::string_view commitment_id, Month month) {
   return KeyWriter('J').text(commitment_id).text(to_string(month)).take();
@@ -21,6 +23,34 @@ void put_true_up(State& state, const TrueUp& done) {
   FieldWriter value;
   value.amount(done.charged).amount(done.shortfall).number(done.sequence);
   state.put(true_up_key(done.commitment_id, done.month), value.take());
+}
+
+Result<TrueUp> read_true_up(std::string_view commitment_id, Month month, std::string_view value) {
+  FieldReader fields(value);
+  TrueUp done{.commitment_id = std::string(commitment_id), .month = month};
+  done.charged = fields.amount();
+  done.shortfall = fields.amount();
+  done.sequence = fields.number();
+  if (!fields.ok() || !fields.at_end()) {
+    return fail(ErrorCode::kCorrupt, "the true-up of {} cannot be read", commitment_id);
+  }
+  return done;
+}
+
+/// An invoice has what its month came to: nothing can be added to it.
+Result<> check_not_invoiced(State& state, const Organisation& organisation, const Commitment& commitment,
+                            WallTime now) {
+  const TimeZone zone = TRY(TimeZone::find(organisation.time_zone));
+  const Month current = zone.month_of(now);
+  Month month = std::max(commitment.from, zone.month_of(organisation.created));
+  for (; month < current && commitment.covers(month); month += std::chrono::months(1)) {
+    if (!TRY(find_record_named(state, "invoice", fmt::format("{} {}", to_string(month), organisation.id)))) {
+      continue;
+    }
+    return fail(ErrorCode::kConflict, "'{}' has an invoice for {} already", organisation.name,
+                to_string(month));
+  }
+  return {};
 }
 
 bool overlap(const Commitment& a, const Commitment& b) {
@@ -64,18 +94,27 @@ Result<std::vector<Commitment>> commitments_of(State& state, std::string_view or
   return commitments;
 }
 
+Result<Commitment> find_commitment(State& state, std::string_view id) {
+  const auto record = TRY(find_record(state, "commitment", id));
+  if (!record) return fail(ErrorCode::kNotFound, "there is no commitment '{}'", id);
+  return commitment_from(*record);
+}
+
+Result<std::vector<TrueUp>> true_ups_of(State& state, std::string_view commitment_id) {
+  std::vector<TrueUp> all;
+  const std::string prefix = KeyWriter('J').text(commitment_id).take();
+  for (const StateRow& row : TRY(state.scan(prefix, kTrueUpsMax))) {
+    const auto month = parse_month(std::string_view(row.key).substr(prefix.size(), kMonthBytes));
+    if (!month) return fail(ErrorCode::kCorrupt, "a true-up of {} cannot be read", commitment_id);
+    all.push_back(TRY(read_true_up(commitment_id, *month, row.value)));
+  }
+  return all;
+}
+
 Result<std::optional<TrueUp>> find_true_up(State& state, std::string_view commitment_id, Month month) {
   const std::string* value = TRY(state.get(true_up_key(commitment_id, month)));
   if (value == nullptr) return std::nullopt;
-  FieldReader fields(*value);
-  TrueUp done{.commitment_id = std::string(commitment_id), .month = month};
-  done.charged = fields.amount();
-  done.shortfall = fields.amount();
-  done.sequence = fields.number();
-  if (!fields.ok() || !fields.at_end()) {
-    return fail(ErrorCode::kCorrupt, "the true-up of {} cannot be read", commitment_id);
-  }
-  return done;
+  return TRY(read_true_up(commitment_id, month, *value));
 }
 
 Result<Commitment> Books::commit(Commitment commitment) {
@@ -96,6 +135,7 @@ Result<Commitment> Books::commit(Commitment commitment) {
   if (std::ssize(others) >= kCommitmentsMax || std::ranges::any_of(others, overlaps)) {
     return fail(ErrorCode::kConflict, "'{}' has a commitment for some of these months", organisation.name);
   }
+  TRY(check_not_invoiced(state_, organisation, commitment, now_));
   commitment.id = new_id("cmt");
   TRY(act("create", std::nullopt, record_of(commitment)));
   return commitment;

@@ -133,7 +133,7 @@ Result<std::vector<LimitUse>> limit_uses(State& state, std::string_view scope, W
   std::vector<LimitUse> uses;
   for (SpendLimit& limit : TRY(limits_of(state, scope))) {
     const LimitWindow window = TRY(LimitWindow::read(state, limit, now, month));
-    uses.push_back({std::move(limit), window.used(), window.pending()});
+    uses.push_back(use_of(std::move(limit), window));
   }
   return uses;
 }

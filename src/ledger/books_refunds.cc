@@ -4,6 +4,8 @@
 #include "ledger/books.h"
 #include "ledger/checked_text.h"
 #include "ledger/fields.h"
+#include "ledger/invoice_items.h"
+#include "ledger/invoicing.h"
 #include "ledger/limits.h"
 
 namespace feilun::ledger {
@@ -90,6 +92,17 @@ std::vector<Posting> unwound(const std::vector<Posting>& spent, Charge before, C
   return back;
 }
 
+/// What comes back to a wallet is on the next invoice; a lot that gets something back pays with it again.
+Result<> add_to_invoice(State& state, const std::vector<Posting>& back, WallTime now) {
+  for (const Posting& part : back) {
+    if (!part.account.starts_with(kWalletAccounts)) continue;
+    const std::string payer = part.account.substr(kWalletAccounts.size());
+    const Month month = TRY(find_buyer(state, payer)).zone.month_of(now);
+    TRY(add_invoice_item(state, payer, month, ItemKind::kRefunded, "", part.amount));
+  }
+  return {};
+}
+
 bool asks_for(const RefundRequest& request, const Refund& done) {
   if (!request.amount && !request.tokens) return true;
   return request.amount.value_or(Money()) == done.amount && request.tokens.value_or(0) == done.tokens;
@@ -111,6 +124,13 @@ Result<std::vector<Refund>> refunds_of(State& state, std::string_view request_id
   }
   if (!fields.ok()) return fail(ErrorCode::kCorrupt, "the refunds of {} cannot be read", request_id);
   return refunds;
+}
+
+Result<ChargeLeft> charge_left(State& state, std::string_view request_id) {
+  TRY(check_text("request's id", request_id, false));
+  const Charge charged = Charge::of(TRY(spent_by(state, request_id)));
+  const Charge back = Charge::of(TRY(refunds_of(state, request_id)));
+  return ChargeLeft{charged.amount, back.amount, tokens_in(charged.tokens), tokens_in(back.tokens)};
 }
 
 Result<Refund> Books::refund(const RefundRequest& request) {
@@ -146,7 +166,8 @@ Result<Refund> Books::refund(const RefundRequest& request) {
     return fail(ErrorCode::kInvalidArgument, "a request is refunded at most {} times", kRefundsMax);
   }
   std::vector<Posting> postings;
-  for (const Posting& back : unwound(spent, before, {amount, token_amount(tokens)})) {
+  const auto back_to = unwound(spent, before, {amount, token_amount(tokens)});
+  for (const Posting& back : back_to) {
     postings.push_back({"revenue", back.currency, -back.amount});
     postings.push_back({TRY(returned_to(back.account)), back.currency, back.amount});
   }
@@ -155,6 +176,7 @@ Result<Refund> Books::refund(const RefundRequest& request) {
   const int64_t sequence = TRY(record(std::move(payload), std::move(postings)));
   refunds.push_back({request.idempotency_key, amount, tokens, sequence});
   put_refunds(state_, request.request_id, refunds);
+  TRY(add_to_invoice(state_, back_to, now_));
   return refunds.back();
 }
 

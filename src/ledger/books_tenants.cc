@@ -123,6 +123,15 @@ Result<Organisation> Books::archive_organisation(std::string_view name_or_id) {
   return archived;
 }
 
+Result<Organisation> Books::restore_organisation(std::string_view name_or_id) {
+  Organisation restored = TRY(find_organisation(state_, name_or_id));
+  if (!restored.archived) return restored;
+  const auto before = TRY(find_record(state_, "organisation", restored.id));
+  restored.archived.reset();
+  TRY(act("restore", before, record_of(restored)));
+  return restored;
+}
+
 Result<Project> Books::create_project(const std::string& name, const std::string& currency,
                                       std::string_view organisation) {
   Project project{.id = new_id("proj"), .name = name, .organisation = std::string(organisation)};
@@ -171,6 +180,15 @@ Result<Project> Books::archive_project(std::string_view name_or_id) {
   archived.archived = now_;
   TRY(act("archive", before, record_of(archived)));
   return archived;
+}
+
+Result<Project> Books::restore_project(std::string_view name_or_id) {
+  Project restored = TRY(find_project(state_, name_or_id));
+  if (!restored.archived) return restored;
+  const auto before = TRY(find_record(state_, "project", restored.id));
+  restored.archived.reset();
+  TRY(act("restore", before, record_of(restored)));
+  return restored;
 }
 
 }  // namespace feilun::ledger

@@ -39,6 +39,10 @@ Record record_of(const Commitment& commitment);
 Result<Commitment> commitment_from(const Record& record);
 /// At most one covers a month.
 Result<std::vector<Commitment>> commitments_of(State& state, std::string_view organisation);
+/// kNotFound.
+Result<Commitment> find_commitment(State& state, std::string_view id);
+/// Those of one commitment, by month.
+Result<std::vector<TrueUp>> true_ups_of(State& state, std::string_view commitment_id);
 /// None when the month was not trued up yet.
 Result<std::optional<TrueUp>> find_true_up(State& state, std::string_view commitment_id, Month month);
 

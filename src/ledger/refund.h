@@ -34,4 +34,14 @@ struct Refund {
 /// Those of one request, oldest first.
 Result<std::vector<Refund>> refunds_of(State& state, std::string_view request_id);
 
+/// What a request was charged and what has come back of it, in money and in tokens of packages.
+struct ChargeLeft {
+  Money charged;
+  Money refunded;
+  TokenCount tokens = 0;
+  TokenCount tokens_refunded = 0;
+};
+/// kNotFound for a request that was never held, kConflict for one that has not ended.
+Result<ChargeLeft> charge_left(State& state, std::string_view request_id);
+
 }  // namespace feilun::ledger

@@ -27,8 +27,10 @@ struct WindowUnit {
 /// The longest first.
 constexpr std::array<WindowUnit, 4> kUnits = {{{'d', kDay}, {'h', 3600}, {'m', 60}, {'s', 1}}};
 
-std::string limits_key(std::string_view scope) {
-  return KeyWriter('Q').text(scope).take();
+KeyWriter limits_key(std::string_view scope) {
+  KeyWriter key('Q');
+  key.text(scope);
+  return key;
 }
 std::string window_key(std::string_view limit_id) {
   return KeyWriter('W').text(limit_id).take();
@@ -72,11 +74,12 @@ std::string window_name(int64_t window_s) {
 }
 
 Record record_of(const SpendLimit& limit) {
-  const json::object body = {{"measure", name_of(limit.measure)},
-                             {"window", window_name(limit.window_s)},
-                             {"bound", limit.bound.to_pico_string()},
-                             {"hard", limit.hard},
-                             {"alerts", json::array(limit.alerts.begin(), limit.alerts.end())}};
+  json::object body = {{"measure", name_of(limit.measure)},
+                       {"window", window_name(limit.window_s)},
+                       {"bound", limit.bound.to_pico_string()},
+                       {"hard", limit.hard},
+                       {"alerts", json::array(limit.alerts.begin(), limit.alerts.end())}};
+  if (limit.by_operator) body["operator"] = true;
   return {.type = "limit", .id = limit.id, .parent = limit.scope, .json = json::serialize(body)};
 }
 
@@ -87,6 +90,7 @@ Result<SpendLimit> limit_from(const Record& record) {
   const auto window = parse_window(body.text("window"));
   limit.bound = body.money("bound");
   limit.hard = body.flag("hard");
+  limit.by_operator = body.flag("operator");
   limit.alerts = body.numbers("alerts");
   if (!body.ok() || !measure || !window) {
     return fail(ErrorCode::kCorrupt, "the limit {} cannot be read", record.id);
@@ -96,10 +100,16 @@ Result<SpendLimit> limit_from(const Record& record) {
   return limit;
 }
 
+Result<SpendLimit> find_limit(State& state, std::string_view id) {
+  const auto record = TRY(find_record(state, "limit", id));
+  if (!record) return fail(ErrorCode::kNotFound, "there is no limit '{}'", id);
+  return limit_from(*record);
+}
+
 Result<std::vector<SpendLimit>> limits_of(State& state, std::string_view scope) {
   std::vector<SpendLimit> limits;
   if (scope.empty()) return limits;
-  const std::string* value = TRY(state.get(limits_key(scope)));
+  const std::string* value = TRY(state.get(limits_key(scope).view()));
   if (value == nullptr) return limits;
   FieldReader fields(*value);
   while (fields.ok() && !fields.at_end()) {
@@ -121,7 +131,7 @@ Result<std::vector<SpendLimit>> limits_of(State& state, std::string_view scope) 
 }
 
 void put_limits(State& state, std::string_view scope, const std::vector<SpendLimit>& limits) {
-  if (limits.empty()) return state.erase(limits_key(scope));
+  if (limits.empty()) return state.erase(limits_key(scope).view());
   FieldWriter value;
   for (const SpendLimit& limit : limits) {
     value.text(limit.id).byte(static_cast<uint8_t>(limit.measure)).number(limit.window_s);
@@ -129,12 +139,25 @@ void put_limits(State& state, std::string_view scope, const std::vector<SpendLim
     for (const int64_t percent : limit.alerts) value.number(percent);
     value.number(limit.since);
   }
-  state.put(limits_key(scope), value.take());
+  state.put(limits_key(scope).view(), value.take());
+}
+
+Result<Quantity> parse_quantity(Measure measure, std::string_view text) {
+  if (measure == Measure::kSpend) return Money::parse(text);
+  TokenCount count = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), count);
+  if (error == std::errc() && end == text.data() + text.size()) return Quantity::pico(count);
+  return fail(ErrorCode::kInvalidArgument, "'{}' is no count of {}: write it like 1000", text,
+              name_of(measure));
+}
+
+std::string quantity_digits(Measure measure, Quantity quantity) {
+  return measure == Measure::kSpend ? quantity.to_string() : quantity.to_pico_string();
 }
 
 std::string quantity_text(Measure measure, Quantity quantity, std::string_view currency) {
-  if (measure == Measure::kSpend) return fmt::format("{} {}", quantity.to_string(), currency);
-  return fmt::format("{} {}", quantity.to_pico_string(), name_of(measure));
+  const std::string_view unit = measure == Measure::kSpend ? currency : name_of(measure);
+  return fmt::format("{} {}", quantity_digits(measure, quantity), unit);
 }
 
 Result<LimitWindow> LimitWindow::read(State& state, const SpendLimit& limit, WallTime now,
@@ -229,6 +252,14 @@ WallTime LimitWindow::period_end() const {
 
 bool LimitWindow::alerted(int64_t percent) const {
   return std::ranges::find(told_, percent, &Told::percent) != told_.end();
+}
+
+LimitUse use_of(SpendLimit limit, const LimitWindow& window) {
+  LimitUse use{.limit = std::move(limit), .used = window.used(), .pending = window.pending()};
+  if (use.used.is_zero()) return use;
+  use.frees_at = window.frees(Quantity::pico(1));
+  use.empty_at = window.frees(use.used);
+  return use;
 }
 
 }  // namespace feilun::ledger

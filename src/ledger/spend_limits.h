@@ -49,13 +49,21 @@ struct SpendLimit {
   bool hard = true;             ///< false: it only alerts
   std::vector<int64_t> alerts;  ///< percents of the bound, 1 to 100, ascending
   int64_t since = 0;            ///< the act that made it: it counts requests held after
+  bool by_operator = false;     ///< the server's operator set it: its organisation may not change it
 };
 
 Record record_of(const SpendLimit& limit);
+/// `since` is not in it.
 Result<SpendLimit> limit_from(const Record& record);
+/// kNotFound.
+Result<SpendLimit> find_limit(State& state, std::string_view id);
 /// The limits of one scope: one row, which most scopes do not have.
 Result<std::vector<SpendLimit>> limits_of(State& state, std::string_view scope);
 void put_limits(State& state, std::string_view scope, const std::vector<SpendLimit>& limits);
+/// Reads "12.50" of spend, "1000" of requests or tokens. kInvalidArgument.
+Result<Quantity> parse_quantity(Measure measure, std::string_view text);
+/// The reverse.
+std::string quantity_digits(Measure measure, Quantity quantity);
 /// A quantity as a person reads it: "1000 tokens", "12.50 CNY".
 std::string quantity_text(Measure measure, Quantity quantity, std::string_view currency);
 
@@ -129,8 +137,14 @@ void count_ended(std::vector<CountedLimit>& limits, const OpenHold& hold, TokenC
 struct LimitUse {
   SpendLimit limit;
   Quantity used;
-  Quantity pending;  ///< what open requests may use yet
+  Quantity pending;                  ///< what open requests may use yet
+  std::optional<WallTime> frees_at;  ///< when the first of what was used stops counting; none: nothing counts
+  std::optional<WallTime> empty_at;  ///< when all of it has
+
+  /// Below zero after the bound was lowered, or where it is not hard.
+  Quantity left() const { return limit.bound - used - pending; }
 };
+LimitUse use_of(SpendLimit limit, const LimitWindow& window);
 /// `month`: the organisation's, of now.
 Result<std::vector<LimitUse>> limit_uses(State& state, std::string_view scope, WallTime now,
                                          const Period& month);

@@ -1,0 +1,66 @@
+// /v1/organization/refunds
+#include "gateway/admin_routes.h"
+#include "ledger/limits.h"
+
+namespace feilun::gateway {
+namespace {
+
+namespace json = boost::json;
+using ledger::Books;
+using ledger::Refund;
+using ledger::State;
+
+std::string id_of(const Refund& refund) {
+  return fmt::format("refund-{}", refund.sequence);
+}
+
+json::object refund_json(std::string_view request_id, const Refund& refund) {
+  return {{"id", id_of(refund)},
+          {"object", "organization.refund"},
+          {"request_id", request_id},
+          {"amount", refund.amount.to_string()},
+          {"tokens", refund.tokens},
+          {"idempotency_key",
+           refund.idempotency_key.empty() ? json::value(nullptr) : json::value(refund.idempotency_key)}};
+}
+
+}  // namespace
+
+Result<std::string> list_refunds(AdminCall& call) {
+  TRY(call.check_operator("sees refunds by request"));
+  const Page page = TRY(read_page(call.request));
+  const auto request_id = call.request.query("request_id");
+  if (!request_id) {
+    return std::unexpected(Error{ErrorCode::kInvalidArgument,
+                                 "'request_id' is required: the x-request-id of the reply", "request_id"});
+  }
+  return call.read<std::string>([&](State& state) -> Result<std::string> {
+    const ledger::ChargeLeft left = TRY(ledger::charge_left(state, *request_id));
+    json::array items;
+    bool begun = page.after.empty();
+    for (const Refund& refund : TRY(ledger::refunds_of(state, *request_id))) {
+      if (begun) items.push_back(refund_json(*request_id, refund));
+      begun = begun || id_of(refund) == page.after;
+      if (std::ssize(items) > page.limit) break;
+    }
+    json::object list = list_json(std::move(items), page);
+    list["charged"] = left.charged.to_string();
+    list["left"] = (left.charged - left.refunded).to_string();
+    list["tokens_left"] = left.tokens - left.tokens_refunded;
+    return json::serialize(list);
+  });
+}
+
+Result<std::string> create_refund(AdminCall& call) {
+  TRY(call.check_operator("refunds requests"));
+  const AdminBody body = TRY(AdminBody::read(call.request));
+  ledger::RefundRequest request{.request_id = TRY(body.required("request_id"))};
+  request.amount = TRY(body.money("amount"));
+  request.tokens = TRY(body.fields().integer("tokens", 0, ledger::kTokensMax));
+  request.reason = TRY(body.text("reason")).value_or("");
+  request.idempotency_key = TRY(body.text("idempotency_key")).value_or("");
+  const auto made = TRY(call.write<Refund>([&](Books& books) { return books.refund(request); }));
+  return json::serialize(refund_json(request.request_id, made));
+}
+
+}  // namespace feilun::gateway

@@ -1,0 +1,104 @@
+// /v1/organization/webhooks
+#include "gateway/admin_routes.h"
+#include "gateway/webhook_call.h"
+
+namespace feilun::gateway {
+namespace {
+
+namespace json = boost::json;
+using ledger::Books;
+using ledger::State;
+using ledger::Webhook;
+
+/// Shorter than for what matters: somebody waits for the answer.
+constexpr std::chrono::seconds kTestTimeout{5};
+
+json::object webhook_json(const Webhook& webhook, const std::vector<ledger::Notification>& waiting) {
+  int64_t failed = 0;
+  for (const ledger::Notification& one : waiting) failed += one.tries > 0 ? 1 : 0;
+  return {{"id", webhook.id},
+          {"object", "organization.webhook"},
+          {"url", webhook.url},
+          {"events", json::array(webhook.events.begin(), webhook.events.end())},
+          {"waiting", std::ssize(waiting)},
+          {"waiting_after_failures", failed},
+          {"next_try_at", waiting.empty() ? json::value(nullptr) : unix_seconds(waiting.front().due)}};
+}
+
+Result<Webhook> webhook_in_path(const AdminCall& call, State& state) {
+  const std::string& id = call.path_values.at(0);
+  auto webhook = ledger::find_webhook(state, id);
+  if (!webhook && webhook.error().code != ErrorCode::kNotFound) return webhook;
+  if (!webhook || webhook->organisation != call.organisation) {
+    return fail(ErrorCode::kNotFound, "there is no webhook '{}' here", id);
+  }
+  return webhook;
+}
+
+Result<json::object> webhook_now(AdminCall& call, const Webhook& webhook) {
+  return call.read<json::object>([&](State& state) -> Result<json::object> {
+    return webhook_json(webhook, TRY(ledger::notifications_of(state, webhook)));
+  });
+}
+
+}  // namespace
+
+Result<std::string> list_webhooks(AdminCall& call) {
+  const Page page = TRY(read_page(call.request));
+  return call.read<std::string>([&](State& state) -> Result<std::string> {
+    const auto show = [&](const ledger::Record& record) -> Result<std::optional<json::object>> {
+      const Webhook webhook = TRY(ledger::webhook_from(record));
+      return webhook_json(webhook, TRY(ledger::notifications_of(state, webhook)));
+    };
+    return list_records(state, "webhook", call.organisation, page, show);
+  });
+}
+
+Result<std::string> create_webhook(AdminCall& call) {
+  const AdminBody body = TRY(AdminBody::read(call.request));
+  Webhook webhook{.organisation = call.organisation, .url = TRY(body.required("url"))};
+  webhook.events = TRY(body.texts("events")).value_or(webhook.events);
+  const auto made = TRY(call.write<Webhook>([&](Books& books) { return books.set_webhook(webhook); }));
+  json::object shown = webhook_json(made, {});
+  shown["secret"] = made.secret;
+  return json::serialize(shown);
+}
+
+Result<std::string> show_webhook(AdminCall& call) {
+  const Webhook webhook = TRY(call.read<Webhook>([&](State& state) { return webhook_in_path(call, state); }));
+  return json::serialize(TRY(webhook_now(call, webhook)));
+}
+
+Result<std::string> change_webhook(AdminCall& call) {
+  const AdminBody body = TRY(AdminBody::read(call.request));
+  const auto url = TRY(body.text("url"));
+  const auto events = TRY(body.texts("events"));
+  const auto changed = TRY(call.write<Webhook>([&](Books& books) -> Result<Webhook> {
+    Webhook webhook = TRY(webhook_in_path(call, books.state()));
+    webhook.url = url.value_or(webhook.url);
+    webhook.events = events.value_or(webhook.events);
+    return books.set_webhook(webhook);
+  }));
+  return json::serialize(TRY(webhook_now(call, changed)));
+}
+
+Result<std::string> end_webhook(AdminCall& call) {
+  TRY(call.write<void>([&](Books& books) -> Result<> {
+    return books.end_webhook(TRY(webhook_in_path(call, books.state())).id);
+  }));
+  return deleted_reply(call.path_values.at(0), "organization.webhook.deleted");
+}
+
+Result<std::string> test_webhook(AdminCall& call) {
+  const Webhook webhook = TRY(call.read<Webhook>([&](State& state) { return webhook_in_path(call, state); }));
+  const WebhookCall how{.private_addresses = call.private_webhooks, .timeout = kTestTimeout};
+  const auto status = net::post_now(webhook_message(webhook, webhook_test_body(call.now), call.now, how));
+  return json::serialize(
+      json::object{{"id", webhook.id},
+                   {"object", "organization.webhook.test"},
+                   {"delivered", status && took_message(*status)},
+                   {"status", status ? json::value(*status) : json::value(nullptr)},
+                   {"error", status ? json::value(nullptr) : json::value(status.error().message)}});
+}
+
+}  // namespace feilun::gateway

@@ -1,0 +1,139 @@
+#include "gateway/clockwork.h"
+
+#include <boost/asio/as_tuple.hpp>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <set>
+#include <string>
+#include <thread>
+
+#include "base/log.h"
+#include "gateway/webhook_call.h"
+#include "ledger/books.h"
+#include "ledger/chores.h"
+
+namespace feilun::gateway {
+namespace asio = boost::asio;
+namespace {
+
+using ledger::Books;
+using ledger::Notification;
+using ledger::State;
+
+constexpr int64_t kDueAtOnce = 256;
+constexpr size_t kCallsAtOnce = 64;
+/// Beyond, the count of what waits says "at least".
+constexpr int64_t kWaitingMax = 10'000;
+
+class ThreadClockwork final : public Clockwork {
+ public:
+  ThreadClockwork(ClockworkOptions options, ledger::Ledger& ledger, Metrics& metrics, const Clock& clock)
+      : options_(options), ledger_(ledger), metrics_(metrics), clock_(clock) {}
+
+  ~ThreadClockwork() override {
+    context_.stop();
+    if (thread_.joinable()) thread_.join();
+  }
+
+  void start() override {
+    asio::co_spawn(context_, every(options_.look_every, &ThreadClockwork::look), asio::detached);
+    asio::co_spawn(context_, every(options_.chores_every, &ThreadClockwork::do_chores), asio::detached);
+    thread_ = std::thread([this] { context_.run(); });
+  }
+
+ private:
+  asio::awaitable<void> every(std::chrono::milliseconds pause, void (ThreadClockwork::*act)()) {
+    asio::steady_timer timer(context_);
+    for (;;) {
+      (this->*act)();
+      timer.expires_after(pause);
+      co_await timer.async_wait(asio::use_awaitable);
+    }
+  }
+
+  /// Whether it is this gateway's turn to do what one of them must.
+  bool leads() {
+    return ledger_.write<bool>([](Books& books) { return books.leads(); }).value_or(false);
+  }
+
+  void look() {
+    struct Outbox {
+      int64_t waiting = 0;
+      std::vector<Notification> due;
+    };
+    auto outbox = ledger_.read<Outbox>([&](State& state) -> Result<Outbox> {
+      Outbox found{.waiting = TRY(ledger::waiting_notifications(state, kWaitingMax))};
+      if (found.waiting > 0) found.due = TRY(ledger::due_notifications(state, clock_.wall(), kDueAtOnce));
+      return found;
+    });
+    if (!outbox) return tell("the outbox cannot be read", outbox.error());
+    metrics_.set_deliveries_waiting(outbox->waiting);
+    std::erase_if(outbox->due, [&](const Notification& one) { return called_.contains(one.webhook.id); });
+    if (outbox->due.empty() || !leads()) return;
+    for (Notification& one : outbox->due) {
+      if (called_.size() >= kCallsAtOnce) return;
+      if (!called_.insert(one.webhook.id).second) continue;
+      asio::co_spawn(context_, call(std::move(one)), asio::detached);
+    }
+  }
+
+  asio::awaitable<void> call(Notification notification) {
+    const WebhookCall how{.private_addresses = options_.private_webhooks,
+                          .timeout = options_.delivery_timeout};
+    const auto status = co_await net::post(
+        webhook_message(notification.webhook, ledger::body_of(notification.alert), clock_.wall(), how));
+    const bool delivered = status && took_message(*status);
+    if (!delivered) {
+      spdlog::warn("the webhook {} did not take alert_{} at try {}: {}", notification.webhook.id,
+                   notification.alert.sequence, notification.tries + 1,
+                   status ? fmt::format("it answered {}", *status) : status.error().message);
+    }
+    const auto written =
+        ledger_.write<void>([&](Books& books) { return books.notified(notification, delivered); });
+    called_.erase(notification.webhook.id);
+    if (!written) co_return tell("a notification stays in the outbox", written.error());
+    const bool again = ledger::next_try(notification.tries + 1, clock_.wall()) != WallTime::max();
+    metrics_.count_delivery(delivered ? "delivered" : again ? "failed" : "given_up");
+    if (delivered) look();  // there may be more for it
+  }
+
+  void do_chores() {
+    if (!leads()) return;
+    const WallTime now = clock_.wall();
+    // Whether there is something to invoice is asked of every buyer.
+    const auto hour = std::chrono::floor<std::chrono::hours>(now);
+    const bool invoices = options_.invoices && hour != invoiced_;
+    const auto done = ledger::do_chores(ledger_, {.invoices = invoices}, now);
+    if (!done) return tell("not all that is due could be done", done.error());
+    if (invoices) invoiced_ = hour;
+    if (done->lots_expired + done->months_trued_up + done->invoices_issued == 0) return;
+    spdlog::info("{} lots expired, {} months of commitments charged, {} invoices issued", done->lots_expired,
+                 done->months_trued_up, done->invoices_issued);
+  }
+
+  /// A database that is away is away for everyone, and told elsewhere.
+  static void tell(std::string_view what, const Error& error) {
+    if (error.code != ErrorCode::kUnavailable) spdlog::error("{}: {}", what, error.message);
+  }
+
+  ClockworkOptions options_;
+  ledger::Ledger& ledger_;
+  Metrics& metrics_;
+  const Clock& clock_;
+  std::set<std::string, std::less<>> called_;  ///< webhooks whose answer is awaited
+  std::chrono::sys_time<std::chrono::hours> invoiced_{};
+  asio::io_context context_{1};  ///< after what its coroutines use
+  std::thread thread_;
+};
+
+}  // namespace
+
+std::unique_ptr<Clockwork> Clockwork::make(ClockworkOptions options, ledger::Ledger& ledger, Metrics& metrics,
+                                           const Clock& clock) {
+  return std::make_unique<ThreadClockwork>(options, ledger, metrics, clock);
+}
+
+}  // namespace feilun::gateway

@@ -1,0 +1,88 @@
+#include "ledger/chores.h"
+
+#include <gtest/gtest.h>
+
+#include "ledger/accounts_fixture.h"
+#include "ledger/invoicing.h"
+
+namespace feilun::ledger {
+namespace {
+
+using std::chrono::hours;
+using namespace std::chrono_literals;
+
+/// 1 700 000 000 is 2023-11-14 22:13:20 UTC.
+class ChoresTest : public AccountsTest {
+ protected:
+  ChoresTest() { credit("1000"); }
+
+  ChoresDone run(bool invoices = false) {
+    const auto done = do_chores(*ledger_, {.invoices = invoices}, clock_.wall());
+    EXPECT_TRUE(done) << done.error().message;
+    return done.value_or(ChoresDone());
+  }
+  Organisation make_customer(const char* zone = "UTC") {
+    const Organisation made =
+        ledger_
+            ->write<Organisation>([&](Books& books) {
+              return books.create_organisation({.name = "acme", .currency = "CNY", .time_zone = zone});
+            })
+            .value();
+    EXPECT_TRUE(ledger_->credit(made.id, yuan("100"), "CNY", "test", ""));
+    return made;
+  }
+  void commit(const Organisation& owner, const char* amount) {
+    Commitment commitment{.organisation = owner.id, .currency = "CNY", .amount = yuan(amount)};
+    commitment.from = 2023y / 10;
+    const auto made = ledger_->write<Commitment>([&](Books& books) { return books.commit(commitment); });
+    ASSERT_TRUE(made) << made.error().message;
+  }
+};
+
+TEST_F(ChoresTest, LotsThatExpiredBecomeBreakageOnce) {
+  Lot lot = money_lot("5");
+  lot.expires = in(hours(1));
+  for (int i = 0; i < 3; ++i) grant(lot);
+  EXPECT_EQ(run().lots_expired, 0);
+  clock_.advance(hours(1));
+  EXPECT_EQ(run().lots_expired, 3);
+  EXPECT_EQ(of("breakage"), yuan("15"));
+  EXPECT_EQ(run().lots_expired, 0);
+  expect_verified();
+}
+
+TEST_F(ChoresTest, EveryMonthOfACommitmentIsTruedUpOnceItIsOver) {
+  const Organisation acme = make_customer();
+  commit(acme, "10");
+  EXPECT_EQ(run().months_trued_up, 1);  // October
+  clock_.advance(hours(24) * 60);       // January: November and December are over
+  EXPECT_EQ(run().months_trued_up, 2);
+  EXPECT_EQ(of(wallet_of(acme.id)), yuan("70"));
+  EXPECT_EQ(run().months_trued_up, 0);
+  expect_verified();
+}
+
+TEST_F(ChoresTest, AMonthEndsWhereTheCustomerLives) {
+  const Organisation acme = make_customer("Asia/Shanghai");
+  clock_.advance(hours(24) * 16 - hours(6));  // 2023-11-30 16:13 UTC: December in Shanghai
+  commit(acme, "10");
+  EXPECT_EQ(run().months_trued_up, 2);
+}
+
+TEST_F(ChoresTest, InvoicesAreIssuedWhereTheyAreWanted) {
+  ASSERT_TRUE(ledger_->hold_now(request("r")));
+  settle("r", {.input_fresh = 100});
+  EXPECT_EQ(run(true).invoices_issued, 0);
+  clock_.advance(hours(24) * 20);
+  EXPECT_EQ(run(false).invoices_issued, 0);
+  EXPECT_EQ(run(true).invoices_issued, 1);
+  EXPECT_EQ(run(true).invoices_issued, 0);
+  const auto issued =
+      ledger_->read<std::vector<Receivable>>([](State& state) { return receivables(state, "", 10); });
+  ASSERT_EQ(issued->size(), 1u);
+  EXPECT_EQ(issued->front().number, "2023-11-0001");
+  expect_verified();
+}
+
+}  // namespace
+}  // namespace feilun::ledger
