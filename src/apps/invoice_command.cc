@@ -1,62 +1,122 @@
 #include <fmt/format.h>
 
+#include <charconv>
+
 #include "apps/command.h"
 #include "apps/ledger_access.h"
 #include "ledger/books.h"
+#include "ledger/currency.h"
 #include "ledger/invoice_formats.h"
 #include "ledger/invoicing.h"
 
 namespace feilun::apps {
 namespace {
 
+using ledger::Books;
+using ledger::Invoice;
+using ledger::Receivable;
+using ledger::State;
+
 struct InvoiceOptions : LedgerAccess {
   std::string owner;
   std::string month;
   std::string number;
   std::string format = "json";
+  std::string state;
+  std::string day;
 };
 
-Result<std::string> formatted(const ledger::Invoice& invoice, const std::string& format) {
+struct PaymentOptions : LedgerAccess {
+  std::string number;
+  std::string reference;
+  std::string amount;
+  std::string method = "Bank transfer";
+  std::string received;
+  bool from_wallet = false;
+};
+
+struct CreditOptions : LedgerAccess {
+  std::string number;
+  std::string reason;
+  std::vector<std::string> lines;
+  std::string idempotency_key;
+};
+
+struct BillingOptions : LedgerAccess {
+  std::string owner;
+  bool seller = false;
+  std::optional<std::string> name;
+  std::vector<std::string> address;
+  std::optional<std::string> tax_number;
+  std::vector<std::string> taxes;
+  bool no_tax = false;
+  std::optional<int> due_days;
+
+  bool changes() const {
+    return name || tax_number || due_days || no_tax || !address.empty() || !taxes.empty();
+  }
+};
+
+constexpr int64_t kInvoicesMax = 10'000'000;
+
+Result<std::string> formatted(const Invoice& invoice, const std::string& format) {
   if (format == "json") return ledger::invoice_json(invoice) + "\n";
   if (format == "csv") return ledger::invoice_csv(invoice);
   if (format == "html") return ledger::invoice_html(invoice);
   return fail(ErrorCode::kInvalidArgument, "--format {}: json, csv and html are known", format);
 }
 
-void print_line(std::string_view number, std::string_view owner, const ledger::Invoice& invoice) {
-  fmt::print("{}  {}  {} {}\n", number, owner, invoice.total.to_string(), invoice.facts.currency);
+std::string decimal(Money amount, const std::string& currency) {
+  return ledger::to_decimal(amount, ledger::minor_digits(currency).value_or(2));
+}
+
+void print_issued(const Invoice& invoice) {
+  fmt::print("{}  {}  {} {}, due {}\n", invoice.facts.number, invoice.facts.buyer.name,
+             decimal(invoice.total, invoice.facts.currency), invoice.facts.currency,
+             to_string(invoice.due_on));
 }
 
 Result<> run(const InvoiceOptions& options) {
   auto ledger = TRY(open_ledger(options, WhenAbsent::kRefuse));
   const Month month = TRY(parse_month(options.month));
-  const auto issued = TRY(ledger->write<std::vector<ledger::Invoice>>(
-      [&](ledger::Books& books) { return books.issue_invoices(month); }));
-  for (const ledger::Invoice& invoice : issued) {
-    print_line(invoice.facts.number, invoice.facts.buyer.name, invoice);
-  }
-  fmt::print(stderr, "{} invoices issued for {}\n", issued.size(), to_string(month));
+  int64_t count = 0;
+  TRY(ledger::run_invoices(*ledger, month, SystemClock().wall(), "", [&](const Invoice& invoice) {
+    print_issued(invoice);
+    ++count;
+  }));
+  fmt::print(stderr, "{} invoices issued for {}\n", count, to_string(month));
   return {};
 }
 
 Result<> preview(const InvoiceOptions& options) {
   auto ledger = TRY(open_ledger(options, WhenAbsent::kRefuse));
   const Month month = TRY(parse_month(options.month));
-  const auto invoice =
-      TRY(ledger->read<ledger::Invoice>([&](ledger::State& state) -> Result<ledger::Invoice> {
-        const ledger::Buyer buyer = TRY(ledger::find_buyer(state, options.owner));
-        return ledger::draft_invoice(state, buyer, month, SystemClock().wall());
-      }));
+  const auto invoice = TRY(ledger->read<Invoice>([&](State& state) -> Result<Invoice> {
+    const ledger::Buyer buyer = TRY(ledger::find_buyer(state, options.owner));
+    return ledger::draft_invoice(state, buyer, month, SystemClock().wall());
+  }));
   fmt::print("{}", TRY(formatted(invoice, options.format)));
   return {};
 }
 
+/// The id of the owner asked for; empty for all.
+Result<std::string> owner_id(State& state, const std::string& owner) {
+  if (owner.empty()) return std::string();
+  return TRY(ledger::find_buyer(state, owner)).id;
+}
+
 Result<> list(const InvoiceOptions& options) {
   auto ledger = TRY(open_ledger(options, WhenAbsent::kRefuse));
-  return ledger->read<void>([&](ledger::State& state) -> Result<> {
-    const std::string id = options.owner.empty() ? "" : TRY(ledger::find_buyer(state, options.owner)).id;
-    for (const ledger::IssuedInvoice& issued : TRY(ledger::issued_invoices(state, id))) {
-      print_line(issued.number, issued.buyer_name, TRY(ledger::issued_invoice(state, issued.number)));
+  return ledger->read<void>([&](State& state) -> Result<> {
+    const std::string payer = TRY(owner_id(state, options.owner));
+    fmt::print("{:<14}{:<24}{:<6}{:>16}{:>16}  {:<12}{}\n", "NUMBER", "OWNER", "", "TOTAL", "OPEN", "DUE",
+               "STATE");
+    for (const Receivable& each : TRY(ledger::receivables(state, payer, kInvoicesMax))) {
+      if (!options.state.empty() && options.state != state_of(each)) continue;
+      fmt::print("{:<14}{:<24}{:<6}{:>16}{:>16}  {:<12}{}\n", each.number,
+                 TRY(ledger::find_buyer(state, each.organisation_id)).name, each.currency,
+                 decimal(each.total, each.currency), decimal(each.open(), each.currency),
+                 to_string(each.due_on), state_of(each));
     }
     return {};
   });
@@ -64,9 +124,123 @@ Result<> list(const InvoiceOptions& options) {
 
 Result<> show(const InvoiceOptions& options) {
   auto ledger = TRY(open_ledger(options, WhenAbsent::kRefuse));
-  const auto invoice = TRY(ledger->read<ledger::Invoice>(
-      [&](ledger::State& state) { return ledger::issued_invoice(state, options.number); }));
-  fmt::print("{}", TRY(formatted(invoice, options.format)));
+  const auto paper = TRY(ledger->read<Invoice>([&](State& state) -> Result<Invoice> {
+    auto invoice = ledger::issued_invoice(state, options.number);
+    if (invoice || invoice.error().code != ErrorCode::kNotFound) return invoice;
+    const auto note = ledger::find_credit_note(state, options.number);
+    if (!note && note.error().code == ErrorCode::kNotFound) return invoice;
+    return TRY(note).note;
+  }));
+  fmt::print("{}", TRY(formatted(paper, options.format)));
+  return {};
+}
+
+Result<> pay(const PaymentOptions& options) {
+  auto ledger = TRY(open_ledger(options, WhenAbsent::kRefuse));
+  ledger::PaymentRequest request{.invoice = options.number, .reference = options.reference};
+  if (!options.amount.empty()) request.amount = TRY(Money::parse(options.amount));
+  request.method = options.method;
+  if (!options.received.empty()) request.received = TRY(parse_time(options.received));
+  request.from_wallet = options.from_wallet;
+  const auto done =
+      TRY(ledger->write<ledger::PaymentDone>([&](Books& books) { return books.pay_invoice(request); }));
+  fmt::print("{} {} paid on {}, which is {}; {} open\n", decimal(done.applied, done.currency), done.currency,
+             done.invoice.number, state_of(done.invoice), decimal(done.invoice.open(), done.currency));
+  if (done.amount != done.applied) {
+    fmt::print("{} {} more than was open stay in the wallet\n",
+               decimal(done.amount - done.applied, done.currency), done.currency);
+  }
+  return {};
+}
+
+/// "3" or "3=1.50".
+Result<ledger::CreditedLine> parse_line(const std::string& text) {
+  ledger::CreditedLine line;
+  const size_t sign = std::min(text.find('='), text.size());
+  const auto [end, error] = std::from_chars(text.data(), text.data() + sign, line.line);
+  if (error != std::errc() || end != text.data() + sign) {
+    return fail(ErrorCode::kInvalidArgument, "--line {}: write a line's place, as in 0 or 0=1.50", text);
+  }
+  if (sign < text.size()) line.amount = TRY(Money::parse(text.substr(sign + 1)));
+  return line;
+}
+
+Result<> credit(const CreditOptions& options) {
+  auto ledger = TRY(open_ledger(options, WhenAbsent::kRefuse));
+  ledger::CreditRequest request{.invoice = options.number};
+  for (const std::string& line : options.lines) request.lines.push_back(TRY(parse_line(line)));
+  request.reason = options.reason;
+  request.idempotency_key = options.idempotency_key;
+  const auto note = TRY(ledger->write<Invoice>([&](Books& books) { return books.credit_invoice(request); }));
+  fmt::print("{} takes back {} {} of {}\n", note.facts.number, decimal(-note.total, note.facts.currency),
+             note.facts.currency, note.corrects);
+  return {};
+}
+
+Result<> ageing(const InvoiceOptions& options) {
+  auto ledger = TRY(open_ledger(options, WhenAbsent::kRefuse));
+  std::optional<Day> on;
+  if (!options.day.empty()) on = TRY(parse_day(options.day));
+  return ledger->read<void>([&](State& state) -> Result<> {
+    const std::string payer = TRY(owner_id(state, options.owner));
+    const auto all = TRY(ledger::ageing(state, payer, SystemClock().wall(), on));
+    fmt::print("{:<24}{:<4}{:>15}{:>15}{:>15}{:>15}{:>15}{:>15}\n", "OWNER", "", "NOT DUE", "1-30", "31-60",
+               "61-90", "OVER 90", "SUM");
+    for (const auto& [key, open] : all) {
+      const auto& [id, currency] = key;
+      fmt::print("{:<24}{:<4}", TRY(ledger::find_buyer(state, id)).name, currency);
+      for (const Money amount : {open.current, open.days_1_to_30, open.days_31_to_60, open.days_61_to_90,
+                                 open.days_over_90, open.total()}) {
+        fmt::print("{:>15}", decimal(amount, currency));
+      }
+      fmt::print("\n");
+    }
+    return {};
+  });
+}
+
+void print_billing(const ledger::Billing& billing) {
+  fmt::print("name        {}\n", billing.party.name.empty() ? "(its own)" : billing.party.name);
+  for (const std::string& line : billing.party.address) fmt::print("address     {}\n", line);
+  if (!billing.party.tax_number.empty()) fmt::print("tax number  {}\n", billing.party.tax_number);
+  if (!billing.taxes) fmt::print("taxes       (the seller's)\n");
+  for (const auto& tax : billing.taxes.value_or(std::vector<ledger::TaxRate>())) {
+    fmt::print("tax         {} {}%\n", tax.name, tax.percent);
+  }
+  if (billing.taxes && billing.taxes->empty()) fmt::print("taxes       none\n");
+  fmt::print("due         {}\n", billing.due_days ? fmt::format("after {} days", *billing.due_days)
+                                                  : "as the seller says, or after 30 days");
+}
+
+Result<> apply(const BillingOptions& options, ledger::Billing& billing) {
+  if (options.name) billing.party.name = *options.name;
+  if (!options.address.empty()) billing.party.address = options.address;
+  if (options.tax_number) billing.party.tax_number = *options.tax_number;
+  if (options.due_days) billing.due_days = options.due_days;
+  if (options.no_tax || !options.taxes.empty()) billing.taxes.emplace();
+  for (const std::string& tax : options.taxes) billing.taxes->push_back(TRY(ledger::parse_tax(tax)));
+  return {};
+}
+
+Result<> billing(const BillingOptions& options) {
+  if (options.seller == !options.owner.empty()) {
+    return fail(ErrorCode::kInvalidArgument, "name one owner with --owner, or the seller with --seller");
+  }
+  auto ledger = TRY(open_ledger(options, WhenAbsent::kRefuse));
+  const auto known = [&](State& state) -> Result<ledger::Billing> {
+    const std::string id =
+        options.seller ? std::string(ledger::kSeller) : TRY(owner_id(state, options.owner));
+    return ledger::find_billing(state, id);
+  };
+  if (!options.changes()) {
+    print_billing(TRY(ledger->read<ledger::Billing>(known)));
+    return {};
+  }
+  print_billing(TRY(ledger->write<ledger::Billing>([&](Books& books) -> Result<ledger::Billing> {
+    ledger::Billing changed = TRY(known(books.state()));
+    TRY(apply(options, changed));
+    return books.set_billing(std::move(changed));
+  })));
   return {};
 }
 
@@ -78,17 +252,24 @@ struct Subcommand {
 };
 
 constexpr Subcommand kSubcommands[] = {
-    {"run", "Issue what is missing of a month that has ended; to be run again, if it was cut off", run, false,
-     false, true, false, false},
-    {"preview", "What an invoice of the month would say now", preview, true, true, true, false, true},
-    {"list", "Issued invoices", list, true, false, false, false, false},
-    {"show", "An issued invoice, the same bytes for ever", show, false, false, false, true, true},
+    {"run",
+     "Issue what is missing of a month that has ended, each invoice on its own, and print what was issued "
+     "now. A run that was cut off is simply run again: what is issued stays as it is. A month is that of the "
+     "buyer's time zone; whose month has not ended yet is left for later",
+     run, false, false, true, false, false},
+    {"preview",
+     "What an invoice of the month would say now: usage so far, lots bought, what credits paid, taxes, and "
+     "what the wallet would pay of it",
+     preview, true, true, true, false, true},
+    {"list", "Issued invoices, what is open of each and when it is due", list, true, false, false, false,
+     false},
+    {"show", "An issued invoice or credit note, the same bytes for ever", show, false, false, false, true,
+     true},
+    {"ageing", "What is open by the days since it was due; the due day itself is not late", ageing, true,
+     false, false, false, false},
 };
 
-}  // namespace
-
-void add_invoice_commands(CLI::App& app, Run& chosen) {
-  CLI::App* group = add_group(app, "invoice", "What organisations owe for a month");
+void add_papers(CLI::App* group, Run& chosen) {
   for (const Subcommand& each : kSubcommands) {
     auto options = std::make_shared<InvoiceOptions>();
     CLI::App* command = group->add_subcommand(each.name, each.help);
@@ -99,12 +280,94 @@ void add_invoice_commands(CLI::App& app, Run& chosen) {
       if (each.owner_required) owner->required();
     }
     if (each.month) command->add_option("--month", options->month, "Such as 2026-10")->required();
-    if (each.number) command->add_option("number", options->number, "Such as 2026-10-0001")->required();
+    if (each.number) {
+      command->add_option("number", options->number, "Such as 2026-10-0001, or 2026-10-0001-C1 of a note")
+          ->required();
+    }
     if (each.format) {
       command->add_option("--format", options->format, "json, csv or html")->capture_default_str();
     }
+    if (each.run == list) {
+      command->add_option("--state", options->state, "Only those: open, partly_paid, paid or credited")
+          ->check(CLI::IsMember({"open", "partly_paid", "paid", "credited"}));
+    }
+    if (each.run == ageing) {
+      command->add_option("--on", options->day, "As of this day, such as 2026-12-31; today if not given");
+    }
     on_chosen(command, chosen, options, each.run);
   }
+}
+
+void add_payments(CLI::App* group, Run& chosen) {
+  auto options = std::make_shared<PaymentOptions>();
+  CLI::App* command = group->add_subcommand(
+      "pay",
+      "Note what was paid for an invoice: it goes into the wallet and lowers what is open. The same "
+      "reference "
+      "again for the same invoice pays once. What is more than is open stays in the wallet");
+  add_data_option(command, *options);
+  command->add_option("number", options->number, "Such as 2026-10-0001")->required();
+  command->add_option("--reference", options->reference, "The bank's, or one's own")->required();
+  command->add_option("--amount", options->amount, "Such as 120.50; all that is open if not given");
+  command->add_option("--method", options->method, "As printed")->capture_default_str();
+  command->add_option("--received", options->received, "When it came, such as 2026-12-01; now if not given");
+  command->add_flag("--from-wallet", options->from_wallet,
+                    "No new money came: take what the owner put into the wallet earlier and no invoice has "
+                    "taken yet");
+  on_chosen(command, chosen, options, pay);
+}
+
+void add_credits(CLI::App* group, Run& chosen) {
+  auto options = std::make_shared<CreditOptions>();
+  CLI::App* command = group->add_subcommand("credit",
+                                            "Issue a credit note: take back lines of an invoice, or parts of "
+                                            "them, with their taxes. It lowers what "
+                                            "is open; what was paid already is free in the wallet again");
+  add_data_option(command, *options);
+  command->add_option("number", options->number, "The invoice's, such as 2026-10-0001")->required();
+  command->add_option("--reason", options->reason, "Printed on the note")->required();
+  command
+      ->add_option("--line", options->lines,
+                   "A line by its place in the JSON, from 0, or a part of it before tax: 0=1.50. May be "
+                   "given again; without any, all that is left of every line is taken back")
+      ->allow_extra_args(false);
+  command->add_option("--idempotency-key", options->idempotency_key,
+                      "The same key again issues nothing more");
+  on_chosen(command, chosen, options, credit);
+}
+
+void add_billing(CLI::App* group, Run& chosen) {
+  auto options = std::make_shared<BillingOptions>();
+  CLI::App* command = group->add_subcommand(
+      "billing",
+      "Who an owner is on paper, which taxes its invoices have, and when they are due. What is not given "
+      "stays; with nothing given, shows what there is. Invoices that were issued never change");
+  add_data_option(command, *options);
+  command->add_option("--owner", options->owner,
+                      "Organisation, or project with a wallet of its own: name or id");
+  command->add_flag("--seller", options->seller,
+                    "The seller, who issues the invoices; its taxes and days hold where an owner has none");
+  command->add_option("--name", options->name, "As printed");
+  command->add_option("--address", options->address, "A line; give it again for the next one")
+      ->allow_extra_args(false);
+  command->add_option("--tax-number", options->tax_number, "Such as a VAT number");
+  command->add_option("--tax", options->taxes, "A name and a percentage, as in VAT=6; may be given again")
+      ->allow_extra_args(false);
+  command->add_flag("--no-tax", options->no_tax, "No tax at all, whatever the seller says");
+  command->add_option("--due-days", options->due_days, "Days from the issue until it is due");
+  on_chosen(command, chosen, options, billing);
+}
+
+}  // namespace
+
+void add_invoice_commands(CLI::App& app, Run& chosen) {
+  CLI::App* group = add_group(app, "invoice",
+                              "What organisations owe for a month: invoices, what was paid and credited, and "
+                              "what is overdue");
+  add_papers(group, chosen);
+  add_payments(group, chosen);
+  add_credits(group, chosen);
+  add_billing(group, chosen);
 }
 
 }  // namespace feilun::apps

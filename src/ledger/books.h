@@ -9,6 +9,7 @@
 
 #include "base/result.h"
 #include "ledger/alerts.h"
+#include "ledger/billing.h"
 #include "ledger/commitment.h"
 #include "ledger/coverage.h"
 #include "ledger/draws.h"
@@ -17,6 +18,7 @@
 #include "ledger/ledger.h"
 #include "ledger/lots.h"
 #include "ledger/paying_tenant.h"
+#include "ledger/receivables.h"
 #include "ledger/record.h"
 #include "ledger/refund.h"
 #include "ledger/rows.h"
@@ -44,12 +46,15 @@ class Books {
   Result<Organisation> change_organisation(std::string_view name_or_id, const OrganisationChange& change);
   /// From now on its keys are refused and nothing new is made in it.
   Result<Organisation> archive_organisation(std::string_view name_or_id);
+  /// Its keys are good again, but those that were revoked.
+  Result<Organisation> restore_organisation(std::string_view name_or_id);
   Result<Project> create_project(const std::string& name, const std::string& currency,
                                  std::string_view organisation = "default");
   /// The project of that name, made when there is none.
   Result<Project> ensure_project(const std::string& name, const std::string& currency);
   Result<Project> rename_project(std::string_view name_or_id, const std::string& name);
   Result<Project> archive_project(std::string_view name_or_id);
+  Result<Project> restore_project(std::string_view name_or_id);
 
   // books_keys.cc
   Result<NewKey> create_key(const KeyRequest& request);
@@ -120,11 +125,18 @@ class Books {
   Result<std::optional<TrueUp>> true_up(std::string_view organisation, Month month);
 
   // books_invoices.cc
+  /// Who a payer is on paper, what taxes are added to its invoices and when they are due. Invoices that were
+  /// issued stay as they are.
+  Result<Billing> set_billing(Billing billing);
   /// The invoice of the month, issued when there is none yet; the same one for ever after. `owner`: a project
-  /// or an organisation. kInvalidArgument while the month has not ended in its time zone.
+  /// or an organisation. A commitment is trued up first. kInvalidArgument while the month has not ended in
+  /// its time zone.
   Result<Invoice> issue_invoice(std::string_view owner, Month month);
-  /// All that are missing, of everyone with usage in the month; returns those issued now.
-  Result<std::vector<Invoice>> issue_invoices(Month month);
+  // books_receivables.cc
+  /// What was paid against an invoice, once for each reference; what is more than is open stays in the wallet.
+  Result<PaymentDone> pay_invoice(const PaymentRequest& request);
+  /// Takes back lines of an invoice, or parts of them.
+  Result<Invoice> credit_invoice(const CreditRequest& request);
 
   Result<Hold> hold(const HoldRequest& request);
   Result<Hold> top_up(const std::string& request_id, TokenCount more);
@@ -134,6 +146,9 @@ class Books {
   Result<Settlement> release(const std::string& request_id, Outcome outcome);
   /// Under which lease holds are made from now on; empty where nobody else serves.
   void hold_as(std::string lease) { lease_ = std::move(lease); }
+  /// Whether this is the gateway that does what one of those on this ledger must: the one whose lease is the
+  /// oldest in force. Where nobody else serves, always. Two may both be told so while one of them dies.
+  Result<bool> leads();
   /// Ends at most `limit` open holds that were made under none of these leases at their last mark; returns
   /// how many.
   Result<int64_t> recover(const std::vector<std::string>& living, int64_t limit);
@@ -172,6 +187,8 @@ class Books {
   Result<std::vector<Notification>> alerts_of(std::vector<CountedLimit>& limits, const PayingTenant& tenant);
   Result<> put_counts(const std::vector<CountedLimit>& limits, std::vector<Notification> alerts);
   Result<> answer(const Notification& notification, uint8_t delivery);
+  /// Journals an entry that makes a record, and writes its rows.
+  Result<> record_made(Payload payload, std::vector<Posting> postings, Record made);
 
   State& state_;
   WallTime now_;
@@ -207,11 +224,12 @@ Result<PriceVersion> find_price_at(State& state, std::string_view offering, std:
                                    std::string_view organisation, WallTime at);
 Result<Balance> payer_balance(State& state, std::string_view payer, std::string_view currency);
 
+inline constexpr std::string_view kWalletAccounts = "wallet:";
 inline std::string wallet_of(std::string_view payer) {
-  return "wallet:" + std::string(payer);
+  return std::string(kWalletAccounts).append(payer);
 }
 inline std::string held_of(std::string_view payer) {
-  return "hold:" + std::string(payer);
+  return std::string("hold:").append(payer);
 }
 
 }  // namespace feilun::ledger

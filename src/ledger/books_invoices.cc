@@ -1,11 +1,10 @@
 #include "ledger/books.h"
-#include "ledger/invoice_formats.h"
 #include "ledger/invoicing.h"
-#include "ledger/rollups.h"
+#include "ledger/limits.h"
 
-// The monthly run. Each invoice is one entry: its record, and the posting of what rounding gave or took, so
-// that after it a wallet has lost whole coins. A run that was cut off goes on where it stopped, because an
-// invoice that is there is not issued again.
+// Each invoice is one entry: its record, and the postings that make its payer's wallet lose whole coins and
+// its taxes. An invoice that is there is not issued again, so a run that was cut off goes on where it
+// stopped.
 
 namespace feilun::ledger {
 namespace {
@@ -14,7 +13,42 @@ std::string counter_key(Month month) {
   return KeyWriter('S').text("invoice " + to_string(month)).take();
 }
 
+Result<int64_t> invoices_issued(State& state, Month month) {
+  const std::string* last = TRY(state.get(counter_key(month)));
+  return last == nullptr ? 0 : FieldReader(*last).number();
+}
+
+std::vector<Posting> postings_of(const Invoice& invoice, const std::string& wallet) {
+  const std::string& currency = invoice.facts.currency;
+  const Money tax = invoice.total - invoice.net;
+  return {{"rounding", currency, -invoice.residue},
+          {wallet, currency, invoice.residue},
+          {wallet, currency, -tax},
+          {"tax", currency, tax}};
+}
+
 }  // namespace
+
+Result<> Books::record_made(Payload payload, std::vector<Posting> postings, Record made) {
+  if (made.json.size() > kLongTextBytesMax) {
+    return fail(ErrorCode::kInvalidArgument, "the {} {} is longer than the journal can keep", made.type,
+                made.id);
+  }
+  payload.text(made.json);
+  made.sequence = TRY(record(std::move(payload), std::move(postings)));
+  write_record_rows(state_, std::nullopt, made);
+  return {};
+}
+
+Result<Billing> Books::set_billing(Billing billing) {
+  TRY(check_billing(billing));
+  if (billing.owner_id != kSeller) billing.owner_id = TRY(find_buyer(state_, billing.owner_id)).id;
+  const auto before = TRY(find_record(state_, "billing", billing.owner_id));
+  Record after = record_of(billing);
+  if (before && before->json == after.json) return billing;
+  TRY(act(before ? "change" : "create", before, std::move(after)));
+  return billing;
+}
 
 Result<Invoice> Books::issue_invoice(std::string_view owner, Month month) {
   const Buyer buyer = TRY(find_buyer(state_, owner));
@@ -24,30 +58,26 @@ Result<Invoice> Books::issue_invoice(std::string_view owner, Month month) {
   if (now_ < buyer.zone.period_of(month).until) {
     return fail(ErrorCode::kInvalidArgument, "{} has not ended in {}", to_string(month), buyer.zone.name());
   }
+  if (buyer.is_organisation) TRY(true_up(buyer.id, month));
   Invoice invoice = TRY(draft_invoice(state_, buyer, month, now_));
-  const std::string* last = TRY(state_.get(counter_key(month)));
-  const int64_t count = (last == nullptr ? 0 : FieldReader(*last).number()) + 1;
+  if (invoice.lines.empty()) {
+    return fail(ErrorCode::kInvalidArgument, "'{}' owes nothing for {}", buyer.name, to_string(month));
+  }
+  const int64_t count = TRY(invoices_issued(state_, month)) + 1;
   invoice.facts.number = fmt::format("{}-{:04}", to_string(month), count);
   Record record = record_of(invoice, buyer, month);
   Payload payload(EntryKind::kInvoice);
-  payload.text(actor_).text(record.id).text(record.parent).text(record.name).text(record.json);
-  const std::vector<Posting> postings = {{"rounding", buyer.currency, -invoice.residue},
-                                         {wallet_of(buyer.id), buyer.currency, invoice.residue}};
-  record.sequence = TRY(this->record(std::move(payload), postings));
-  write_record_rows(state_, std::nullopt, record);
+  payload.text(actor_).text(record.id).text(record.parent).text(record.name);
+  TRY(record_made(std::move(payload), postings_of(invoice, wallet_of(buyer.id)), std::move(record)));
   state_.put(counter_key(month), FieldWriter().number(count).take());
+  put_receivable(state_, {.organisation_id = buyer.id,
+                          .number = invoice.facts.number,
+                          .currency = invoice.facts.currency,
+                          .due_on = invoice.due_on,
+                          .total = invoice.total,
+                          .paid = invoice.paid});
+  TRY(add_free_money(state_, buyer.id, -invoice.paid));
   return invoice;
-}
-
-Result<std::vector<Invoice>> Books::issue_invoices(Month month) {
-  std::vector<Invoice> issued;
-  for (const std::string& payer : TRY(payers_with_usage(state_))) {
-    const Buyer buyer = TRY(find_buyer(state_, payer));
-    if (TRY(monthly_usage(state_, buyer.id, month)).empty()) continue;
-    if (TRY(find_record_named(state_, "invoice", invoice_name(buyer, month)))) continue;
-    issued.push_back(TRY(issue_invoice(buyer.id, month)));
-  }
-  return issued;
 }
 
 }  // namespace feilun::ledger

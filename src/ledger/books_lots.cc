@@ -3,6 +3,8 @@
 #include "base/ids.h"
 #include "ledger/books.h"
 #include "ledger/checked_text.h"
+#include "ledger/invoice_items.h"
+#include "ledger/invoicing.h"
 #include "ledger/limits.h"
 #include "ledger/tenant_records.h"
 
@@ -107,6 +109,10 @@ Result<LotBalance> Books::grant(std::string_view owner, Lot lot, std::string_vie
                                   {lot_account(lot.id), lot.unit, lot.amount},
                                   {wallet, payer.currency, -lot.paid},
                                   {"revenue", payer.currency, lot.paid}}));
+  if (!lot.paid.is_zero()) {
+    const Month month = TRY(find_buyer(state_, payer.id)).zone.month_of(now_);
+    TRY(add_invoice_item(state_, payer.id, month, ItemKind::kLotBought, lot.id, lot.paid));
+  }
   const Money left = lot.amount;
   return LotBalance{std::move(lot), left};
 }

@@ -51,6 +51,7 @@ Result<Balance> Books::credit(std::string_view owner, Money amount, std::string_
   payload.text(payer.id).text(actor_).text(reason).text(idempotency_key);
   const int64_t sequence = TRY(record(std::move(payload), {{"funding", payer.currency, -amount},
                                                            {wallet_of(payer.id), payer.currency, amount}}));
+  TRY(add_free_money(state_, payer.id, amount));
   if (!idempotency_key.empty()) {
     put_credit(state_, {std::string(idempotency_key), payer.id, payer.currency, amount, sequence});
   }

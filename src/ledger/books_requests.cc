@@ -4,6 +4,7 @@
 #include "ledger/books.h"
 #include "ledger/checked_text.h"
 #include "ledger/coverage.h"
+#include "ledger/invoice_items.h"
 #include "ledger/limits.h"
 #include "ledger/rollups.h"
 
@@ -225,7 +226,8 @@ Result<Settlement> Books::settle(const std::string& request_id, const TokenUsage
   Payload payload(EntryKind::kSettle);
   payload.text(request_id).byte(static_cast<uint8_t>(outcome)).number(static_cast<int64_t>(row));
   payload.usage(usage);
-  payload.postings(spent_of(draws));
+  const std::vector<Posting> spent = spent_of(draws);
+  payload.postings(spent);
   const int64_t sequence = TRY(record(std::move(payload), std::move(postings)));
   erase_open_hold(state_, request_id);
   put_ended(state_, request_id, sequence);
@@ -239,6 +241,7 @@ Result<Settlement> Books::settle(const std::string& request_id, const TokenUsage
                  .price_id = open.price_id,
                  .price_row = static_cast<int64_t>(row)},
                 sums));
+  TRY(add_lots_spent(state_, open.payer_id, tenant.month, spent));
   if (cost) {
     Payload beside(EntryKind::kCost);
     beside.text(request_id).number(cost->attributed.count()).number(cost->saved.count());

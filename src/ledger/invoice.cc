@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <numeric>
-#include <set>
 #include <tuple>
 
 #include "base/check.h"
@@ -22,10 +21,12 @@ int place_of_class(std::string_view token_class) {
 /// What comes first decides the order, with the organisation's own lines behind its projects'; the rest makes
 /// it the same for any order of the input.
 auto order_of(const ChargeLine& line) {
+  const LineKind group = line.kind == LineKind::kUncharged ? LineKind::kUsage : line.kind;
   return std::tuple(line.project_id.empty(), std::string_view(line.project_name),
-                    std::string_view(line.project_id), std::string_view(line.offering), line.tier,
+                    std::string_view(line.project_id), group, std::string_view(line.offering), line.tier,
                     place_of_class(line.token_class), std::string_view(line.token_class), line.price_id,
-                    line.unit, line.quantity, line.covered, line.amount, std::string_view(line.description));
+                    line.unit, line.quantity, line.covered, std::string_view(line.reference), line.amount,
+                    std::string_view(line.description));
 }
 
 /// A rounded down to a multiple of the unit, also below zero.
@@ -38,52 +39,42 @@ Money sum_of(std::span<const Money> amounts) {
   return std::accumulate(amounts.begin(), amounts.end(), Money());
 }
 
-Money net_of(const std::vector<InvoiceLine>& lines) {
-  Money net;
-  for (const InvoiceLine& line : lines) net += line.amount;
-  return net;
-}
-
-/// Fills in what follows from lines and taxes.
-void close_sums(Invoice& invoice) {
-  invoice.exact = Money();
-  for (const InvoiceLine& line : invoice.lines) invoice.exact += line.charge.amount;
-  invoice.net = net_of(invoice.lines);
-  invoice.residue = invoice.exact - invoice.net;
-  invoice.total = invoice.net;
-  for (const TaxLine& tax : invoice.taxes) invoice.total += tax.amount;
-  invoice.paid = Money();
-  for (const Payment& payment : invoice.facts.payments) invoice.paid += payment.amount;
-  invoice.due = invoice.total - invoice.paid;
-  invoice.due_on = plus_days(invoice.facts.zone.day_of(invoice.facts.issued), invoice.facts.due_days);
-}
-
-ChargeLine reversed(ChargeLine line) {
-  line.quantity = -line.quantity;
-  line.covered = -line.covered;
-  line.amount = -line.amount;
-  return line;
-}
-
-/// Marks the lines as taken back; kConflict when one already is.
-Result<> take_lines(const std::vector<size_t>& lines, std::vector<bool>& taken) {
-  for (size_t line : lines) {
-    if (line >= taken.size()) {
-      return fail(ErrorCode::kInvalidArgument, "the invoice has no line {}: it has {}", line, taken.size());
-    }
-    if (taken[line]) return fail(ErrorCode::kConflict, "line {} is already taken back", line);
-    taken[line] = true;
+/// A percentage in millionths.
+Result<int64_t> millionths_of(std::string_view percent) {
+  constexpr int128 kMicro = 1'000'000;  // pico-units in a millionth
+  const auto rate = Money::parse(percent);
+  if (!rate || rate->is_negative() || rate->pico() > 100 * kMicro * kMicro || rate->pico() % kMicro != 0) {
+    return fail(ErrorCode::kInvalidArgument,
+                "'{}' is not a tax rate: write a percentage from 0 to 100 with at most six decimals",
+                percent);
   }
+  return static_cast<int64_t>(rate->pico() / kMicro);
+}
+
+/// A coin that is scaled by this is in whole numbers whatever millionths of a percent are taken of it.
+constexpr Money kScaledCoin = Money::pico(100'000'000);
+
+/// So many millionths of a percent of an amount, in scaled coins.
+Money scaled_tax(Money amount, int64_t millionths, Money unit) {
+  return Money::pico(amount.pico() / unit.pico()) * millionths;
+}
+
+Money from_scaled(Money scaled, Money unit) {
+  return Money::pico(scaled.pico() / kScaledCoin.pico() * unit.pico());
+}
+
+Result<> add_tax(Invoice& invoice, const TaxRate& rate, Money unit) {
+  const int64_t millionths = TRY(millionths_of(rate.percent));
+  std::vector<Money> shares;
+  for (const InvoiceLine& line : invoice.lines) shares.push_back(scaled_tax(line.amount, millionths, unit));
+  const std::vector<Money> rounded = round_lines(shares, kScaledCoin);
+  for (size_t i = 0; i < rounded.size(); ++i) invoice.lines[i].tax += from_scaled(rounded[i], unit);
+  invoice.taxes.push_back({rate, from_scaled(sum_of(rounded), unit)});
   return {};
 }
 
-Money net_left(const Invoice& invoice, const std::vector<bool>& taken) {
-  Money net;
-  for (size_t i = 0; i < taken.size(); ++i) {
-    if (!taken[i]) net += invoice.lines[i].amount;
-  }
-  return net;
-}
+constexpr std::string_view kLineKinds[] = {"usage",   "uncharged", "lot_bought",
+                                           "true_up", "lot_spent", "refund"};
 
 }  // namespace
 
@@ -101,19 +92,19 @@ std::vector<Money> round_lines(std::span<const Money> exact, Money unit) {
   return rounded;
 }
 
+std::string_view name_of(LineKind kind) {
+  return kLineKinds[static_cast<size_t>(kind)];
+}
+
+Result<LineKind> parse_line_kind(std::string_view name) {
+  const auto place = std::ranges::find(kLineKinds, name);
+  if (place == std::end(kLineKinds)) return fail(ErrorCode::kInvalidArgument, "no line is a '{}'", name);
+  return static_cast<LineKind>(place - std::begin(kLineKinds));
+}
+
 Result<Money> tax_of(Money net, std::string_view percent, Money unit) {
-  constexpr int128 kMicro = 1'000'000;  // pico-units in a millionth
-  const auto rate = Money::parse(percent);
-  if (!rate || rate->is_negative() || rate->pico() > 100 * kMicro * kMicro || rate->pico() % kMicro != 0) {
-    return fail(ErrorCode::kInvalidArgument,
-                "'{}' is not a tax rate: write a percentage from 0 to 100 with at most six decimals",
-                percent);
-  }
-  // net × rate ÷ 100 in whole coins: both sides of the rounding are scaled by 10⁸ to stay integers.
-  const int128 millionths = rate->pico() / kMicro;
-  const Money scaled = Money::pico(net.pico() / unit.pico()) * static_cast<TokenCount>(millionths);
-  const Money coins = round_to(scaled, Money::pico(100 * kMicro));
-  return Money::pico(coins.pico() / (100 * kMicro) * unit.pico());
+  const Money scaled = scaled_tax(net, TRY(millionths_of(percent)), unit);
+  return from_scaled(round_to(scaled, kScaledCoin), unit);
 }
 
 Result<Invoice> make_invoice(InvoiceFacts facts) {
@@ -125,50 +116,34 @@ Result<Invoice> make_invoice(InvoiceFacts facts) {
   for (const ChargeLine& line : facts.lines) exact.push_back(line.amount);
   const std::vector<Money> rounded = round_lines(exact, unit);
   for (size_t i = 0; i < rounded.size(); ++i) {
-    invoice.lines.push_back({std::move(facts.lines[i]), rounded[i]});
+    invoice.lines.push_back({std::move(facts.lines[i]), rounded[i], Money()});
   }
   facts.lines.clear();
-  const Money net = net_of(invoice.lines);
-  for (const TaxRate& rate : facts.taxes) {
-    invoice.taxes.push_back({rate, TRY(tax_of(net, rate.percent, unit))});
-  }
+  for (const TaxRate& rate : facts.taxes) TRY(add_tax(invoice, rate, unit));
   invoice.facts = std::move(facts);
   close_sums(invoice);
   return invoice;
 }
 
-Result<Invoice> make_credit_note(const Invoice& invoice, CreditNoteFacts facts) {
-  if (!invoice.corrects.empty()) {
-    return fail(ErrorCode::kConflict, "{} is a credit note: it cannot be taken back", invoice.facts.number);
-  }
-  if (facts.lines.empty()) return fail(ErrorCode::kInvalidArgument, "name at least one line to take back");
-  std::vector<bool> taken(invoice.lines.size());
-  TRY(take_lines(facts.lines_reversed, taken));
-  const Money net_before = net_left(invoice, taken);
-  TRY(take_lines(facts.lines, taken));
-  const Money net_after = net_left(invoice, taken);
+void add_payment(Invoice& invoice, Payment payment) {
+  invoice.facts.payments.push_back(std::move(payment));
+  close_sums(invoice);
+}
 
-  Invoice note;
-  note.facts = invoice.facts;
-  note.facts.number = std::move(facts.number);
-  note.facts.issued = facts.issued;
-  note.facts.due_days = 0;
-  note.facts.payments.clear();
-  note.corrects = invoice.facts.number;
-  note.reason = std::move(facts.reason);
-  note.digits = invoice.digits;
-  std::ranges::sort(facts.lines);
-  for (size_t line : facts.lines) {
-    note.lines.push_back({reversed(invoice.lines[line].charge), -invoice.lines[line].amount});
+void close_sums(Invoice& invoice) {
+  invoice.exact = Money();
+  invoice.net = Money();
+  for (const InvoiceLine& line : invoice.lines) {
+    invoice.exact += line.charge.amount;
+    invoice.net += line.amount;
   }
-  const Money unit = smallest_unit(note.digits);
-  for (const TaxLine& tax : invoice.taxes) {
-    const Money before = TRY(tax_of(net_before, tax.rate.percent, unit));
-    const Money after = TRY(tax_of(net_after, tax.rate.percent, unit));
-    note.taxes.push_back({tax.rate, after - before});
-  }
-  close_sums(note);
-  return note;
+  invoice.residue = invoice.exact - invoice.net;
+  invoice.total = invoice.net;
+  for (const TaxLine& tax : invoice.taxes) invoice.total += tax.amount;
+  invoice.paid = Money();
+  for (const Payment& payment : invoice.facts.payments) invoice.paid += payment.amount;
+  invoice.due = invoice.total - invoice.paid;
+  invoice.due_on = plus_days(invoice.facts.zone.day_of(invoice.facts.issued), invoice.facts.due_days);
 }
 
 }  // namespace feilun::ledger

@@ -20,8 +20,21 @@
 
 namespace feilun::ledger {
 
-/// Charges of one kind at one price. Lines without tokens (a true-up, a package, a refund, a credit that was
-/// used up) have no class, and lines that give money back are negative.
+/// What a line is for. Lines of usage have tokens; what follows them gives money back where it is negative.
+enum class LineKind : uint8_t {
+  kUsage = 0,
+  kUncharged = 1,  ///< what requests cost beyond what was held for them: negative
+  kLotBought = 2,  ///< a package, or a plan at what was paid for it
+  kTrueUp = 3,     ///< what the month lacked of a commitment
+  kLotSpent = 4,   ///< usage that a credit, quota or plan paid for: negative
+  kRefund = 5,     ///< what came back to the wallet in the period: negative
+};
+/// "usage", "uncharged", "lot_bought", "true_up", "lot_spent", "refund".
+std::string_view name_of(LineKind kind);
+/// The reverse of name_of. kInvalidArgument.
+Result<LineKind> parse_line_kind(std::string_view name);
+
+/// Charges of one kind at one price. Lines without tokens have no class.
 struct ChargeLine {
   std::string project_id;  ///< empty: of the organisation as a whole
   std::string project_name;
@@ -34,6 +47,8 @@ struct ChargeLine {
   TokenCount covered = 0;   ///< of these, what packages paid for
   Money amount;             ///< exact
   std::string description;
+  LineKind kind = LineKind::kUsage;
+  std::string reference;  ///< the lot or commitment that the line is about
 
   friend bool operator==(const ChargeLine&, const ChargeLine&) = default;
 };
@@ -41,6 +56,8 @@ struct ChargeLine {
 struct TaxRate {
   std::string name;
   std::string percent;  ///< decimal text such as "6" or "8.25"; 0 to 100, at most six decimals
+
+  friend bool operator==(const TaxRate&, const TaxRate&) = default;
 };
 
 /// Who issues an invoice, or who receives it. `address` is printed line by line.
@@ -75,6 +92,7 @@ struct InvoiceFacts {
 struct InvoiceLine {
   ChargeLine charge;
   Money amount;  ///< rounded
+  Money tax;     ///< its share of all taxes
 
   friend bool operator==(const InvoiceLine&, const InvoiceLine&) = default;
 };
@@ -84,7 +102,8 @@ struct TaxLine {
   Money amount;  ///< of the rounded net, rounded half away from zero
 };
 
-/// Σ lines = net; net + Σ taxes = total; total − paid = due; exact − net = residue.
+/// Σ lines = net; net + Σ taxes = total; total − paid = due; exact − net = residue. Of each tax the lines
+/// have shares that sum to it, also by largest remainder.
 struct Invoice {
   InvoiceFacts facts;    ///< without its lines, which are below in their order
   std::string corrects;  ///< a credit note's: the number of the invoice it takes back from
@@ -104,20 +123,10 @@ struct Invoice {
 /// Lines come in order of project, offering, tier, class, price, whatever order the facts give them in.
 /// kInvalidArgument for a currency that is none, or a tax rate that is none.
 Result<Invoice> make_invoice(InvoiceFacts facts);
-
-struct CreditNoteFacts {
-  std::string number;
-  std::string reason;
-  std::vector<size_t> lines;           ///< indices in invoice.lines to take back, whole
-  std::vector<size_t> lines_reversed;  ///< those that earlier notes took back
-  WallTime issued;
-};
-
-/// The reverse of some lines of an invoice: the same rounded amounts negated, the same share of the residue,
-/// and of each tax the difference that the lines make, so that notes over all lines take back exactly the
-/// invoice's total. kInvalidArgument for no line or one that is not there, kConflict for one taken back
-/// twice or a note of a note.
-Result<Invoice> make_credit_note(const Invoice& invoice, CreditNoteFacts facts);
+/// Notes a payment on it: what is due is so much less.
+void add_payment(Invoice& invoice, Payment payment);
+/// The sums that follow from lines, taxes and payments.
+void close_sums(Invoice& invoice);
 
 /// The amounts that lines are rounded to, in the order of `exact`: the total is their sum rounded to `unit`,
 /// distributed by largest remainder; equal remainders go by place. Amounts that are multiples stay.

@@ -1,8 +1,5 @@
 #include "ledger/invoice_ageing.h"
 
-#include <string_view>
-#include <unordered_map>
-
 namespace feilun::ledger {
 namespace {
 
@@ -16,27 +13,18 @@ Money& bucket_of(Ageing& ageing, Money open, int days_late) {
 
 }  // namespace
 
-Result<std::map<AgeingKey, Ageing>> age_receivables(std::span<const Receivable> invoices,
-                                                    std::span<const Receipt> receipts, Day today) {
-  std::unordered_map<std::string_view, Money> open;
-  for (const Receivable& invoice : invoices) {
-    if (!open.emplace(invoice.number, invoice.total).second) {
-      return fail(ErrorCode::kInvalidArgument, "invoice {} is listed twice", invoice.number);
-    }
+std::string_view state_of(const Receivable& invoice) {
+  if (!invoice.open().is_zero()) {
+    return invoice.paid.is_zero() && invoice.credited.is_zero() ? "open" : "partly_paid";
   }
-  for (const Receipt& receipt : receipts) {
-    const auto found = open.find(receipt.invoice_number);
-    if (found == open.end()) {
-      return fail(ErrorCode::kInvalidArgument, "a receipt is for invoice {}, which is not listed",
-                  receipt.invoice_number);
-    }
-    found->second -= receipt.amount;
-  }
+  return !invoice.credited.is_zero() && invoice.paid.is_zero() ? "credited" : "paid";
+}
+
+std::map<AgeingKey, Ageing> age_receivables(std::span<const Receivable> invoices, Day today) {
   std::map<AgeingKey, Ageing> by_organisation;
   for (const Receivable& invoice : invoices) {
     Ageing& ageing = by_organisation[{invoice.organisation_id, invoice.currency}];
-    const Money amount = open[invoice.number];
-    bucket_of(ageing, amount, days_between(invoice.due_on, today)) += amount;
+    bucket_of(ageing, invoice.open(), days_between(invoice.due_on, today)) += invoice.open();
   }
   return by_organisation;
 }

@@ -3,6 +3,7 @@
 #include <map>
 #include <span>
 #include <string>
+#include <string_view>
 #include <utility>
 
 #include "base/civil_time.h"
@@ -11,20 +12,22 @@
 
 namespace feilun::ledger {
 
-/// An issued invoice.
+/// An issued invoice, as a sum that is owed.
 struct Receivable {
   std::string organisation_id;
   std::string number;
   std::string currency;
+  Day due_on{};
   Money total;
-  Day due_on;
+  Money paid;      ///< from the wallet when it was issued, and by payments since
+  Money credited;  ///< by credit notes
+
+  Money open() const { return total - paid - credited; }
+  friend bool operator==(const Receivable&, const Receivable&) = default;
 };
 
-/// What lowers the open amount of an invoice: a payment, or the total of a credit note negated.
-struct Receipt {
-  std::string invoice_number;
-  Money amount;
-};
+/// "open" (nothing was paid yet), "partly_paid", "paid", or "credited" (credit notes took all of it back).
+std::string_view state_of(const Receivable& invoice);
 
 /// Open amounts by the days since they were due. A due day itself is not late. What was paid too much is
 /// negative and counts as current.
@@ -43,8 +46,6 @@ struct Ageing {
 using AgeingKey = std::pair<std::string, std::string>;
 
 /// The open amounts of each organisation on `today`; one that owes nothing is listed with zeros.
-/// kInvalidArgument when an invoice is there twice, or a receipt is for none.
-Result<std::map<AgeingKey, Ageing>> age_receivables(std::span<const Receivable> invoices,
-                                                    std::span<const Receipt> receipts, Day today);
+std::map<AgeingKey, Ageing> age_receivables(std::span<const Receivable> invoices, Day today);
 
 }  // namespace feilun::ledger

@@ -7,13 +7,16 @@ namespace feilun::ledger {
 namespace {
 
 constexpr auto kColumns = std::to_array<std::string_view>(
-    {"kind", "invoice", "corrects", "organisation_id", "period_from", "period_until", "currency",
-     "project_id", "project_name", "offering", "service_tier", "token_class", "price_id", "price_per_million",
-     "quantity", "covered", "description", "exact", "amount"});
+    {"kind",        "line_kind",    "invoice",     "corrects",    "organisation_id",
+     "period_from", "period_until", "currency",    "project_id",  "project_name",
+     "offering",    "service_tier", "token_class", "price_id",    "price_per_million",
+     "quantity",    "covered",      "reference",   "description", "exact",
+     "tax",         "amount"});
 using Row = std::array<std::string, kColumns.size()>;
 
 enum Column : size_t {
   kKind,
+  kLineKind,
   kInvoice,
   kCorrects,
   kOrganisation,
@@ -29,8 +32,10 @@ enum Column : size_t {
   kPrice,
   kQuantity,
   kCovered,
+  kReference,
   kDescription,
   kExact,
+  kTax,
   kAmount,
 };
 static_assert(kAmount + 1 == kColumns.size());
@@ -56,7 +61,10 @@ Row row_of(const Invoice& invoice, const InvoiceLine& line) {
   row[kProjectId] = csv_guarded_field(charge.project_id);
   row[kProjectName] = csv_guarded_field(charge.project_name);
   row[kOffering] = csv_guarded_field(charge.offering);
+  row[kLineKind] = name_of(charge.kind);
+  row[kReference] = csv_guarded_field(charge.reference);
   row[kDescription] = csv_guarded_field(charge.description);
+  row[kTax] = to_decimal(line.tax, invoice.digits);
   if (charge.token_class.empty()) return row;
   row[kTier] = pricing::name_of(charge.tier);
   row[kClass] = csv_guarded_field(charge.token_class);

@@ -13,6 +13,8 @@ namespace feilun::ledger {
 
 /// One JSON object.
 std::string invoice_json(const Invoice& invoice);
+/// The invoice or credit note that gives this JSON. kCorrupt when there is none that gives the same bytes.
+Result<Invoice> invoice_from_json(std::string_view json);
 
 /// RFC 4180 with a header: a row for each line, tax and payment. Texts that a spreadsheet would take for a
 /// formula are written behind an apostrophe; amounts are numbers and are not.

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "base/json.h"
+#include "ledger/credit_note.h"
 #include "ledger/invoice_fixture.h"
 
 namespace feilun::ledger {
@@ -51,10 +52,31 @@ TEST(InvoiceJson, GivesEveryAmountTwiceAndTheSumsHold) {
   EXPECT_EQ(lines, invoice.net);
 }
 
+TEST(InvoiceJson, ReadsBackAsTheSameInvoice) {
+  const Invoice invoice = sample_invoice();
+  const Invoice note =
+      make_credit_note(invoice, {"C-1", "billed twice", {{0, money("1.50")}}, {}, invoice.facts.issued})
+          ->note;
+  for (const Invoice& each : {invoice, note}) {
+    const std::string json = invoice_json(each);
+    const auto read = invoice_from_json(json);
+    ASSERT_TRUE(read) << read.error().message;
+    EXPECT_EQ(invoice_json(*read), json);
+    EXPECT_EQ(invoice_csv(*read), invoice_csv(each));
+    EXPECT_EQ(invoice_html(*read), invoice_html(each));
+    EXPECT_EQ(read->lines, each.lines);
+    EXPECT_EQ(read->due_on, each.due_on);
+  }
+  std::string other = invoice_json(invoice);
+  other.replace(other.find("38.94"), 5, "38.95");
+  EXPECT_EQ(invoice_from_json(other).error().code, ErrorCode::kCorrupt);
+  EXPECT_EQ(invoice_from_json("{}").error().code, ErrorCode::kCorrupt);
+}
+
 TEST(InvoiceJson, OfACreditNoteNamesWhatItCorrects) {
   const Invoice invoice = sample_invoice();
   const Invoice note =
-      make_credit_note(invoice, {"C-1", "billed twice", {1}, {}, invoice.facts.issued}).value();
+      make_credit_note(invoice, {"C-1", "billed twice", {{1}}, {}, invoice.facts.issued})->note;
   const JsonDocument document = JsonDocument::parse(invoice_json(note)).value();
   EXPECT_EQ(member(document.root(), "/object").get_string().value(), "credit_note");
   EXPECT_EQ(member(document.root(), "/corrects").get_string().value(), invoice.facts.number);
@@ -109,7 +131,7 @@ TEST(InvoiceHtml, NothingInItIsMarkupButItsOwn) {
   facts.taxes = {{evil, "6"}};
   facts.payments = {{evil, evil, facts.issued, money("1")}};
   Invoice invoice = make_invoice(facts).value();
-  const Invoice note = make_credit_note(invoice, {evil, evil, {0}, {}, facts.issued}).value();
+  const Invoice note = make_credit_note(invoice, {evil, evil, {{0}}, {}, facts.issued})->note;
   for (const std::string& html : {invoice_html(invoice), invoice_html(note)}) {
     EXPECT_EQ(html.find("<script"), std::string::npos);
     EXPECT_EQ(html.find("'x'"), std::string::npos);

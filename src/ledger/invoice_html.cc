@@ -135,7 +135,7 @@ std::string line_html(const Invoice& invoice, const InvoiceLine& line) {
     if (charge.tier != pricing::ServiceTier::kDefault) {
       what += fmt::format(" ({})", pricing::name_of(charge.tier));
     }
-    quantity = grouped(fmt::format("{}", charge.quantity));
+    if (charge.quantity != 0) quantity = grouped(fmt::format("{}", charge.quantity));
     if (charge.covered != 0) {
       quantity += fmt::format("<br><span class=\"small\">{} covered</span>",
                               grouped(fmt::format("{}", charge.covered)));

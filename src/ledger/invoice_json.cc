@@ -2,6 +2,7 @@
 
 #include "ledger/currency.h"
 #include "ledger/invoice_formats.h"
+#include "ledger/json_fields.h"
 
 namespace feilun::ledger {
 namespace {
@@ -20,7 +21,8 @@ json::object party_json(const Party& party) {
 
 json::object line_json(const InvoiceLine& line, int digits) {
   const ChargeLine& charge = line.charge;
-  return {{"project_id", charge.project_id},
+  return {{"kind", name_of(charge.kind)},
+          {"project_id", charge.project_id},
           {"project_name", charge.project_name},
           {"offering", charge.offering},
           {"service_tier", pricing::name_of(charge.tier)},
@@ -29,9 +31,11 @@ json::object line_json(const InvoiceLine& line, int digits) {
           {"unit_price", amount_json(charge.unit, digits)},
           {"quantity", charge.quantity},
           {"covered", charge.covered},
+          {"reference", charge.reference},
           {"description", charge.description},
           {"exact", amount_json(charge.amount, digits)},
-          {"amount", amount_json(line.amount, digits)}};
+          {"amount", amount_json(line.amount, digits)},
+          {"tax", amount_json(line.tax, digits)}};
 }
 
 json::object payment_json(const Payment& payment, int digits) {
@@ -45,6 +49,73 @@ json::array lines_json(const Invoice& invoice) {
   json::array lines;
   for (const InvoiceLine& line : invoice.lines) lines.push_back(line_json(line, invoice.digits));
   return lines;
+}
+
+Money amount_from(JsonFields& from, std::string_view name) {
+  return from.object(name).money("pico");
+}
+
+Result<WallTime> time_from(JsonFields& from, std::string_view name) {
+  return parse_iso8601(from.text(name));
+}
+
+Party party_from(JsonFields from) {
+  return {from.text("name"), from.texts("address"), from.text("tax_number")};
+}
+
+Result<InvoiceLine> line_from(JsonFields& from) {
+  InvoiceLine line;
+  ChargeLine& charge = line.charge;
+  charge.kind = TRY(parse_line_kind(from.text("kind")));
+  charge.project_id = from.text("project_id");
+  charge.project_name = from.text("project_name");
+  charge.offering = from.text("offering");
+  charge.tier = TRY(pricing::parse_tier(from.text("service_tier")));
+  charge.token_class = from.text("token_class");
+  charge.price_id = from.number("price_id");
+  charge.unit = amount_from(from, "unit_price");
+  charge.quantity = from.number("quantity");
+  charge.covered = from.number("covered");
+  charge.reference = from.text("reference");
+  charge.description = from.text("description");
+  charge.amount = amount_from(from, "exact");
+  line.amount = amount_from(from, "amount");
+  line.tax = amount_from(from, "tax");
+  return line;
+}
+
+Result<InvoiceFacts> facts_from(JsonFields& from) {
+  InvoiceFacts facts{.number = from.text("number"), .organisation_id = from.text("organisation_id")};
+  facts.seller = party_from(from.object("seller"));
+  facts.buyer = party_from(from.object("buyer"));
+  facts.currency = from.text("currency");
+  facts.zone = TRY(TimeZone::find(from.text("time_zone")));
+  JsonFields period = from.object("period");
+  facts.period = {TRY(time_from(period, "from")), TRY(time_from(period, "until"))};
+  facts.issued = TRY(time_from(from, "issued"));
+  facts.due_days = days_between(facts.zone.day_of(facts.issued), TRY(parse_day(from.text("due_on"))));
+  for (JsonFields& payment : from.objects("payments")) {
+    facts.payments.push_back({payment.text("reference"), payment.text("method"),
+                              TRY(time_from(payment, "received")), amount_from(payment, "amount")});
+  }
+  for (JsonFields& tax : from.objects("taxes"))
+    facts.taxes.push_back({tax.text("name"), tax.text("percent")});
+  return facts;
+}
+
+Result<Invoice> read_invoice(std::string_view json) {
+  JsonFields from(json);
+  Invoice invoice{.facts = TRY(facts_from(from))};
+  invoice.corrects = from.text("corrects");
+  invoice.reason = from.text("reason");
+  invoice.digits = TRY(minor_digits(invoice.facts.currency));
+  for (JsonFields& line : from.objects("lines")) invoice.lines.push_back(TRY(line_from(line)));
+  size_t place = 0;
+  for (JsonFields& tax : from.objects("taxes")) {
+    invoice.taxes.push_back({invoice.facts.taxes[place++], amount_from(tax, "amount")});
+  }
+  close_sums(invoice);
+  return invoice;
 }
 
 json::array taxes_json(const Invoice& invoice) {
@@ -88,6 +159,12 @@ std::string invoice_json(const Invoice& invoice) {
   object["exact"] = amount(invoice.exact);
   object["residue"] = amount(invoice.residue);
   return json::serialize(object);
+}
+
+Result<Invoice> invoice_from_json(std::string_view json) {
+  auto invoice = read_invoice(json);
+  if (invoice && invoice_json(*invoice) == json) return invoice;
+  return fail(ErrorCode::kCorrupt, "an invoice cannot be read");
 }
 
 }  // namespace feilun::ledger

@@ -170,76 +170,75 @@ TEST(Invoice, RoundsToTheCoinsOfItsCurrency) {
   EXPECT_FALSE(make_invoice(invoice_facts("XXX")));
 }
 
-TEST(CreditNote, OverAllLinesTakesBackExactlyTheInvoice) {
-  std::mt19937_64 random(3);
-  for (int round = 0; round < 200; ++round) {
-    InvoiceFacts facts = invoice_facts();
-    const size_t count = 1 + random() % 8;
-    for (size_t i = 0; i < count; ++i) {
-      facts.lines.push_back(plain_line("0", std::to_string(i)));
-      facts.lines.back().amount = Money::pico(static_cast<int128>(random() % 900'000'000'000));
-    }
-    facts.taxes = {{"VAT", "6"}, {"Levy", "0.333333"}};
-    const Invoice invoice = make_invoice(facts).value();
-    Money total, residue;
-    std::vector<size_t> done;
-    for (size_t line : {count - 1, size_t{0}}) {
-      if (std::ranges::count(done, line) != 0) continue;
-      const Invoice note = make_credit_note(invoice, {"C1", "refund", {line}, done, facts.issued}).value();
-      EXPECT_EQ(note.corrects, facts.number);
-      EXPECT_EQ(note.net, -invoice.lines[line].amount);
-      total += note.total, residue += note.residue;
-      done.push_back(line);
-    }
-    std::vector<size_t> rest;
-    for (size_t i = 1; i + 1 < count; ++i) rest.push_back(i);
-    if (!rest.empty()) {
-      const Invoice note = make_credit_note(invoice, {"C2", "refund", rest, done, facts.issued}).value();
-      total += note.total, residue += note.residue;
-    }
-    EXPECT_EQ(total, -invoice.total);
-    EXPECT_EQ(residue, -invoice.residue);
-  }
-}
-
-TEST(CreditNote, RefusesWhatIsNotThereOrAlreadyTakenBack) {
+TEST(Invoice, TaxesAreSharedAmongLinesByLargestRemainder) {
   InvoiceFacts facts = invoice_facts();
-  facts.lines = {plain_line("1", "a"), plain_line("2", "b")};
+  for (const char* name : {"a", "b", "c"}) facts.lines.push_back(plain_line("0.10", name));
+  facts.lines.push_back(plain_line("-0.05", "d"));
+  facts.taxes = {{"VAT", "13"}, {"Levy", "9.975"}};
   const Invoice invoice = make_invoice(facts).value();
-  const auto code = [&](std::vector<size_t> lines, std::vector<size_t> reversed) {
-    const auto note = make_credit_note(invoice, {"C", "", lines, reversed, facts.issued});
-    return note ? std::optional<ErrorCode>() : note.error().code;
-  };
-  EXPECT_EQ(code({0}, {}), std::nullopt);
-  EXPECT_EQ(code({}, {}), ErrorCode::kInvalidArgument);
-  EXPECT_EQ(code({2}, {}), ErrorCode::kInvalidArgument);
-  EXPECT_EQ(code({0, 0}, {}), ErrorCode::kConflict);
-  EXPECT_EQ(code({0}, {0}), ErrorCode::kConflict);
-  const Invoice note = make_credit_note(invoice, {"C", "", {0}, {}, facts.issued}).value();
-  EXPECT_FALSE(make_credit_note(note, {"D", "", {0}, {}, facts.issued}));
+  // 0.0325 and 0.0249375 of 0.25; the lines' shares are 0.013, 0.013, 0.013, -0.0065, and so on.
+  EXPECT_EQ(invoice.taxes[0].amount, money("0.03"));
+  EXPECT_EQ(invoice.taxes[1].amount, money("0.02"));
+  Money shares;
+  for (const InvoiceLine& line : invoice.lines) {
+    shares += line.tax;
+    EXPECT_EQ(line.tax.pico() % money("0.01").pico(), 0);
+  }
+  EXPECT_EQ(shares, money("0.05"));
+  EXPECT_EQ(invoice.total, money("0.30"));
+
+  std::mt19937_64 random(11);
+  for (int round = 0; round < 500; ++round) {
+    facts.lines.clear();
+    for (size_t i = 0; i < 1 + random() % 9; ++i) {
+      facts.lines.push_back(plain_line("0", std::to_string(i)));
+      facts.lines.back().amount =
+          Money::pico(static_cast<int128>(random() % 3'000'000'000'000) - 400'000'000'000);
+    }
+    const Invoice many = make_invoice(facts).value();
+    Money taxes;
+    for (const TaxLine& tax : many.taxes) {
+      EXPECT_EQ(tax.amount, tax_of(many.net, tax.rate.percent, money("0.01")));
+      taxes += tax.amount;
+    }
+    Money of_lines;
+    for (const InvoiceLine& line : many.lines) of_lines += line.tax;
+    EXPECT_EQ(of_lines, taxes);
+  }
 }
 
 TEST(Ageing, BucketsCountDaysSinceDue) {
   const Day today = parse_day("2026-06-30").value();
   std::vector<Receivable> invoices;
-  for (int late : {-5, 0, 1, 30, 31, 60, 61, 90, 91, 400}) {
-    invoices.push_back({"org_1", fmt::format("n{}", late), "CNY", money("1"), plus_days(today, -late)});
-  }
-  invoices.push_back({"org_1", "usd", "USD", money("3"), plus_days(today, -45)});
-  invoices.push_back({"org_2", "paid", "CNY", money("9"), plus_days(today, -45)});
-  invoices.push_back({"org_3", "over", "CNY", money("9"), plus_days(today, -45)});
-  const std::vector<Receipt> receipts = {
-      {"n60", money("0.25")}, {"paid", money("4")}, {"paid", money("5")}, {"over", money("10")}};
-  const auto aged = age_receivables(invoices, receipts, today).value();
+  const auto add = [&](const char* owner, const char* currency, int late, const char* total, const char* paid,
+                       const char* credited) {
+    invoices.push_back({owner, fmt::format("n{}", invoices.size()), currency, plus_days(today, -late),
+                        money(total), money(paid), money(credited)});
+  };
+  for (int late : {-5, 0, 1, 30, 31, 61, 90, 91, 400}) add("org_1", "CNY", late, "1", "0", "0");
+  add("org_1", "CNY", 60, "1", "0.25", "0");
+  add("org_1", "USD", 45, "3", "0", "0");
+  add("org_2", "CNY", 45, "9", "4", "5");
+  add("org_3", "CNY", 45, "9", "10", "0");
+  const auto aged = age_receivables(invoices, today);
   EXPECT_EQ(aged.at({"org_1", "CNY"}),
             (Ageing{money("2"), money("2"), money("1.75"), money("2"), money("2")}));
   EXPECT_EQ(aged.at({"org_1", "USD"}).days_31_to_60, money("3"));
   EXPECT_EQ(aged.at({"org_2", "CNY"}), Ageing());
   EXPECT_EQ(aged.at({"org_3", "CNY"}).current, money("-1"));
   EXPECT_EQ(aged.at({"org_1", "CNY"}).total(), money("9.75"));
-  EXPECT_FALSE(age_receivables(invoices, std::vector<Receipt>{{"none", money("1")}}, today));
-  invoices.push_back(invoices.front());
-  EXPECT_FALSE(age_receivables(invoices, {}, today));
+}
+
+TEST(Ageing, StatesFollowFromWhatWasPaidAndCredited) {
+  const auto state = [](const char* paid, const char* credited) {
+    return state_of({.total = money("10"), .paid = money(paid), .credited = money(credited)});
+  };
+  EXPECT_EQ(state("0", "0"), "open");
+  EXPECT_EQ(state("3", "0"), "partly_paid");
+  EXPECT_EQ(state("0", "3"), "partly_paid");
+  EXPECT_EQ(state("10", "0"), "paid");
+  EXPECT_EQ(state("7", "3"), "paid");
+  EXPECT_EQ(state("0", "10"), "credited");
 }
 
 }  // namespace

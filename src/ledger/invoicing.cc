@@ -1,16 +1,20 @@
 #include "ledger/invoicing.h"
 
+#include <algorithm>
 #include <boost/json.hpp>
 
 #include "ledger/books.h"
 #include "ledger/invoice_formats.h"
+#include "ledger/invoice_items.h"
 #include "ledger/json_fields.h"
 #include "ledger/rollups.h"
+#include "ledger/tenant_records.h"
 
 namespace feilun::ledger {
 namespace {
 
-constexpr int64_t kInvoicesMax = 1'000'000;
+constexpr int64_t kProjectsMax = 10'000'000;
+constexpr int64_t kInvoicesMax = 10'000'000;
 
 /// The classes of tokens, as invoices name them.
 struct TokenClass {
@@ -51,58 +55,111 @@ Result<> add_lines(State& state, const UsageRow& row, std::vector<ChargeLine>& l
   cut.tier = line.tier;
   cut.price_id = line.price_id;
   cut.amount = row.sums.charged - listed;
+  cut.kind = LineKind::kUncharged;
   cut.description = "not charged: more than was held";
   lines.push_back(std::move(cut));
   return {};
 }
 
-InvoiceFacts facts_for(const Buyer& buyer, Month month, WallTime issued) {
+ChargeLine own_line(LineKind kind, std::string reference, Money amount, std::string description) {
+  ChargeLine line;
+  line.kind = kind;
+  line.reference = std::move(reference);
+  line.amount = amount;
+  line.description = std::move(description);
+  return line;
+}
+
+std::string description_of(const Lot& lot, bool bought) {
+  if (!bought) return fmt::format("paid with {} {}", name_of(lot.kind), lot.id);
+  std::string what = lot.kind == LotKind::kPackage
+                         ? fmt::format("package of {} tokens", tokens_in(lot.amount))
+                         : fmt::format("{} of {} {}", name_of(lot.kind), lot.amount.to_string(), lot.unit);
+  for (size_t i = 0; i < lot.offerings.size(); ++i) {
+    what += fmt::format("{}{}", i == 0 ? " for " : ", ", lot.offerings[i]);
+  }
+  return what;
+}
+
+Result<ChargeLine> item_line(State& state, const InvoiceItem& item) {
+  if (item.kind == ItemKind::kRefunded) {
+    return own_line(LineKind::kRefund, "", -item.amount, fmt::format("{} refunds", item.count));
+  }
+  const Lot lot = TRY(find_lot(state, item.lot));
+  const bool bought = item.kind == ItemKind::kLotBought;
+  return own_line(bought ? LineKind::kLotBought : LineKind::kLotSpent, lot.id,
+                  bought ? item.amount : -item.amount, description_of(lot, bought));
+}
+
+/// What the month lacks of the commitment that covers it: as charged, or as it will be.
+Result<> add_true_up(State& state, const Buyer& buyer, Month month, WallTime now, Money charged,
+                     std::vector<ChargeLine>& lines) {
+  if (!buyer.is_organisation || now < buyer.zone.period_of(month).until) return {};
+  for (const Commitment& commitment : TRY(commitments_of(state, buyer.id))) {
+    if (!commitment.covers(month)) continue;
+    const auto done = TRY(find_true_up(state, commitment.id, month));
+    const Money lacks = done ? done->shortfall : std::max(commitment.amount - charged, Money());
+    if (lacks.is_zero()) continue;
+    lines.push_back(own_line(
+        LineKind::kTrueUp, commitment.id, lacks,
+        fmt::format("committed to {}, used {}", commitment.amount.to_string(), charged.to_string())));
+  }
+  return {};
+}
+
+/// What both parties and the terms are now.
+Result<InvoiceFacts> facts_for(State& state, const Buyer& buyer, Month month, WallTime issued) {
+  Billing seller = TRY(find_billing(state, kSeller));
+  Billing billing = TRY(find_billing(state, buyer.id));
   InvoiceFacts facts{.organisation_id = buyer.id, .currency = buyer.currency, .zone = buyer.zone};
-  facts.buyer.name = buyer.name;
-  facts.seller.name = "feilun";
+  facts.seller = std::move(seller.party);
+  if (facts.seller.name.empty()) facts.seller.name = "feilun";
+  facts.buyer = std::move(billing.party);
+  if (facts.buyer.name.empty()) facts.buyer.name = buyer.name;
+  facts.taxes = (billing.taxes ? billing.taxes : seller.taxes).value_or(std::vector<TaxRate>());
+  facts.due_days = billing.due_days.value_or(seller.due_days.value_or(kDueDaysDefault));
   facts.period = buyer.zone.period_of(month);
   facts.issued = issued;
   return facts;
-}
-
-Result<IssuedInvoice> invoice_from(const Record& record) {
-  JsonFields body(record.json);
-  IssuedInvoice issued{.number = record.id, .buyer_id = record.parent};
-  const auto month = parse_month(body.text("month"));
-  issued.issued = body.time("issued").value_or(WallTime());
-  issued.json = body.text("invoice");
-  issued.buyer_name = body.text("buyer");
-  for (JsonFields& project : body.objects("projects"))
-    issued.names[project.text("id")] = project.text("name");
-  if (!body.ok() || !month) return fail(ErrorCode::kCorrupt, "the invoice {} cannot be read", record.id);
-  issued.month = *month;
-  return issued;
 }
 
 }  // namespace
 
 Result<Buyer> find_buyer(State& state, std::string_view owner) {
   if (const auto found = find_organisation(state, owner)) {
-    return Buyer{found->id, found->name, found->currency, TRY(TimeZone::find(found->time_zone))};
+    return Buyer{found->id, found->name, found->currency, TRY(TimeZone::find(found->time_zone)), true};
   } else if (found.error().code != ErrorCode::kNotFound) {
     return std::unexpected(found.error());
   }
   const Project project = TRY(find_project(state, owner));
   if (project.payer != project.id) return find_buyer(state, project.payer);
-  return Buyer{.id = project.id, .name = project.name, .currency = project.currency};
+  const Organisation organisation = TRY(organisation_of(state, project.organisation));
+  return Buyer{project.id, project.name, project.currency, TRY(TimeZone::find(organisation.time_zone))};
 }
 
-Result<std::vector<ChargeLine>> charge_lines(State& state, const Buyer& buyer, Month month) {
+Result<std::vector<ChargeLine>> charge_lines(State& state, const Buyer& buyer, Month month, WallTime now) {
   std::vector<ChargeLine> lines;
-  for (const UsageRow& row : TRY(monthly_usage(state, buyer.id, month))) TRY(add_lines(state, row, lines));
+  Money charged;
+  for (const UsageRow& row : TRY(monthly_usage(state, buyer.id, month))) {
+    TRY(add_lines(state, row, lines));
+    charged += row.sums.charged;
+  }
+  for (const InvoiceItem& item : TRY(invoice_items(state, buyer.id, month))) {
+    lines.push_back(TRY(item_line(state, item)));
+  }
+  TRY(add_true_up(state, buyer, month, now, charged, lines));
   return lines;
 }
 
-Result<Invoice> draft_invoice(State& state, const Buyer& buyer, Month month, WallTime issued) {
-  InvoiceFacts facts = facts_for(buyer, month, issued);
+Result<Invoice> draft_invoice(State& state, const Buyer& buyer, Month month, WallTime now) {
+  InvoiceFacts facts = TRY(facts_for(state, buyer, month, now));
   facts.number = "draft";
-  facts.lines = TRY(charge_lines(state, buyer, month));
-  return make_invoice(std::move(facts));
+  facts.lines = TRY(charge_lines(state, buyer, month, now));
+  Invoice invoice = TRY(make_invoice(std::move(facts)));
+  // A total below zero is money back: it becomes free.
+  const Money pays = std::min(invoice.total, TRY(free_money(state, buyer.id)));
+  if (!pays.is_zero()) add_payment(invoice, {"balance", "Wallet", now, pays});
+  return invoice;
 }
 
 std::string invoice_name(const Buyer& buyer, Month month) {
@@ -110,48 +167,63 @@ std::string invoice_name(const Buyer& buyer, Month month) {
 }
 
 Record record_of(const Invoice& invoice, const Buyer& buyer, Month month) {
-  namespace json = boost::json;
-  std::map<std::string, std::string> names;
-  for (const InvoiceLine& line : invoice.lines) names[line.charge.project_id] = line.charge.project_name;
-  json::array projects;
-  for (const auto& [id, name] : names) projects.push_back(json::object{{"id", id}, {"name", name}});
-  const json::object body = {{"month", to_string(month)},
-                             {"issued", invoice.facts.issued.time_since_epoch().count()},
-                             {"buyer", buyer.name},
-                             {"projects", std::move(projects)},
-                             {"invoice", invoice_json(invoice)}};
+  const boost::json::object body = {{"month", to_string(month)}, {"invoice", invoice_json(invoice)}};
   return {.type = "invoice",
           .id = invoice.facts.number,
           .parent = buyer.id,
           .name = invoice_name(buyer, month),
-          .json = json::serialize(body)};
-}
-
-Result<std::vector<IssuedInvoice>> issued_invoices(State& state, std::string_view buyer_id) {
-  std::vector<IssuedInvoice> invoices;
-  const auto records = buyer_id.empty() ? all_records(state, "invoice", kInvoicesMax)
-                                        : records_of(state, "invoice", buyer_id, kInvoicesMax);
-  for (const Record& record : TRY(records)) invoices.push_back(TRY(invoice_from(record)));
-  return invoices;
+          .json = boost::json::serialize(body)};
 }
 
 Result<Invoice> issued_invoice(State& state, std::string_view number) {
   const auto record = TRY(find_record(state, "invoice", number));
   if (!record) return fail(ErrorCode::kNotFound, "there is no invoice '{}'", number);
-  const IssuedInvoice issued = TRY(invoice_from(*record));
-  Buyer buyer = TRY(find_buyer(state, issued.buyer_id));
-  buyer.name = issued.buyer_name;
-  InvoiceFacts facts = facts_for(buyer, issued.month, issued.issued);
-  facts.number = issued.number;
-  facts.lines = TRY(charge_lines(state, buyer, issued.month));
-  for (ChargeLine& line : facts.lines) {
-    if (const auto name = issued.names.find(line.project_id); name != issued.names.end()) {
-      line.project_name = name->second;
-    }
+  return invoice_from_json(JsonFields(record->json).text("invoice"));
+}
+
+Result<std::map<AgeingKey, Ageing>> ageing(State& state, std::string_view payer_id, WallTime now,
+                                           std::optional<Day> on) {
+  std::map<AgeingKey, Ageing> all;
+  const auto owed = TRY(receivables(state, payer_id, kInvoicesMax));
+  for (size_t first = 0, end = 0; first < owed.size(); first = end) {
+    const std::string& payer = owed[first].organisation_id;
+    while (end < owed.size() && owed[end].organisation_id == payer) ++end;
+    const Day today = on ? *on : TRY(find_buyer(state, payer)).zone.day_of(now);
+    all.merge(age_receivables(std::span(owed).subspan(first, end - first), today));
   }
-  Invoice invoice = TRY(make_invoice(std::move(facts)));
-  if (invoice_json(invoice) == issued.json) return invoice;
-  return fail(ErrorCode::kCorrupt, "the invoice {} is not what its month's sums make", number);
+  return all;
+}
+
+Result<std::vector<Buyer>> buyers_to_invoice(State& state, Month month, WallTime now) {
+  std::vector<std::string> payers;
+  for (const Organisation& each : TRY(all_organisations(state))) payers.push_back(each.id);
+  for (const Record& record : TRY(all_records(state, "project", kProjectsMax))) {
+    const Project project = TRY(project_from(record));
+    if (project.payer == project.id) payers.push_back(project.id);
+  }
+  std::ranges::sort(payers);
+  std::vector<Buyer> buyers;
+  for (const std::string& payer : payers) {
+    Buyer buyer = TRY(find_buyer(state, payer));
+    if (TRY(find_record_named(state, "invoice", invoice_name(buyer, month)))) continue;
+    if (TRY(charge_lines(state, buyer, month, now)).empty()) continue;
+    buyers.push_back(std::move(buyer));
+  }
+  return buyers;
+}
+
+Result<> run_invoices(Ledger& ledger, Month month, WallTime now, std::string_view actor,
+                      const std::function<void(const Invoice&)>& issued) {
+  const auto buyers = TRY(
+      ledger.read<std::vector<Buyer>>([&](State& state) { return buyers_to_invoice(state, month, now); }));
+  for (const Buyer& buyer : buyers) {
+    if (now < buyer.zone.period_of(month).until) continue;
+    issued(TRY(ledger.write<Invoice>([&](Books& books) {
+      if (!actor.empty()) books.act_as(std::string(actor));
+      return books.issue_invoice(buyer.id, month);
+    })));
+  }
+  return {};
 }
 
 }  // namespace feilun::ledger

@@ -108,4 +108,12 @@ std::vector<JsonFields> JsonFields::objects(std::string_view name) {
   return all;
 }
 
+JsonFields JsonFields::object(std::string_view name) {
+  const auto found = find(name);
+  JsonFields one = found ? JsonFields(*found) : JsonFields();
+  one.parser_ = parser_;
+  ok_ = ok_ && one.ok();
+  return one;
+}
+
 }  // namespace feilun::ledger

@@ -22,6 +22,7 @@ class JsonFields {
   /// Of an object inside another.
   explicit JsonFields(simdjson::dom::element element);
 
+  bool has(std::string_view name) { return find(name).has_value(); }
   std::string text(std::string_view name);
   int64_t number(std::string_view name, int64_t otherwise = 0);
   bool flag(std::string_view name);
@@ -30,9 +31,11 @@ class JsonFields {
   std::vector<std::string> texts(std::string_view name);
   std::vector<int64_t> numbers(std::string_view name);
   std::vector<JsonFields> objects(std::string_view name);
+  JsonFields object(std::string_view name);  ///< one that is not ok() where there is none
   bool ok() const { return ok_; }
 
  private:
+  JsonFields() : ok_(false) {}
   std::optional<simdjson::dom::element> find(std::string_view name);
   std::vector<simdjson::dom::element> elements(std::string_view name);
   template <typename T>

@@ -17,7 +17,7 @@ inline constexpr Money kFundingMax = Money::pico(kTrillion * kTrillion * kTrilli
 inline constexpr Money kAmountMax = Money::pico(kTrillion * kTrillion * kTrillion * 10);
 inline constexpr int64_t kSequenceMax = int64_t{1} << 62;
 inline constexpr size_t kTextBytesMax = 256;
-inline constexpr size_t kLongTextBytesMax = 1 << 20;
+inline constexpr size_t kLongTextBytesMax = 1 << 23;
 inline constexpr size_t kPostingsMax = 256;
 
 /// What packages are counted in where money has its currency; one token is one whole unit.

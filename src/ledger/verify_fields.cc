@@ -17,7 +17,7 @@ constexpr int128 kAmountMax = kTrillion * kTrillion * kTrillion * 10;
 constexpr int64_t kTokensMaxPerClass = 1'000'000'000'000;
 constexpr int64_t kTextMax = 256;
 constexpr int64_t kAccountMax = 300;
-constexpr int64_t kJsonMax = 1 << 20;
+constexpr int64_t kJsonMax = 1 << 23;
 constexpr int64_t kPostingsMax = 256;
 constexpr unsigned __int128 kSignBit = static_cast<unsigned __int128>(1) << 127;
 

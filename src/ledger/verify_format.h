@@ -25,8 +25,10 @@ enum class Kind : uint8_t {
   kRefund = 11,
   kTrueUp = 12,
   kInvoice = 13,
+  kCreditNote = 14,
   kAlert = 15,
   kNotified = 16,
+  kPayment = 18,
 };
 
 struct KindSpec {

@@ -54,6 +54,7 @@ void Replay::grant(const Entry& entry) {
                           {"lot:" + place->first, lot.unit, lot.amount},
                           {"wallet:" + lot.payer, currency, -lot.paid},
                           {"revenue", currency, lot.paid}});
+  count_bought(lot.payer, place->first, lot.paid);
 }
 
 void Replay::expire(const Entry& entry) {

@@ -72,6 +72,12 @@ void Replay::apply(int64_t sequence, int64_t time, const Entry& entry) {
     case Kind::kInvoice:
       invoice(entry);
       break;
+    case Kind::kCreditNote:
+      credit_note(entry);
+      break;
+    case Kind::kPayment:
+      payment(entry);
+      break;
     case Kind::kAlert:
       alert(entry);
       break;
@@ -104,7 +110,7 @@ void Replay::post(const Entry& entry) {
 int128 Replay::lowest(const std::string& account, Kind kind) const {
   constexpr int128 kAny = -(int128{1} << 126);
   constexpr std::string_view kWallet = "wallet:";
-  if (account == "funding" || account == "rounding") return kAny;
+  if (account == "funding" || account == "rounding" || account == "tax") return kAny;
   if (!account.starts_with(kWallet)) return 0;
   const bool bounded = kind == Kind::kHold || kind == Kind::kTopUp || kind == Kind::kGrant;
   return bounded ? -credit_limit(account.substr(kWallet.size())) : kAny;
@@ -253,29 +259,12 @@ void Replay::credit(const Entry& entry) {
   if (amount <= 0) problem("a credit of nothing");
   if (!organisations_.contains(payer) && !projects_.contains(payer)) problem("a credit to nobody");
   expect_postings(entry, {{"funding", currency, -amount}, {"wallet:" + payer, currency, amount}});
+  add_free_money(payer, amount);
   const std::string& idempotency_key = entry.text("idempotency_key");
   if (idempotency_key.empty()) return;
   const std::string key = KeyBytes('K').text(idempotency_key).take();
   if (state_.contains(key)) problem("an idempotency key is credited a second time");
   put(key, ValueBytes().text(payer).raw(currency).amount(amount).number(sequence_).take());
-}
-
-void Replay::invoice(const Entry& entry) {
-  const std::string& number = entry.text("number");
-  const std::string& payer = entry.text("payer");
-  const std::string month = entry.text("name").substr(0, 7);
-  const int64_t count = ++invoices_[month];
-  if (number != fmt::format("{}-{:04}", month, count)) problem("invoices are not numbered in order");
-  if (entry.text("name") != month + " " + payer) problem("an invoice's name is not its month and payer");
-  const int128 residue = entry.postings.empty() ? 0 : -entry.postings[0].amount;
-  const std::string currency = entry.postings.empty() ? "" : entry.postings[0].currency;
-  expect_postings(entry, {{"rounding", currency, -residue}, {"wallet:" + payer, currency, residue}});
-  if (records_.contains({"invoice", number})) return problem("the invoice was issued before");
-  if (!is_object(entry.text("record"))) problem("the record's body is no JSON object");
-  Record made{sequence_, payer, entry.text("name"), entry.text("record")};
-  put_record("invoice", number, nullptr, &made);
-  records_.emplace(std::pair("invoice", number), std::move(made));
-  put(KeyBytes('S').text("invoice " + month).take(), ValueBytes().number(count).take());
 }
 
 }  // namespace feilun::ledger::audit

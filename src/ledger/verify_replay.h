@@ -7,6 +7,7 @@
 #include <map>
 #include <optional>
 #include <set>
+#include <set>
 #include <string>
 #include <string_view>
 #include <tuple>
@@ -16,6 +17,7 @@
 
 #include "base/civil_time.h"
 #include "ledger/verify_format.h"
+#include "ledger/verify_paper.h"
 #include "ledger/verify_prices.h"
 
 namespace feilun::ledger::audit {
@@ -115,6 +117,23 @@ class Replay {
     std::vector<std::string> packages;
     std::vector<std::string> money;
   };
+  struct Item {
+    int64_t count = 0;
+    int128 amount = 0;
+  };
+  struct LineLeft {
+    int128 amount = 0, exact = 0;
+  };
+  /// An invoice, what was paid and credited, and what credit notes left of its lines.
+  struct Owed {
+    std::string payer, currency;
+    int64_t due_day = 0, notes = 0;
+    int128 total = 0, paid = 0, credited = 0, coin = 1;
+    std::vector<LineLeft> lines;
+    std::vector<std::string> percents;
+  };
+  /// Project, offering, tier and price: what lines of usage are told apart by.
+  using UsageOf = std::tuple<std::string, std::string, int64_t, int64_t>;
   using Requests = std::unordered_map<std::string, Request>;
 
   // verify_replay.cc: what every entry has in common, acts and credits.
@@ -127,7 +146,6 @@ class Replay {
   std::string organisation_of(const std::string& type, const std::string& id,
                               const std::string& parent) const;
   void credit(const Entry& entry);
-  void invoice(const Entry& entry);
   /// Reports when the entry's postings are not these (zeros left out).
   void expect_postings(const Entry& entry, std::vector<Posting> expected);
   void post(const Entry& entry);
@@ -164,6 +182,27 @@ class Replay {
   void count(const Request& request, const Entry& settle, const Classes& covered, int128 charged);
   void refund(const Entry& entry);
   void true_up(const Entry& entry);
+
+  // verify_invoices.cc: invoices, payments and credit notes, and what they are made of.
+  void invoice(const Entry& entry);
+  void payment(const Entry& entry);
+  void credit_note(const Entry& entry);
+  TimeZone zone_of_payer(const std::string& payer) const;
+  int64_t month_of_payer(const std::string& payer) const;
+  void count_item(const std::string& payer, int64_t month, int item, const std::string& lot, int128 amount);
+  void count_spent(const std::string& payer, const std::vector<Posting>& spent);
+  void count_bought(const std::string& payer, const std::string& lot, int128 paid);
+  void count_refunded(const std::vector<Posting>& postings);
+  void count_true_up(const std::string& organisation, Month month, int128 shortfall);
+  void add_free_money(const std::string& payer, int128 more);
+  void put_owed(const std::string& number);
+  void check_usage_lines(const std::vector<PaperLine>& lines, const std::string& payer, int64_t month);
+  void check_item_lines(const std::vector<PaperLine>& lines, const std::string& payer, int64_t month);
+  /// False when the note takes back what is not left.
+  static bool take_back(Owed& owed, const Paper& note, std::string_view record);
+  /// Writes the rows of a record that an entry other than an act makes.
+  void make_record(const std::string& type, const std::string& id, const std::string& parent,
+                   const std::string& name, const std::string& json);
 
   // verify_lots.cc
   void lot(const std::string& id, const std::string& parent, const Record* before, const Record* after);
@@ -226,7 +265,13 @@ class Replay {
   std::map<std::string, std::set<std::string>> webhooks_;           ///< that want alerts, by organisation
   std::deque<std::pair<std::string, std::string>> due_alerts_;      ///< organisation, fields
   std::map<std::pair<int64_t, std::string>, Delivery> deliveries_;  ///< by alert and webhook
-  std::map<std::string, int64_t> invoices_;                         ///< how many, by month
+  std::map<std::string, int64_t> invoices_;                      ///< how many, by month
+  std::set<std::pair<std::string, int64_t>> invoiced_;           ///< payers and months
+  std::map<std::string, Owed> owed_;                             ///< by invoice
+  std::map<std::string, int128> free_money_;                     ///< by payer
+  std::unordered_map<std::string, Item> items_;                  ///< by their rows' keys
+  std::map<std::pair<std::string, int64_t>, int128> wallet_paid_;  ///< to revenue, by payer and month
+  std::map<std::pair<std::string, int64_t>, std::map<UsageOf, Sums>> month_usage_;
 };
 
 }  // namespace feilun::ledger::audit

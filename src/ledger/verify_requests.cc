@@ -270,6 +270,7 @@ void Replay::settle(const Entry& entry) {
   const int64_t tokens = entry.usage().input() + entry.usage().output();
   count_limits(request, {0, -request.input_tokens - request.output_tokens, -request.held()},
                {0, tokens, charged}, true);
+  count_spent(request.payer, spent);
   finish(entry, place, spent);
 }
 

@@ -60,6 +60,12 @@ void Replay::count(const Request& request, const Entry& settle, const Classes& c
     put(row,
         ValueBytes().number(sums.requests).usage(sums.usage).usage(sums.covered).amount(sums.charged).take());
   }
+  Sums& of_lines = month_usage_[{request.payer, month}]
+                               [{request.project, request.offering, request.tier, request.price}];
+  for (int i = 0; i < 5; ++i) {
+    add(of_lines.usage.tokens[i], settle.usage().tokens[i]);
+    add(of_lines.covered.tokens[i], covered.tokens[i]);
+  }
   int64_t& volume = volumes_[volume_key(request)];
   add(volume, settle.usage().input() + settle.usage().output());
   put(volume_key(request), ValueBytes().number(volume).take());
@@ -94,6 +100,7 @@ void Replay::refund(const Entry& entry) {
     expected.push_back({returned_to(spent.account), spent.currency, part});
   }
   if (left.money != 0 || left.tokens != 0) problem("it refunds more than was charged");
+  count_refunded(expected);
   expect_postings(entry, std::move(expected));
   const std::string key = KeyBytes('F').text(request).take();
   const auto before = state_.find(key);
@@ -122,6 +129,7 @@ void Replay::true_up(const Entry& entry) {
   const std::string currency = entry.postings.empty() ? "" : entry.postings[0].currency;
   expect_postings(entry,
                   {{"wallet:" + organisation, currency, -shortfall}, {"revenue", currency, shortfall}});
+  count_true_up(organisation, *month, shortfall);
   put(key, ValueBytes().amount(charged).amount(shortfall).number(sequence_).take());
 }
 

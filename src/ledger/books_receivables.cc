@@ -1,0 +1,136 @@
+#include <algorithm>
+
+#include "ledger/books.h"
+#include "ledger/checked_text.h"
+#include "ledger/currency.h"
+#include "ledger/invoicing.h"
+#include "ledger/limits.h"
+
+// What follows an invoice: payments and credit notes.
+
+namespace feilun::ledger {
+namespace {
+
+struct Owed {
+  Receivable invoice;
+  Money coin;
+};
+
+Result<Owed> find_owed(State& state, std::string_view number) {
+  const auto record = TRY(find_record(state, "invoice", number));
+  if (!record) return fail(ErrorCode::kNotFound, "there is no invoice '{}'", number);
+  Owed owed{TRY(find_receivable(state, record->parent, number)), Money()};
+  owed.coin = smallest_unit(TRY(minor_digits(owed.invoice.currency)));
+  return owed;
+}
+
+bool same_payment(const PaymentRequest& asked, const PaymentDone& done) {
+  return (!asked.amount || *asked.amount == done.amount) &&
+         (asked.currency.empty() || asked.currency == done.currency);
+}
+
+Money whole_coins(Money amount, Money coin) {
+  return Money::pico(amount.pico() - amount.pico() % coin.pico());
+}
+
+/// How much is paid, within what is possible.
+Result<Money> amount_paid(const PaymentRequest& asked, const Owed& owed, Money free) {
+  const Money open = owed.invoice.open();
+  const Money most = asked.from_wallet ? std::min(open, whole_coins(free, owed.coin)) : kFundingMax;
+  const Money amount = asked.amount.value_or(std::min(open, most));
+  if (amount <= Money() || amount > most) {
+    return fail(ErrorCode::kInvalidArgument, "{} cannot be paid: {} is open on {}, {} is free in the wallet",
+                amount.to_string(), open.to_string(), asked.invoice, free.to_string());
+  }
+  if (amount != whole_coins(amount, owed.coin)) {
+    return fail(ErrorCode::kInvalidArgument, "{} is not a sum of coins of {}", amount.to_string(),
+                owed.invoice.currency);
+  }
+  return amount;
+}
+
+}  // namespace
+
+Result<PaymentDone> Books::pay_invoice(const PaymentRequest& request) {
+  TRY(check_text("method", request.method, false));
+  TRY(check_text("reference", request.reference, false));
+  TRY(check_text("number and reference", request.invoice + " " + request.reference, false));
+  const Owed owed = TRY(find_owed(state_, request.invoice));
+  if (auto done = TRY(find_payment(state_, request.invoice, request.reference))) {
+    if (same_payment(request, *done)) return *std::move(done);
+    return fail(ErrorCode::kConflict, "the reference '{}' was used for another payment of {} {}",
+                request.reference, done->amount.to_string(), done->currency);
+  }
+  const std::string& payer = owed.invoice.organisation_id;
+  const std::string& currency = owed.invoice.currency;
+  if (!request.currency.empty() && request.currency != currency) {
+    return fail(ErrorCode::kInvalidArgument, "the invoice is in {}, not {}", currency, request.currency);
+  }
+  if (owed.invoice.open() <= Money()) {
+    return fail(ErrorCode::kConflict, "nothing is open on {}: credit the wallet instead", request.invoice);
+  }
+  const Money free = TRY(free_money(state_, payer));
+  PaymentDone done{.reference = request.reference, .method = request.from_wallet ? "Wallet" : request.method};
+  done.received = request.received.value_or(now_);
+  done.currency = currency;
+  done.amount = TRY(amount_paid(request, owed, free));
+  done.applied = std::min(done.amount, owed.invoice.open());
+  done.invoice = owed.invoice;
+  done.invoice.paid += done.applied;
+  const Money put_in = request.from_wallet ? Money() : done.amount;
+  const Money funding = TRY(account(state_, "funding", currency));
+  if (-(funding - put_in) > kFundingMax) {
+    return fail(ErrorCode::kInvalidArgument, "{} is more than a ledger can hold", put_in.to_string());
+  }
+  Record record = record_of(done);
+  Payload payload(EntryKind::kPayment);
+  payload.text(actor_).text(record.id).text(record.parent).text(payer).amount(done.applied);
+  TRY(record_made(std::move(payload), {{"funding", currency, -put_in}, {wallet_of(payer), currency, put_in}},
+                  std::move(record)));
+  put_receivable(state_, done.invoice);
+  TRY(add_free_money(state_, payer, put_in - done.applied));
+  return done;
+}
+
+Result<Invoice> Books::credit_invoice(const CreditRequest& request) {
+  TRY(check_text("reason", request.reason, false));
+  TRY(check_text("idempotency key", request.idempotency_key, true));
+  Owed owed = TRY(find_owed(state_, request.invoice));
+  const std::string name =
+      request.idempotency_key.empty() ? "" : request.invoice + " " + request.idempotency_key;
+  TRY(check_text("number and idempotency key", name, true));
+  if (const auto there = TRY(find_record_named(state_, "credit_note", name))) {
+    return TRY(credit_note_from(*there)).note;
+  }
+  const auto earlier = TRY(credit_notes_of(state_, request.invoice));
+  CreditNoteFacts facts{.number = fmt::format("{}-C{}", request.invoice, earlier.size() + 1)};
+  facts.reason = request.reason;
+  facts.lines = request.lines;
+  facts.issued = now_;
+  for (const CreditNote& note : earlier) {
+    facts.earlier.insert(facts.earlier.end(), note.taken.begin(), note.taken.end());
+  }
+  const CreditNote made =
+      TRY(make_credit_note(TRY(issued_invoice(state_, request.invoice)), std::move(facts)));
+  const Invoice& note = made.note;
+  const std::string& payer = owed.invoice.organisation_id;
+  const std::string& currency = owed.invoice.currency;
+  Record record = record_of(made, name);
+  Payload payload(EntryKind::kCreditNote);
+  payload.text(actor_).text(record.id).text(record.parent).text(payer).text(record.name);
+  TRY(record_made(std::move(payload),
+                  {{"revenue", currency, note.exact},
+                   {"rounding", currency, -note.residue},
+                   {"tax", currency, note.total - note.net},
+                   {wallet_of(payer), currency, -note.total}},
+                  std::move(record)));
+  // What was paid already and is now too much becomes free again.
+  const Money freed = std::max(-note.total - owed.invoice.open(), Money());
+  owed.invoice.credited -= note.total;
+  owed.invoice.paid -= freed;
+  put_receivable(state_, owed.invoice);
+  TRY(add_free_money(state_, payer, freed));
+  return note;
+}
+
+}  // namespace feilun::ledger

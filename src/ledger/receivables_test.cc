@@ -1,0 +1,165 @@
+#include "ledger/receivables.h"
+
+#include <gtest/gtest.h>
+
+#include "ledger/invoicing_fixture.h"
+
+namespace feilun::ledger {
+namespace {
+
+/// One open invoice of 106 yuan: 100 and 6% of it, due on 2023-12-31.
+class ReceivablesTest : public InvoicingTest {
+ protected:
+  ReceivablesTest() {
+    EXPECT_TRUE(set_billing({.owner_id = "acme", .taxes = {{{"VAT", "6"}}}, .due_days = 30}));
+    PriceVersion round = price("round");
+    round.rows = pricing::flat_rows({.input_fresh = yuan("1"),
+                                     .cache_read = yuan("1"),
+                                     .cache_write = yuan("1"),
+                                     .output = yuan("1"),
+                                     .reasoning = yuan("1")});
+    EXPECT_TRUE(ledger_->set_price(round));
+    serve_round(red_, 60);
+    serve_round(blue_, 40);
+    go_to("2023-12-01T00:00:00Z");
+    EXPECT_EQ(issue("acme", "2023-11").due, yuan("106"));
+  }
+  void serve_round(const std::string& project, TokenCount tokens) {
+    HoldRequest asked = request(fmt::format("round{}", ++requests_), 0, tokens);
+    asked.project_id = project;
+    asked.offering = "round";
+    ASSERT_TRUE(ledger_->hold_now(asked));
+    settle(asked.request_id, {.output = tokens});
+  }
+  Receivable owed() { return InvoicingTest::owed(kNumber); }
+  ErrorCode refused(const PaymentRequest& request) { return pay(request).error().code; }
+  ErrorCode refused(const CreditRequest& request) { return credit_note(request).error().code; }
+
+  static constexpr const char* kNumber = "2023-11-0001";
+};
+
+TEST_F(ReceivablesTest, APaymentGoesIntoTheWalletAndPaysOncePerReference) {
+  const PaymentRequest part{.invoice = kNumber, .reference = "bank 1", .amount = yuan("40")};
+  for (int i = 0; i < 2; ++i) {
+    const PaymentDone done = pay(part).value();
+    EXPECT_EQ(done.applied, yuan("40"));
+    EXPECT_EQ(done.invoice.open(), yuan("66"));
+    EXPECT_EQ(wallet_of_acme(), yuan("-66"));
+  }
+  EXPECT_EQ(state_of(owed()), "partly_paid");
+  EXPECT_EQ(refused({.invoice = kNumber, .reference = "bank 1", .amount = yuan("41")}), ErrorCode::kConflict);
+  // Without an amount it is what is open.
+  EXPECT_EQ(pay({.invoice = kNumber, .reference = "bank 2"})->amount, yuan("66"));
+  EXPECT_EQ(state_of(owed()), "paid");
+  EXPECT_EQ(wallet_of_acme(), Money());
+  EXPECT_EQ(free_of(acme_), Money());
+  EXPECT_EQ(refused({.invoice = kNumber, .reference = "bank 3", .amount = yuan("1")}), ErrorCode::kConflict);
+  EXPECT_EQ(pay(part)->applied, yuan("40"));
+  reopen();
+  const auto payments =
+      ledger_->read<std::vector<PaymentDone>>([](State& state) { return payments_of(state, kNumber); });
+  ASSERT_EQ(payments->size(), 2u);
+  EXPECT_EQ(payments->front().reference, "bank 1");
+  expect_verified();
+}
+
+TEST_F(ReceivablesTest, WhatIsPaidTooMuchStaysInTheWalletForLaterInvoices) {
+  const PaymentDone done = pay({.invoice = kNumber, .reference = "b", .amount = yuan("150")}).value();
+  EXPECT_EQ(done.applied, yuan("106"));
+  EXPECT_EQ(wallet_of_acme(), yuan("44"));
+  EXPECT_EQ(free_of(acme_), yuan("44"));
+  serve_round(red_, 50);
+  go_to("2024-01-01T00:00:00Z");
+  const Invoice next = issue("acme", "2023-12");
+  EXPECT_EQ(next.paid, yuan("44"));
+  EXPECT_EQ(next.due, yuan("9"));
+  expect_verified();
+}
+
+TEST_F(ReceivablesTest, MoneyCreditedWithoutAnInvoiceCanPayOneLater) {
+  EXPECT_EQ(refused({.invoice = kNumber, .reference = "w", .from_wallet = true}),
+            ErrorCode::kInvalidArgument);
+  ASSERT_TRUE(ledger_->credit("acme", yuan("50.005"), "CNY", "", ""));
+  EXPECT_EQ(refused({.invoice = kNumber, .reference = "w", .amount = yuan("51"), .from_wallet = true}),
+            ErrorCode::kInvalidArgument);
+  const PaymentDone done = pay({.invoice = kNumber, .reference = "w", .from_wallet = true}).value();
+  EXPECT_EQ(done.applied, yuan("50"));
+  EXPECT_EQ(done.method, "Wallet");
+  EXPECT_EQ(owed().open(), yuan("56"));
+  EXPECT_EQ(wallet_of_acme(), yuan("-55.995"));  // as before: it was there already
+  EXPECT_EQ(free_of(acme_), yuan("0.005"));
+  expect_verified();
+}
+
+TEST_F(ReceivablesTest, PaymentsThatCannotBeAreRefused) {
+  EXPECT_EQ(refused({.invoice = "2023-11-0002", .reference = "b"}), ErrorCode::kNotFound);
+  EXPECT_EQ(refused({.invoice = kNumber, .reference = ""}), ErrorCode::kInvalidArgument);
+  EXPECT_EQ(refused({.invoice = kNumber, .reference = "b", .amount = yuan("0")}),
+            ErrorCode::kInvalidArgument);
+  EXPECT_EQ(refused({.invoice = kNumber, .reference = "b", .amount = yuan("-1")}),
+            ErrorCode::kInvalidArgument);
+  EXPECT_EQ(refused({.invoice = kNumber, .reference = "b", .amount = yuan("0.001")}),
+            ErrorCode::kInvalidArgument);
+  EXPECT_EQ(refused({.invoice = kNumber, .reference = "b", .amount = yuan("1"), .currency = "USD"}),
+            ErrorCode::kInvalidArgument);
+  EXPECT_EQ(refused({.invoice = kNumber, .reference = std::string(250, 'x')}), ErrorCode::kInvalidArgument);
+  EXPECT_EQ(owed().open(), yuan("106"));
+}
+
+TEST_F(ReceivablesTest, ACreditNoteLowersWhatIsOpenWithItsTax) {
+  const Invoice note =
+      credit_note({.invoice = kNumber, .lines = {{0, yuan("10")}}, .reason = "slow"}).value();
+  EXPECT_EQ(note.facts.number, "2023-11-0001-C1");
+  EXPECT_EQ(note.total, yuan("-10.60"));
+  EXPECT_EQ(owed().open(), yuan("95.40"));
+  EXPECT_EQ(wallet_of_acme(), yuan("-95.40"));
+  EXPECT_EQ(of("revenue"), yuan("90"));
+  EXPECT_EQ(of("tax"), yuan("5.40"));
+  EXPECT_EQ(refused(CreditRequest{.invoice = kNumber, .lines = {{0, yuan("30.01")}}, .reason = "more"}),
+            ErrorCode::kInvalidArgument);
+  EXPECT_EQ(credit_note({.invoice = kNumber, .reason = "all"})->total, yuan("-95.40"));
+  EXPECT_EQ(state_of(owed()), "credited");
+  EXPECT_EQ(wallet_of_acme(), Money());
+  EXPECT_EQ(of("revenue"), Money());
+  EXPECT_EQ(of("tax"), Money());
+  EXPECT_EQ(refused(CreditRequest{.invoice = kNumber, .reason = "again"}), ErrorCode::kConflict);
+  EXPECT_EQ(refused(CreditRequest{.invoice = "2023-11-0001-C1", .reason = "x"}), ErrorCode::kNotFound);
+  EXPECT_EQ(refused(CreditRequest{.invoice = kNumber, .reason = ""}), ErrorCode::kInvalidArgument);
+  reopen();
+  expect_verified();
+}
+
+TEST_F(ReceivablesTest, WhatWasPaidAndIsCreditedAfterwardsIsFreeAgain) {
+  ASSERT_TRUE(pay({.invoice = kNumber, .reference = "b", .amount = yuan("100")}));
+  const CreditRequest request{
+      .invoice = kNumber, .lines = {{1}}, .reason = "billed twice", .idempotency_key = "k"};
+  for (int i = 0; i < 2; ++i) EXPECT_EQ(credit_note(request)->facts.number, "2023-11-0001-C1");
+  // 63.60 came back: 6 of it were open, 57.60 had been paid.
+  EXPECT_EQ(owed().open(), Money());
+  EXPECT_EQ(owed().paid, yuan("42.40"));
+  EXPECT_EQ(owed().credited, yuan("63.60"));
+  EXPECT_EQ(state_of(owed()), "paid");
+  EXPECT_EQ(free_of(acme_), yuan("57.60"));
+  EXPECT_EQ(wallet_of_acme(), yuan("57.60"));
+  expect_verified();
+}
+
+TEST_F(ReceivablesTest, AgeingCountsDaysInTheOwnersTimeZone) {
+  const auto aged = [&](const char* time) {
+    return ledger_
+        ->read<std::map<AgeingKey, Ageing>>(
+            [&](State& state) { return ageing(state, "", parse_iso8601(time).value()); })
+        ->at({acme_, "CNY"});
+  };
+  EXPECT_EQ(aged("2023-12-31T15:59:59Z").current, yuan("106"));
+  EXPECT_EQ(aged("2023-12-31T16:00:00Z").days_1_to_30, yuan("106"));
+  EXPECT_EQ(aged("2024-01-30T16:00:00Z").days_31_to_60, yuan("106"));
+  EXPECT_EQ(aged("2024-02-29T16:00:00Z").days_61_to_90, yuan("106"));
+  EXPECT_EQ(aged("2024-04-01T00:00:00Z").days_over_90, yuan("106"));
+  ASSERT_TRUE(pay({.invoice = kNumber, .reference = "b", .amount = yuan("6")}));
+  ASSERT_TRUE(credit_note({.invoice = kNumber, .lines = {{0}}, .reason = "r"}));
+  EXPECT_EQ(aged("2024-04-01T00:00:00Z"), (Ageing{.days_over_90 = yuan("57.60")}));
+}
+
+}  // namespace
+}  // namespace feilun::ledger

@@ -1,0 +1,301 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "base/json.h"
+#include "ledger/verify_paper.h"
+#include "ledger/verify_replay.h"
+
+// Invoices, and what follows them. What a wallet paid to revenue is counted here posting by posting; an
+// invoice must come to just that, whatever its lines say it was for.
+
+namespace feilun::ledger::audit {
+namespace {
+
+constexpr std::string_view kTokens = "TOK";
+constexpr std::string_view kWallets = "wallet:";
+constexpr std::string_view kLots = "lot:";
+constexpr std::string_view kClasses[] = {"input", "cache_read", "cache_write", "output", "reasoning"};
+constexpr std::string_view kTiers[] = {"default", "priority", "flex", "batch"};
+constexpr int kSpent = 0, kBought = 1, kRefunded = 2;
+
+int64_t number_of(Month month) {
+  return int64_t{int{month.year()}} * 12 + static_cast<unsigned>(month.month()) - 1;
+}
+
+template <size_t size>
+int64_t place_of(const std::string_view (&names)[size], std::string_view name) {
+  return std::ranges::find(names, name) - names;
+}
+
+/// A member of a record's body, or nothing.
+std::string text_of(std::string_view json, std::string_view name) {
+  const auto document = JsonDocument::parse(json);
+  std::string_view text;
+  if (!document || document->root()[name].get(text)) return {};
+  return std::string(text);
+}
+
+std::string currency_of(const Entry& entry) {
+  return entry.postings.empty() ? "" : entry.postings[0].currency;
+}
+
+}  // namespace
+
+TimeZone Replay::zone_of_payer(const std::string& payer) const {
+  const auto project = projects_.find(payer);
+  const auto owner = organisations_.find(project == projects_.end() ? payer : project->second.organisation);
+  return owner == organisations_.end() ? TimeZone::utc() : owner->second.zone;
+}
+
+int64_t Replay::month_of_payer(const std::string& payer) const {
+  return number_of(zone_of_payer(payer).month_of(WallTime(std::chrono::microseconds(time_))));
+}
+
+void Replay::count_item(const std::string& payer, int64_t month, int item, const std::string& lot,
+                        int128 amount) {
+  const char kind = static_cast<char>(item);
+  const std::string key = KeyBytes('Z').text(payer).number(month).raw({&kind, 1}).text(lot).take();
+  Item& sum = items_[key];
+  ++sum.count;
+  add(sum.amount, amount);
+  put(key, ValueBytes().number(sum.count).amount(sum.amount).take());
+}
+
+void Replay::count_spent(const std::string& payer, const std::vector<Posting>& spent) {
+  const int64_t month = month_of_payer(payer);
+  for (const Posting& part : spent) {
+    if (part.currency == kTokens) continue;
+    if (part.account.starts_with(kWallets)) add(wallet_paid_[{payer, month}], part.amount);
+    if (part.account.starts_with(kLots)) {
+      count_item(payer, month, kSpent, part.account.substr(kLots.size()), part.amount);
+    }
+  }
+}
+
+void Replay::count_bought(const std::string& payer, const std::string& lot, int128 paid) {
+  if (paid == 0) return;
+  const int64_t month = month_of_payer(payer);
+  add(wallet_paid_[{payer, month}], paid);
+  count_item(payer, month, kBought, lot, paid);
+}
+
+void Replay::count_refunded(const std::vector<Posting>& postings) {
+  for (const Posting& part : postings) {
+    if (!part.account.starts_with(kWallets)) continue;
+    const std::string payer = part.account.substr(kWallets.size());
+    const int64_t month = month_of_payer(payer);
+    add(wallet_paid_[{payer, month}], -part.amount);
+    count_item(payer, month, kRefunded, "", part.amount);
+  }
+}
+
+void Replay::count_true_up(const std::string& organisation, Month month, int128 shortfall) {
+  if (invoiced_.contains({organisation, number_of(month)})) {
+    problem("a month is trued up that was invoiced before");
+  }
+  add(wallet_paid_[{organisation, number_of(month)}], shortfall);
+}
+
+void Replay::add_free_money(const std::string& payer, int128 more) {
+  int128& free = free_money_[payer];
+  add(free, more);
+  if (free < 0) problem("invoices take more than the payer has put in");
+  put(KeyBytes('G').text(payer).take(), ValueBytes().amount(free).take());
+}
+
+void Replay::put_owed(const std::string& number) {
+  const Owed& owed = owed_.at(number);
+  put(KeyBytes('a').text(owed.payer).text(number).take(), ValueBytes()
+                                                              .raw(owed.currency)
+                                                              .number(owed.due_day)
+                                                              .amount(owed.total)
+                                                              .amount(owed.paid)
+                                                              .amount(owed.credited)
+                                                              .take());
+}
+
+void Replay::check_usage_lines(const std::vector<PaperLine>& lines, const std::string& payer, int64_t month) {
+  auto left = month_usage_[{payer, month}];
+  for (const PaperLine& line : lines) {
+    if (line.kind != "usage") continue;
+    const int64_t place = place_of(kClasses, line.token_class);
+    const auto sums = left.find({line.project, line.offering, place_of(kTiers, line.tier), line.price});
+    if (sums == left.end() || place == std::ssize(kClasses))
+      return problem("an invoice counts no such usage");
+    add(sums->second.usage.tokens[place], -line.quantity);
+    add(sums->second.covered.tokens[place], -line.covered);
+    if (line.exact != line.unit * (line.quantity - line.covered)) {
+      problem("a line is not its tokens at its price");
+    }
+  }
+  for (const auto& [key, sums] : left) {
+    if (sums.usage != Classes{} || sums.covered != Classes{}) {
+      problem("an invoice counts other tokens than were settled");
+    }
+  }
+}
+
+void Replay::check_item_lines(const std::vector<PaperLine>& lines, const std::string& payer, int64_t month) {
+  for (const PaperLine& line : lines) {
+    int item = kRefunded;
+    if (line.kind == "lot_spent") item = kSpent;
+    if (line.kind == "lot_bought") item = kBought;
+    if (line.kind == "usage" || line.kind == "uncharged" || line.kind == "true_up") continue;
+    const char kind = static_cast<char>(item);
+    const std::string key =
+        KeyBytes('Z').text(payer).number(month).raw({&kind, 1}).text(line.reference).take();
+    const auto sum = items_.find(key);
+    if (sum == items_.end() || line.exact != (item == kBought ? sum->second.amount : -sum->second.amount)) {
+      problem("a line is not what its lot paid or cost, or what was refunded");
+    }
+  }
+}
+
+void Replay::invoice(const Entry& entry) {
+  const std::string& number = entry.text("number");
+  const std::string& payer = entry.text("payer");
+  const std::string name = entry.text("name").substr(0, 7);
+  const int64_t count = ++invoices_[name];
+  if (number != fmt::format("{}-{:04}", name, count)) problem("invoices are not numbered in order");
+  if (entry.text("name") != name + " " + payer) problem("an invoice's name is not its month and payer");
+  make_record("invoice", number, payer, entry.text("name"), entry.text("record"));
+  put(KeyBytes('S').text("invoice " + name).take(), ValueBytes().number(count).take());
+  const auto month = parse_month(name);
+  const auto paper = read_paper(text_of(entry.text("record"), "invoice"));
+  if (!month || !paper) return problem("an invoice cannot be read: " + (paper ? "its month" : paper.error()));
+  for (const std::string& fault : {fault_of_sums(*paper), fault_of_rounding(*paper)}) {
+    if (!fault.empty()) problem("an invoice: " + fault);
+  }
+  const int64_t which = number_of(*month);
+  const Period period = zone_of_payer(payer).period_of(*month);
+  const WallTime now{std::chrono::microseconds(time_)};
+  if (paper->number != number || paper->organisation != payer || !paper->corrects.empty() ||
+      paper->period != period || paper->issued != to_iso8601(now)) {
+    problem("an invoice is another's, or of another time");
+  }
+  if (now < period.until) problem("a month is invoiced that has not ended");
+  if (!invoiced_.insert({payer, which}).second) problem("a month is invoiced twice");
+  if (paper->exact != wallet_paid_[{payer, which}]) problem("an invoice is not what the wallet paid");
+  check_usage_lines(paper->lines, payer, which);
+  check_item_lines(paper->lines, payer, which);
+  const int128 tax = paper->total - paper->net;
+  const std::string& currency = paper->currency;
+  expect_postings(entry, {{"rounding", currency, -paper->residue},
+                          {"wallet:" + payer, currency, paper->residue},
+                          {"wallet:" + payer, currency, -tax},
+                          {"tax", currency, tax}});
+  if (paper->paid != std::min(paper->total, free_money_[payer])) {
+    problem("an invoice takes another sum than what was free of the wallet");
+  }
+  Owed owed{.payer = payer, .currency = currency, .total = paper->total, .paid = paper->paid};
+  owed.due_day = std::chrono::local_days(paper->due_on).time_since_epoch().count();
+  for (const PaperLine& line : paper->lines) owed.lines.push_back({line.amount, line.exact});
+  for (const PaperTax& each : paper->taxes) owed.percents.push_back(each.percent);
+  owed.coin = paper->coin;
+  owed_.insert_or_assign(number, std::move(owed));
+  put_owed(number);
+  add_free_money(payer, -paper->paid);
+}
+
+void Replay::payment(const Entry& entry) {
+  const std::string& number = entry.text("invoice");
+  const std::string& payer = entry.text("payer");
+  const std::string& record = entry.text("record");
+  const auto place = owed_.find(number);
+  if (place == owed_.end() || place->second.payer != payer) return problem("a payment of no invoice");
+  if (entry.text("id") != number + " " + text_of(record, "reference")) {
+    problem("a payment's id is not its invoice and reference");
+  }
+  make_record("payment", entry.text("id"), number, "", record);
+  Owed& owed = place->second;
+  const int128 open = owed.total - owed.paid - owed.credited;
+  const int128 applied = entry.amount("applied");
+  const int128 put_in = entry.postings.empty() ? 0 : -entry.postings[0].amount;
+  expect_postings(
+      entry, {{"funding", currency_of(entry), -put_in}, {"wallet:" + payer, currency_of(entry), put_in}});
+  if (put_in != 0 && currency_of(entry) != owed.currency) problem("a payment in another currency");
+  const int128 most = put_in == 0 ? std::min(open, free_money_[payer]) : open;
+  if (applied <= 0 || applied > most || (put_in != 0 && applied != std::min(put_in, open))) {
+    problem("a payment pays another sum than it can");
+  }
+  if (text_of(record, "applied") != fmt::format("{}", applied)) problem("a payment's record says otherwise");
+  add(owed.paid, applied);
+  put_owed(number);
+  add_free_money(payer, put_in - applied);
+}
+
+bool Replay::take_back(Owed& owed, const Paper& note, std::string_view record) {
+  const auto body = JsonDocument::parse(record);
+  simdjson::dom::array lines;
+  if (!body || body->root()["lines"].get(lines) || lines.size() != note.lines.size()) return false;
+  int128 net = 0;
+  for (const LineLeft& line : owed.lines) net += line.amount;
+  std::vector<int128> taxes(owed.percents.size());
+  size_t at = 0;
+  for (const simdjson::dom::element each : lines) {
+    const PaperLine& back = note.lines[at++];
+    int64_t index = -1;
+    if (each["line"].get(index) || index < 0 || index >= std::ssize(owed.lines)) return false;
+    LineLeft& left = owed.lines[static_cast<size_t>(index)];
+    const int128 amount = -back.amount;
+    const bool within =
+        left.amount < 0 ? left.amount <= amount && amount <= 0 : 0 <= amount && amount <= left.amount;
+    if (!within || -back.exact != (amount == left.amount ? left.exact : amount)) return false;
+    left = {left.amount - amount, left.exact + back.exact};
+    int128 tax = 0;
+    for (size_t i = 0; i < taxes.size(); ++i) {
+      const int128 part =
+          tax_on(net - amount, owed.percents[i], owed.coin) - tax_on(net, owed.percents[i], owed.coin);
+      taxes[i] += part;
+      tax += part;
+    }
+    if (back.tax != tax) return false;
+    net -= amount;
+  }
+  for (size_t i = 0; i < taxes.size(); ++i) {
+    if (i >= note.taxes.size() || note.taxes[i].amount != taxes[i]) return false;
+  }
+  return net >= 0 && note.net <= 0;
+}
+
+void Replay::credit_note(const Entry& entry) {
+  const std::string& invoice = entry.text("invoice");
+  const std::string& payer = entry.text("payer");
+  const std::string& number = entry.text("number");
+  const auto place = owed_.find(invoice);
+  if (place == owed_.end() || place->second.payer != payer) return problem("a credit note of no invoice");
+  Owed& owed = place->second;
+  if (number != fmt::format("{}-C{}", invoice, ++owed.notes))
+    problem("credit notes are not numbered in order");
+  make_record("credit_note", number, invoice, entry.text("name"), entry.text("record"));
+  const auto note = read_paper(text_of(entry.text("record"), "note"));
+  if (!note) return problem("a credit note cannot be read: " + note.error());
+  if (const std::string fault = fault_of_sums(*note); !fault.empty()) problem("a credit note: " + fault);
+  if (note->number != number || note->corrects != invoice || note->currency != owed.currency) {
+    problem("a credit note is another's");
+  }
+  if (!take_back(owed, *note, entry.text("record"))) {
+    problem("a credit note does not take back what is left of the invoice's lines, and its tax");
+  }
+  expect_postings(entry, {{"revenue", note->currency, note->exact},
+                          {"rounding", note->currency, -note->residue},
+                          {"tax", note->currency, note->total - note->net},
+                          {"wallet:" + payer, note->currency, -note->total}});
+  const int128 freed = std::max<int128>(0, -note->total - (owed.total - owed.paid - owed.credited));
+  add(owed.credited, -note->total);
+  add(owed.paid, -freed);
+  put_owed(invoice);
+  add_free_money(payer, freed);
+}
+
+void Replay::make_record(const std::string& type, const std::string& id, const std::string& parent,
+                         const std::string& name, const std::string& json) {
+  if (!JsonDocument::parse(json)) problem("the record's body is no JSON object");
+  Record made{sequence_, parent, name, json};
+  if (records_.contains({type, id})) return problem("the " + type + " was made before");
+  put_record(type, id, nullptr, &made);
+  records_.emplace(std::pair(type, id), std::move(made));
+}
+
+}  // namespace feilun::ledger::audit
