@@ -73,8 +73,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     while (focus_columns()[column].name != name) ++column;
     return rows->at(1)[column].value_or("");
   };
-  require(cell("BillingAccountId") == charge.organisation_id);
-  require(cell("SubAccountId") == charge.project_id);
+  require(cell("BillingAccountId") == "wallets/" + charge.organisation_id);
+  require(cell("SubAccountId").ends_with(charge.project_id));
   require(charge.description.empty() || cell("ChargeDescription") == charge.description);
   require(Money::parse(cell("BilledCost")) == charge.billed);
   return 0;

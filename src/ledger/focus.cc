@@ -11,10 +11,21 @@ bool is_priced(const FocusCharge& charge) {
   return charge.category == ChargeCategory::kUsage || charge.category == ChargeCategory::kPurchase;
 }
 
-Money sum(std::span<const FocusCharge> charges, Money (*cost)(const FocusCharge&)) {
-  Money total;
-  for (const FocusCharge& charge : charges) total += cost(charge);
-  return total;
+/// ⌊a × b ÷ c⌋ for 0 ≤ b ≤ c and a below 2¹²⁶, by the bits of b: the product may need 256 of them.
+int128 part_of(int128 a, int128 b, int128 c) {
+  int128 quotient = 0;
+  int128 rest = 0;
+  for (int bit = 126; bit >= 0; --bit) {
+    quotient *= 2;
+    rest *= 2;
+    if ((b >> bit & 1) != 0) {
+      quotient += a / c;
+      rest += a % c;
+    }
+    quotient += rest / c;
+    rest %= c;
+  }
+  return quotient;
 }
 
 FocusCharge charge_of(const Invoice& invoice, ChargeCategory category, Money billed) {
@@ -48,33 +59,33 @@ Money effective_cost_of(const FocusCharge& charge) {
   return charge.category == ChargeCategory::kPurchase ? Money() : charge.billed;
 }
 
-Money amortised(Money price, TokenCount total, TokenCount before, TokenCount after) {
+Money amortised(Money price, int128 total, int128 before, int128 after) {
   CHECK(0 < total && 0 <= before && before <= after && after <= total);
-  // ⌊price × count ÷ total⌋ in two terms, neither of which needs more than 128 bits.
-  const auto until = [&](TokenCount count) {
-    const int128 whole = price.pico() / total, rest = price.pico() % total;
-    return Money::pico(whole) * count + Money::pico(rest * count / total);
-  };
+  const auto until = [&](int128 count) { return Money::pico(part_of(price.pico(), count, total)); };
   return until(after) - until(before);
 }
 
-Result<std::vector<FocusCharge>> focus_invoice_charges(const Invoice& invoice,
-                                                       std::span<const FocusCharge> charges) {
-  const Money billed = sum(charges, [](const FocusCharge& charge) { return charge.billed; });
-  if (billed != invoice.exact) {
+FocusCosts& FocusCosts::operator+=(const FocusCharge& charge) {
+  billed += charge.billed;
+  list += list_cost_of(charge);
+  contracted += contracted_cost_of(charge);
+  effective += effective_cost_of(charge);
+  return *this;
+}
+
+Result<std::vector<FocusCharge>> focus_invoice_charges(const Invoice& invoice, const FocusCosts& charges) {
+  if (charges.billed != invoice.exact) {
     return fail(ErrorCode::kCorrupt, "the charges of invoice {} sum to {}, its lines to {}",
-                invoice.facts.number, billed.to_string(), invoice.exact.to_string());
+                invoice.facts.number, charges.billed.to_string(), invoice.exact.to_string());
   }
   const Money unit = smallest_unit(invoice.digits);
   std::vector<FocusCharge> rows;
   for (const TaxLine& tax : invoice.taxes) {
-    const auto tax_on = [&](Money (*cost)(const FocusCharge&)) {
-      return tax_of(round_to(sum(charges, cost), unit), tax.rate.percent, unit);
-    };
+    const auto tax_on = [&](Money cost) { return tax_of(round_to(cost, unit), tax.rate.percent, unit); };
     FocusCharge row = charge_of(invoice, ChargeCategory::kTax, tax.amount);
-    row.list_cost = TRY(tax_on(list_cost_of));
-    row.contracted_cost = TRY(tax_on(contracted_cost_of));
-    row.effective = TRY(tax_on(effective_cost_of));
+    row.list_cost = TRY(tax_on(charges.list));
+    row.contracted_cost = TRY(tax_on(charges.contracted));
+    row.effective = TRY(tax_on(charges.effective));
     row.description = fmt::format("{} {}%", tax.rate.name, tax.rate.percent);
     rows.push_back(std::move(row));
   }

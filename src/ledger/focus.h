@@ -56,7 +56,7 @@ struct FocusPricingCurrency {
 
 /// What a row is made of. Texts are UTF-8. A charge that a package pays for only in part is two charges.
 struct FocusCharge {
-  std::string organisation_id;
+  std::string organisation_id;    ///< or that of a project with a wallet of its own
   std::string organisation_name;  ///< empty: printed as the id
   std::string project_id;         ///< empty: of the organisation as a whole
   std::string project_name;
@@ -113,13 +113,23 @@ Money list_cost_of(const FocusCharge& charge);
 Money contracted_cost_of(const FocusCharge& charge);
 Money effective_cost_of(const FocusCharge& charge);
 
-/// The part of a price that falls on the tokens from `before` to `after` of `total`. Whatever the parts are,
-/// those that make up the whole sum to the price. 0 ≤ before ≤ after ≤ total, 0 < total.
-Money amortised(Money price, TokenCount total, TokenCount before, TokenCount after);
+/// The part of a price that falls on what lies from `before` to `after` of `total`. Whatever the parts are,
+/// those that make up the whole sum to the price. 0 ≤ before ≤ after ≤ total, 0 < total ≤ kFundingMax in
+/// pico.
+Money amortised(Money price, int128 total, int128 before, int128 after);
+
+/// What charges sum to, by the four measures.
+struct FocusCosts {
+  Money billed;
+  Money list;
+  Money contracted;
+  Money effective;
+
+  FocusCosts& operator+=(const FocusCharge& charge);
+};
 
 /// The rows that an invoice adds to those of its charges: one for each tax and one for rounding, if it took
-/// or gave anything. `charges` are all the invoice's; kCorrupt when they do not sum to it.
-Result<std::vector<FocusCharge>> focus_invoice_charges(const Invoice& invoice,
-                                                       std::span<const FocusCharge> charges);
+/// or gave anything. `charges` are all the invoice's; kCorrupt when they are not its exact sum.
+Result<std::vector<FocusCharge>> focus_invoice_charges(const Invoice& invoice, const FocusCosts& charges);
 
 }  // namespace feilun::ledger

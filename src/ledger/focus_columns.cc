@@ -137,6 +137,21 @@ Cell commitment_status(const FocusRow& row) {
   return row.charge.commitment->part == FocusCommitment::Part::kUsed ? "Used" : "Unused";
 }
 
+/// Ids are paths that begin with who pays, as the admin API's are.
+Cell account_id(const FocusRow& row) {
+  return "wallets/" + row.charge.organisation_id;
+}
+
+Cell sub_account_id(const FocusRow& row) {
+  if (row.charge.project_id.empty()) return {};
+  return fmt::format("{}/projects/{}", *account_id(row), row.charge.project_id);
+}
+
+Cell commitment_id(const FocusRow& row) {
+  if (!row.charge.commitment) return {};
+  return fmt::format("{}/lots/{}", *account_id(row), row.charge.commitment->id);
+}
+
 template <auto Member>
 Cell commitment_text(const FocusRow& row) {
   return row.charge.commitment ? text(row.charge.commitment.value().*Member) : Cell();
@@ -153,14 +168,14 @@ Cell charge_text(const FocusRow& row) {
 }
 
 Cell resource_id(const FocusRow& row) {
-  return is_of_commitment(row.charge) ? text(row.charge.commitment->id) : text(row.charge.key_id);
+  if (is_of_commitment(row.charge)) return commitment_id(row);
+  if (row.charge.key_id.empty()) return {};
+  return fmt::format("{}/api_keys/{}", sub_account_id(row).value_or(*account_id(row)), row.charge.key_id);
 }
 
-/// A name only where there is one besides the id.
 Cell resource_name(const FocusRow& row) {
   const std::string& name = is_of_commitment(row.charge) ? row.charge.commitment->name : row.charge.key_name;
-  const Cell id = resource_id(row);
-  return id && name != *id ? text(name) : Cell();
+  return resource_id(row) ? text(name) : Cell();
 }
 
 Cell resource_type(const FocusRow& row) {
@@ -204,7 +219,7 @@ Cell consumed_quantity(const FocusRow& row) {
 
 constexpr auto kColumns = std::to_array<FocusColumn>({
     {"BilledCost", Type::kDecimal, [](const FocusRow& row) { return decimal(row.charge.billed); }},
-    {"BillingAccountId", Type::kString, charge_text<&FocusCharge::organisation_id>},
+    {"BillingAccountId", Type::kString, account_id},
     {"BillingAccountName", Type::kString, account_name},
     {"BillingCurrency", Type::kString, charge_text<&FocusCharge::currency>},
     {"BillingPeriodEnd", Type::kDateTime,
@@ -224,7 +239,7 @@ constexpr auto kColumns = std::to_array<FocusColumn>({
      [](const FocusRow& row) {
        return row.charge.commitment ? Cell(row.charge.commitment->of_spend ? "Spend" : "Usage") : Cell();
      }},
-    {"CommitmentDiscountId", Type::kString, commitment_text<&FocusCommitment::id>},
+    {"CommitmentDiscountId", Type::kString, commitment_id},
     {"CommitmentDiscountName", Type::kString, commitment_text<&FocusCommitment::name>},
     {"CommitmentDiscountQuantity", Type::kDecimal, commitment_quantity},
     {"CommitmentDiscountStatus", Type::kString, commitment_status},
@@ -263,11 +278,12 @@ constexpr auto kColumns = std::to_array<FocusColumn>({
     {"SkuMeter", Type::kString, sku_meter},
     {"SkuPriceDetails", Type::kJson, sku_details},
     {"SkuPriceId", Type::kString, sku_price},
-    {"SubAccountId", Type::kString, charge_text<&FocusCharge::project_id>},
+    {"SubAccountId", Type::kString, sub_account_id},
     {"SubAccountName", Type::kString, sub_account_name},
     {"x_PriceId", Type::kString,
-     [](const FocusRow&
-            row) { return is_priced(row.charge) ? Cell(fmt::format("{}", row.charge.price_id)) : Cell(); }},
+     [](const FocusRow& row) {
+       return is_priced(row.charge) ? Cell(fmt::format("{}", row.charge.price_id)) : Cell();
+     }},
     {"x_ServiceTier", Type::kString,
      [](const FocusRow&
             row) { return is_of_tokens(row.charge) ? Cell(pricing::name_of(row.charge.tier)) : Cell(); }},

@@ -312,11 +312,11 @@ class FocusSampleMaker {
       facts.zone = buyer.zone;
       facts.period = buyer.zone.period_of(parse_month(month).value());
       facts.taxes = buyer.taxes;
-      std::vector<FocusCharge> charges;
+      FocusCosts costs;
       std::map<std::string, ChargeLine> lines;
       for (const FocusCharge& charge : sample_.charges) {
         if (charge.invoice_number != facts.number) continue;
-        charges.push_back(charge);
+        costs += charge;
         const ChargeLine line = line_of(charge);
         const auto key =
             fmt::format("{}|{}|{}|{}|{}|{}", line.project_id, line.offering, static_cast<int>(line.tier),
@@ -328,7 +328,7 @@ class FocusSampleMaker {
       }
       for (auto& [key, line] : lines) facts.lines.push_back(std::move(line));
       sample_.invoices.push_back(make_invoice(facts).value());
-      const auto more = focus_invoice_charges(sample_.invoices.back(), charges).value();
+      const auto more = focus_invoice_charges(sample_.invoices.back(), costs).value();
       sample_.charges.insert(sample_.charges.end(), more.begin(), more.end());
     }
   }

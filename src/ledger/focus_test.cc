@@ -15,7 +15,7 @@ FocusCharge usage_charge() {
   charge.organisation_id = "org_1";
   charge.project_id = "prj_1";
   charge.project_name = "=web, \"1\"";
-  charge.key_id = charge.key_name = "key_1";
+  charge.key_id = "key_1";
   charge.currency = "CNY";
   charge.billing_period = TimeZone::find("Asia/Shanghai")->period_of(parse_month("2026-02").value());
   charge.charge_period = {time_at("2026-02-03T04:00:00Z"), time_at("2026-02-03T05:00:00Z")};
@@ -46,7 +46,7 @@ TEST(Focus, AUsageRowSaysWhatWasUsedAtWhichPrices) {
   const auto cells = cells_of(usage_charge());
   const std::map<std::string, std::string> expected = {
       {"BilledCost", "0.67901185"},
-      {"BillingAccountId", "org_1"},
+      {"BillingAccountId", "wallets/org_1"},
       {"BillingAccountName", "org_1"},
       {"BillingCurrency", "CNY"},
       {"BillingPeriodEnd", "2026-02-28T16:00:00Z"},
@@ -73,7 +73,7 @@ TEST(Focus, AUsageRowSaysWhatWasUsedAtWhichPrices) {
       {"PricingUnit", "1000000 Tokens"},
       {"ProviderName", "Feilun Cloud"},
       {"PublisherName", "Feilun"},
-      {"ResourceId", "key_1"},
+      {"ResourceId", "wallets/org_1/projects/prj_1/api_keys/key_1"},
       {"ResourceType", "API Key"},
       {"ServiceCategory", "AI and Machine Learning"},
       {"ServiceName", "Feilun Model API"},
@@ -82,7 +82,7 @@ TEST(Focus, AUsageRowSaysWhatWasUsedAtWhichPrices) {
       {"SkuMeter", "Output Tokens"},
       {"SkuPriceDetails", R"({"x_Offering":"qwen-7b","x_ServiceTier":"priority","x_TokenClass":"output"})"},
       {"SkuPriceId", "qwen-7b/output/priority@7.1"},
-      {"SubAccountId", "prj_1"},
+      {"SubAccountId", "wallets/org_1/projects/prj_1"},
       {"SubAccountName", "=web, \"1\""},
       {"x_PriceId", "9"},
       {"x_ServiceTier", "priority"},
@@ -113,7 +113,7 @@ TEST(Focus, WhatAPackagePaysForIsUsedAtItsShareOfThePackagesPrice) {
   EXPECT_EQ(cells["CommitmentDiscountStatus"], "Used");
   EXPECT_EQ(cells["CommitmentDiscountQuantity"], "1234567");
   EXPECT_EQ(cells["PricingCategory"], "Committed");
-  EXPECT_EQ(cells["ResourceId"], "key_1");
+  EXPECT_EQ(cells["ResourceId"], "wallets/org_1/projects/prj_1/api_keys/key_1");
 }
 
 TEST(Focus, PartsOfAPriceSumToItWhateverTheyAre) {
@@ -171,7 +171,9 @@ TEST(Focus, ChargesThatAreNotTheInvoicesAreRefused) {
   InvoiceFacts facts = invoice_facts();
   facts.lines = {token_line("web", "qwen-7b", "output", "0.55", charge.quantity)};
   const Invoice invoice = make_invoice(facts).value();
-  EXPECT_TRUE(focus_invoice_charges(invoice, std::span(&charge, 1)));
+  FocusCosts costs;
+  costs += charge;
+  EXPECT_TRUE(focus_invoice_charges(invoice, costs));
   const auto refused = focus_invoice_charges(invoice, {});
   ASSERT_FALSE(refused);
   EXPECT_EQ(refused.error().code, ErrorCode::kCorrupt);
@@ -208,7 +210,9 @@ TEST(Focus, APublishedDayIsOneNumberInLinesInvoiceAndExport) {
     }
   }
   const Invoice invoice = make_invoice(facts).value();
-  const auto more = focus_invoice_charges(invoice, charges).value();
+  FocusCosts costs;
+  for (const FocusCharge& charge : charges) costs += charge;
+  const auto more = focus_invoice_charges(invoice, costs).value();
   charges.insert(charges.end(), more.begin(), more.end());
   Money exported;
   for (const FocusCharge& charge : charges) exported += money(cells_of(charge)["BilledCost"]);

@@ -3,27 +3,13 @@
 #include <unordered_map>
 
 #include "ledger/fields.h"
-#include "ledger/journal.h"
+#include "ledger/journal_walk.h"
 #include "ledger/limits.h"
-#include "ledger/segment.h"
 
 namespace feilun::ledger {
 namespace {
 
 constexpr auto kLongestRequest = std::chrono::hours(24);
-constexpr int64_t kRowsAtOnce = 4096;
-
-std::vector<Posting> read_postings(FieldReader& fields) {
-  std::vector<Posting> postings;
-  const int64_t count = fields.number();
-  for (int64_t i = 0; i < count && fields.ok(); ++i) {
-    Posting posting{.account = fields.text()};
-    posting.currency = fields.raw(3);
-    posting.amount = fields.amount();
-    postings.push_back(std::move(posting));
-  }
-  return postings;
-}
 
 class Walk {
  public:
@@ -93,31 +79,16 @@ Result<> Walk::settle(const JournalRow& row, FieldReader& fields) {
   return period_.contains(row.time) ? take_(request) : Result<>();
 }
 
-Result<> walk_segment(Store& store, Segment segment, Walk& walk) {
-  segment.bytes = TRY(store.segment_bytes(segment.first));
-  const SegmentReader reader = TRY(SegmentReader::open(std::move(segment)));
-  for (const SegmentReader::Frame& frame : reader.frames()) {
-    if (frame.latest < walk.from() || frame.earliest >= walk.until()) continue;
-    for (const JournalRow& row : TRY(reader.read(frame))) TRY(walk.entry(row));
-  }
-  return {};
-}
-
 }  // namespace
 
 Result<> for_each_settled(Store& store, Period period,
                           const std::function<Result<>(const SettledRequest&)>& take) {
   Walk walk(period, take);
-  int64_t after = 0;
-  for (Segment& segment : TRY(store.segments())) {
-    after = segment.last;
-    TRY(walk_segment(store, std::move(segment), walk));
-  }
+  JournalWalk journal({.from = walk.from(), .until = walk.until()});
   for (;;) {
-    const auto rows = TRY(store.entries(after, kRowsAtOnce));
+    const auto rows = TRY(journal.next(store));
     if (rows.empty()) return {};
     for (const JournalRow& row : rows) TRY(walk.entry(row));
-    after = rows.back().sequence;
   }
 }
 
