@@ -1,10 +1,11 @@
 // Pairs of hold and settle a second, durable before they are answered, as N clients ask for them who each
 // wait for their answers; and beside it the same bytes written by statements alone.
 //
-//   ledger_bench ours   DIRECTORY|URL CLIENTS PAIRS [BEFORE]   the ledger; BEFORE pairs are journalled first
+//   ledger_bench ours   DIRECTORY|URL CLIENTS PAIRS            the ledger
 //   ledger_bench raw    DIRECTORY|URL CLIENTS PAIRS            what the ledger writes for them, group by
 //   group,
 //                                                              recorded first, with no rules in the way
+//   ledger_bench growth DIRECTORY|URL CLIENTS PAIRS BEFORE …   the ledger, once so many pairs are journalled
 //
 // Prints one line of JSON.
 #include <fmt/format.h>
@@ -17,6 +18,8 @@
 #include <filesystem>
 #include <future>
 #include <latch>
+#include <optional>
+#include <random>
 #include <string>
 #include <vector>
 
@@ -24,6 +27,7 @@
 #include "base/ids.h"
 #include "ledger/anchor.h"
 #include "ledger/postgres_store.h"
+#include "ledger/sealing.h"
 #include "ledger/sqlite_store.h"
 #include "ledger/writer.h"
 
@@ -46,10 +50,22 @@ double processor_seconds() {
   return seconds(usage.ru_utime) + seconds(usage.ru_stime);
 }
 
+/// Of the calling thread.
+double thread_seconds() {
+  timespec time{};
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
+  return double(time.tv_sec) + double(time.tv_nsec) / 1e9;
+}
+
 /// What one group writes.
 struct Batch {
+  struct Change {
+    std::string key;
+    std::optional<std::string> value;
+    operator StateChange() const { return {key, value}; }
+  };
   std::vector<JournalRow> entries;
-  std::vector<StateChange> changes;
+  std::vector<Change> changes;
 };
 
 /// A Store that also remembers what is written through it.
@@ -76,6 +92,9 @@ class RecordingStore final : public Store {
     return store_->append(rows);
   }
   Result<std::vector<Segment>> segments() override { return store_->segments(); }
+  Result<std::optional<Segment>> segment_at(int64_t sequence) override {
+    return store_->segment_at(sequence);
+  }
   Result<std::string> segment_bytes(int64_t first) override { return store_->segment_bytes(first); }
   Result<> seal(const Segment& segment) override { return store_->seal(segment); }
   Result<> archive_segment(int64_t first) override { return store_->archive_segment(first); }
@@ -87,7 +106,10 @@ class RecordingStore final : public Store {
     return store_->scan(from, until, limit);
   }
   Result<> write(std::span<const StateChange> changes) override {
-    batch_.changes.assign(changes.begin(), changes.end());
+    for (const StateChange& change : changes) {
+      batch_.changes.push_back({std::string(change.key), std::nullopt});
+      if (change.value) batch_.changes.back().value = *change.value;
+    }
     return store_->write(changes);
   }
 
@@ -104,6 +126,27 @@ std::unique_ptr<Store> open_store(const std::string& place) {
   return *std::move(store);
 }
 
+/// Ids as new_id() makes them, without asking the system for chance each time.
+class RequestIds {
+ public:
+  std::string next() {
+    static constexpr char kAlphabet[] = "0123456789ABCDEFGHJKMNPQRSTVWXYZ";
+    const auto now = std::chrono::system_clock::now().time_since_epoch();
+    auto time = std::chrono::duration_cast<std::chrono::milliseconds>(now).count();
+    std::string id = "req_00000000000000000000000000";
+    for (size_t i = 13; i >= 4; --i, time >>= 5) id[i] = kAlphabet[time & 31];
+    uint64_t random = random_();
+    for (size_t i = 14; i < id.size(); ++i, random >>= 5) {
+      if (i == 22) random = random_();
+      id[i] = kAlphabet[random & 31];
+    }
+    return id;
+  }
+
+ private:
+  std::mt19937_64 random_{std::random_device()()};
+};
+
 /// Clients who hold, settle, and begin again, until so many pairs are done.
 class Load {
  public:
@@ -113,9 +156,16 @@ class Load {
   }
 
   void run() {
-    for (int i = 0; i < clients_; ++i) next();
+    // All on the writer's thread, as what follows.
+    writer_.submit<void>([](Books&) { return Result<>(); },
+                         [this](Result<>) {
+                           writer_seconds_ = -thread_seconds();
+                           for (int i = clients_; i > 0; --i) next();
+                         });
     running_.wait();
   }
+  /// Processor time of the writer's thread, the clients included.
+  double writer_seconds() const { return writer_seconds_; }
   /// In ascending order.
   std::vector<double> hold_times() {
     std::ranges::sort(hold_times_);
@@ -123,26 +173,29 @@ class Load {
   }
 
  private:
-  // After the first round all of this happens on the writer's thread; before it, next() only submits.
   void next() {
-    if (left_.fetch_sub(1) <= 0) return running_.count_down();
-    const std::string id = new_id("req");
-    HoldRequest asked{.request_id = id, .key_id = "key_0123456789ABCDEFGHJKMNPQRS", .project_id = project_};
+    if (left_-- <= 0) {
+      if (--clients_ == 0) writer_seconds_ += thread_seconds();
+      return running_.count_down();
+    }
+    HoldRequest asked{.request_id = ids_.next(), .key_id = "key_0123456789ABCDEFGHJKMNPQRS"};
+    asked.project_id = project_;
     asked.offering = "nano";
     asked.input_tokens = kInput;
+    auto rows = request_keys(asked.request_id);
     const auto start = Steady::now();
-    writer_.submit<Hold>([asked](Books& books) { return books.hold(asked); },
-                         [this, id, start](Result<Hold> hold) {
+    writer_.submit<Hold>([asked = std::move(asked)](Books& books) { return books.hold(asked); },
+                         [this, start](Result<Hold> hold) {
                            CHECK(hold.has_value());
                            hold_times_.push_back(microseconds(Steady::now() - start));
-                           settle(id);
+                           settle(std::move(hold->request_id));
                          },
-                         Writer::WhenLocked::kFail, request_keys(id));
+                         Writer::WhenLocked::kFail, std::move(rows));
   }
-  void settle(const std::string& id) {
+  void settle(std::string id) {
     const TokenUsage usage{.input_fresh = kInput - 400, .cache_read = 400, .output = kOutput};
     writer_.submit<Settlement>(
-        [id, usage](Books& books) { return books.settle(id, usage, Outcome::kCompleted); },
+        [id = std::move(id), usage](Books& books) { return books.settle(id, usage, Outcome::kCompleted); },
         [this](Result<Settlement> settled) {
           CHECK(settled.has_value());
           next();
@@ -151,9 +204,11 @@ class Load {
 
   Writer& writer_;
   std::string project_;
-  std::atomic<int64_t> left_;
+  int64_t left_;
   std::latch running_;
   int clients_;
+  double writer_seconds_ = 0;
+  RequestIds ids_;
   std::vector<double> hold_times_;
 };
 
@@ -181,32 +236,51 @@ std::string set_up(Writer& writer) {
   return project->id;
 }
 
-std::unique_ptr<Writer> open_writer(std::unique_ptr<Store> store, const std::string& directory) {
+std::unique_ptr<Writer> open_writer(std::unique_ptr<Store> store, const std::string& directory,
+                                    std::unique_ptr<Sealer> sealer = nullptr) {
   static const SystemClock clock;
   auto anchor = Anchor::open(std::filesystem::path(directory) / (new_id("anchor")));
   CHECK(anchor.has_value());
-  return std::make_unique<Writer>(std::move(store), *std::move(anchor), clock,
-                                  std::chrono::microseconds(500));
+  return std::make_unique<Writer>(std::move(store), *std::move(anchor), clock, std::chrono::microseconds(500),
+                                  nullptr, std::move(sealer));
 }
 
 std::string anchor_directory(const std::string& place) {
   return place.starts_with("postgres") ? std::filesystem::temp_directory_path().string() : place;
 }
 
-void measure_ours(const std::string& place, int clients, int64_t pairs, int64_t before) {
-  auto writer = open_writer(open_store(place), anchor_directory(place));
-  const std::string project = set_up(*writer);
-  if (before > 0) Load(*writer, project, before, 500).run();
-  Load load(*writer, project, pairs, clients);
-  const double processor = processor_seconds();
+std::unique_ptr<Writer> open_ledger(const std::string& place) {
+  return open_writer(open_store(place), anchor_directory(place), std::make_unique<Sealer>(open_store(place)));
+}
+
+void measure_ours(const std::string& place, int clients, int64_t pairs) {
+  const auto writer = open_ledger(place);
+  Load load(*writer, set_up(*writer), pairs, clients);
   const auto start = Steady::now();
   load.run();
   const double seconds = microseconds(Steady::now() - start) / 1e6;
   const auto times = load.hold_times();
   fmt::print(
-      "{{\"pairs_per_second\":{:.0f},\"hold_median_us\":{:.0f},\"hold_p99_us\":{:.0f},\"cpu_us\":{:.2f}}}\n",
-      double(pairs) / seconds, times[times.size() / 2], times[times.size() * 99 / 100],
-      (processor_seconds() - processor) * 1e6 / double(pairs));
+      "{{\"pairs_per_second\":{:.0f},\"cpu_us\":{:.2f},\"hold_median_us\":{:.0f},\"hold_p99_us\":{:.0f}}}\n",
+      double(pairs) / seconds, load.writer_seconds() * 1e6 / double(pairs), times[times.size() / 2],
+      times[times.size() * 99 / 100]);
+}
+
+/// Processor time of all threads, sealing included.
+void measure_growth(const std::string& place, int clients, int64_t pairs,
+                    const std::vector<int64_t>& checkpoints) {
+  const auto writer = open_ledger(place);
+  const std::string project = set_up(*writer);
+  int64_t done = 0;
+  std::vector<std::string> figures;
+  for (const int64_t before : checkpoints) {
+    Load(*writer, project, before - done, 500).run();
+    const double processor = processor_seconds();
+    Load(*writer, project, pairs, clients).run();
+    figures.push_back(fmt::format("{:.2f}", (processor_seconds() - processor) * 1e6 / double(pairs)));
+    done = before + pairs;
+  }
+  fmt::print("{{\"cpu_us\":[{}]}}\n", fmt::join(figures, ","));
 }
 
 /// The statements alone, prepared, on a connection set as the ledger's is.
@@ -234,7 +308,7 @@ class RawSqlite {
       bind(entry_, 4, view(row.hash));
       step(entry_);
     }
-    for (const StateChange& change : batch.changes) {
+    for (const Batch::Change& change : batch.changes) {
       sqlite3_stmt* statement = change.value ? put_ : erase_;
       bind(statement, 1, change.key);
       if (change.value) bind(statement, 2, *change.value);
@@ -284,13 +358,16 @@ void measure_raw(const std::string& place, int clients, int64_t pairs) {
   if (!postgres) std::filesystem::create_directories(scratch);
   std::vector<Batch> batches = recorded(postgres ? place : scratch, clients, pairs);
   std::vector<double> times;
+  double processor = 0;
   const auto write_all = [&](auto&& write) {
     const auto start = Steady::now();
+    processor = -thread_seconds();
     for (const Batch& batch : batches) {
       const auto begun = Steady::now();
       write(batch);
       times.push_back(microseconds(Steady::now() - begun));
     }
+    processor += thread_seconds();
     return microseconds(Steady::now() - start) / 1e6;
   };
   double seconds = 0;
@@ -302,9 +379,10 @@ void measure_raw(const std::string& place, int clients, int64_t pairs) {
       for (JournalRow& row : batch.entries) row.sequence = ++sequence;
     }
     seconds = write_all([&](const Batch& batch) {
+      const std::vector<StateChange> changes(batch.changes.begin(), batch.changes.end());
       CHECK(store->begin(Store::Access::kWrite).has_value());
       CHECK(store->append(batch.entries).has_value());
-      CHECK(store->write(batch.changes).has_value());
+      CHECK(store->write(changes).has_value());
       CHECK(store->commit().has_value());
     });
   } else {
@@ -313,10 +391,10 @@ void measure_raw(const std::string& place, int clients, int64_t pairs) {
   }
   std::ranges::sort(times);
   fmt::print(
-      "{{\"pairs_per_second\":{:.0f},\"commit_median_us\":{:.0f},\"commit_p99_us\":{:.0f},\"pairs_per_"
-      "commit\":{:.1f}}}\n",
-      double(pairs) / seconds, times[times.size() / 2], times[times.size() * 99 / 100],
-      double(pairs) / double(batches.size()));
+      "{{\"pairs_per_second\":{:.0f},\"cpu_us\":{:.2f},\"commit_median_us\":{:.0f},\"commit_p99_us\":{:.0f},"
+      "\"pairs_per_commit\":{:.1f}}}\n",
+      double(pairs) / seconds, processor * 1e6 / double(pairs), times[times.size() / 2],
+      times[times.size() * 99 / 100], double(pairs) / double(batches.size()));
 }
 
 }  // namespace
@@ -331,7 +409,11 @@ int main(int count, char** arguments) {
   const int64_t pairs = std::atoll(arguments[4]);
   if (!place.starts_with("postgres")) std::filesystem::create_directories(place);
   if (what == "ours") {
-    measure_ours(place, clients, pairs, count > 5 ? std::atoll(arguments[5]) : 0);
+    measure_ours(place, clients, pairs);
+  } else if (what == "growth") {
+    std::vector<int64_t> checkpoints;
+    for (int i = 5; i < count; ++i) checkpoints.push_back(std::atoll(arguments[i]));
+    measure_growth(place, clients, pairs, checkpoints);
   } else {
     measure_raw(place, clients, pairs);
   }

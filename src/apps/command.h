@@ -34,9 +34,16 @@ void add_service_account_commands(CLI::App& app, Run& chosen);
 void add_audit_commands(CLI::App& app, Run& chosen);
 void add_project_commands(CLI::App& app, Run& chosen);
 void add_wallet_commands(CLI::App& app, Run& chosen);
+void add_lot_commands(CLI::App& app, Run& chosen);
+void add_limit_commands(CLI::App& app, Run& chosen);
+void add_webhook_commands(CLI::App& app, Run& chosen);
+void add_commitment_commands(CLI::App& app, Run& chosen);
+void add_refund_commands(CLI::App& app, Run& chosen);
 void add_invoice_commands(CLI::App& app, Run& chosen);
+void add_focus_commands(CLI::App& app, Run& chosen);
 void add_price_commands(CLI::App& app, Run& chosen);
 void add_price_sheet_commands(CLI::App& price_group, Run& chosen);
 void add_ledger_commands(CLI::App& app, Run& chosen);
+void add_ledger_move_commands(CLI::App& ledger_group, Run& chosen);
 
 }  // namespace feilun::apps

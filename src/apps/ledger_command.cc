@@ -15,11 +15,16 @@ namespace {
 using ledger::audit::ExportFormat;
 using ledger::audit::ExportRange;
 
-struct RebuildOptions : LedgerAccess {
+/// Of those that read the journal.
+struct JournalAccess : LedgerAccess {
+  std::filesystem::path archive;
+};
+
+struct RebuildOptions : JournalAccess {
   bool dry_run = false;
 };
 
-struct RangeOptions : LedgerAccess {
+struct RangeOptions : JournalAccess {
   std::string from;
   std::string until;
 };
@@ -36,8 +41,16 @@ struct ReconcileOptions : RangeOptions {
 
 constexpr size_t kShownMax = 100;
 
-ledger::audit::Place place_of(const LedgerAccess& access) {
-  return {.directory = access.data, .url = access.url};
+ledger::audit::Place place_of(const JournalAccess& access) {
+  return {.directory = access.data, .url = access.url, .archive = access.archive};
+}
+
+void add_journal_options(CLI::App* command, JournalAccess& access) {
+  add_data_option(command, access);
+  command
+      ->add_option("--archive", access.archive,
+                   "Where archived segments lie; archive in the data directory, if not given")
+      ->envname("FEILUN_ARCHIVE");
 }
 
 std::string name_of(const LedgerAccess& access) {
@@ -64,7 +77,7 @@ Result<> balance(const LedgerAccess& options) {
   return {};
 }
 
-Result<> verify(const LedgerAccess& options) {
+Result<> verify(const JournalAccess& options) {
   const ledger::VerifyReport report = TRY(ledger::audit::verify(place_of(options)));
   for (const std::string& problem : report.problems) fmt::print("{}\n", problem);
   if (!report.ok()) {
@@ -136,7 +149,7 @@ void add_reconcile_command(CLI::App* group, Run& chosen) {
       "reconcile",
       "Compare what requests used and were charged with an outside record: an upstream's bill, a gateway's "
       "log. Exit 0 when all agree, 1 when not.");
-  add_data_option(command, *options);
+  add_journal_options(command, *options);
   add_range_options(command, *options);
   command->add_option("file", options->file, "CSV with a line of names, or JSON lines")->required();
   command
@@ -168,13 +181,14 @@ void add_ledger_commands(CLI::App& app, Run& chosen) {
   CLI::App* verify_command = group->add_subcommand(
       "verify",
       "Check the chain, the anchor, every rule and every row of the state; exit 0 only when all is right");
-  add_data_option(verify_command, *options);
-  on_chosen(verify_command, chosen, options, verify);
+  auto verify_options = std::make_shared<JournalAccess>();
+  add_journal_options(verify_command, *verify_options);
+  on_chosen<JournalAccess>(verify_command, chosen, verify_options, verify);
 
   auto rebuild_options = std::make_shared<RebuildOptions>();
   CLI::App* rebuild_command = group->add_subcommand(
       "rebuild", "Make the state (balances, holds, records) what the journal gives; the server is stopped");
-  add_data_option(rebuild_command, *rebuild_options);
+  add_journal_options(rebuild_command, *rebuild_options);
   rebuild_command->add_flag("--dry-run", rebuild_options->dry_run,
                             "Only say what differs; works beside a server");
   on_chosen<RebuildOptions>(rebuild_command, chosen, rebuild_options, rebuild);
@@ -182,7 +196,7 @@ void add_ledger_commands(CLI::App& app, Run& chosen) {
   auto export_options = std::make_shared<ExportOptions>();
   CLI::App* export_command =
       group->add_subcommand("export", "Write the journal's entries to standard output, for other programs");
-  add_data_option(export_command, *export_options);
+  add_journal_options(export_command, *export_options);
   add_range_options(export_command, *export_options);
   export_command
       ->add_option("--format", export_options->format, "jsonl: an entry a line; csv: a posting a line")
@@ -191,6 +205,7 @@ void add_ledger_commands(CLI::App& app, Run& chosen) {
   on_chosen<ExportOptions>(export_command, chosen, export_options, export_entries);
 
   add_reconcile_command(group, chosen);
+  add_ledger_move_commands(*group, chosen);
 }
 
 }  // namespace feilun::apps

@@ -16,9 +16,10 @@ namespace feilun::ledger::audit {
 
 /// Where a ledger lies.
 struct Place {
-  std::filesystem::path directory;  ///< of ledger.db and ledger.anchor
-  std::string url = {};             ///< postgres://…, in the place of ledger.db
-  std::string schema = "feilun";    ///< of the tables in PostgreSQL
+  std::filesystem::path directory;     ///< of ledger.db and ledger.anchor
+  std::string url = {};                ///< postgres://…, in the place of ledger.db
+  std::string schema = "feilun";       ///< of the tables in PostgreSQL
+  std::filesystem::path archive = {};  ///< of archived segments; empty: `archive` in the directory
 
   Result<std::unique_ptr<Source>> open(Access access) const;
 };

@@ -1,9 +1,25 @@
 #include "ledger/books.h"
 
+#include <algorithm>
+
 #include "base/check.h"
 #include "ledger/audit_log.h"
 
 namespace feilun::ledger {
+namespace {
+
+/// Whether the postings sum to zero in each currency.
+bool balanced(const std::vector<Posting>& postings) {
+  return std::ranges::all_of(postings, [&](const Posting& one) {
+    Money sum;
+    for (const Posting& posting : postings) {
+      if (posting.currency == one.currency) sum += posting.amount;
+    }
+    return sum.is_zero();
+  });
+}
+
+}  // namespace
 
 Result<> Books::begin(WallTime now) {
   now_ = now;
@@ -16,18 +32,24 @@ Result<> Books::begin(WallTime now) {
   return {};
 }
 
+Result<bool> Books::leads() {
+  const auto living = TRY(state_.store().leases());
+  return living.empty() || living.front() == lease_;
+}
+
 Result<int64_t> Books::record(Payload payload, std::vector<Posting> postings) {
   std::erase_if(postings, [](const Posting& posting) { return posting.amount.is_zero(); });
-  std::map<std::string, Money> sums;
+  CHECK(balanced(postings));
+  std::vector<State::Row*> accounts;
+  accounts.reserve(postings.size());
   for (const Posting& posting : postings) {
-    sums[posting.currency] += posting.amount;
-    TRY(account(state_, posting.account, posting.currency));
+    accounts.push_back(TRY(account_row(state_, posting.account, posting.currency)));
+    TRY(balance_of(*accounts.back()));
   }
-  for (const auto& [currency, sum] : sums) CHECK(sum.is_zero());
   const LiveLotChanges lots = TRY(live_lot_changes(state_, postings));
-  for (const Posting& posting : postings) {
-    const Money balance = TRY(account(state_, posting.account, posting.currency));
-    put_account(state_, posting.account, posting.currency, balance + posting.amount);
+  for (size_t i = 0; i < postings.size(); ++i) {
+    const Money balance = TRY(balance_of(*accounts[i]));
+    put_balance(state_, *accounts[i], balance + postings[i].amount);
   }
   put_live_lots(state_, lots);
   payload.postings(postings);
@@ -54,6 +76,8 @@ Result<> Books::act(std::string_view verb, const std::optional<Record>& before, 
   put_act(state_, whose, entry);
   if (after) after->sequence = sequence;
   write_record_rows(state_, before, after);
+  // What is derived from it is read again.
+  if (subject.type == "project" || subject.type == "organisation") tenants_ = {};
   return {};
 }
 

@@ -164,6 +164,7 @@ Result<std::string> Books::returned_to(const std::string& account) {
 
 Result<std::vector<Posting>> Books::ending(const OpenHold& hold, const std::vector<EndedDraw>& draws) {
   std::vector<Posting> postings;
+  postings.reserve(draws.size() + 4);
   for (const std::string& unit : {hold.currency, std::string(kTokenUnit)}) {
     Money held;
     Money spent;

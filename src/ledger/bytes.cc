@@ -2,6 +2,8 @@
 
 #include <sodium.h>
 
+#include <bit>
+
 namespace feilun::ledger {
 namespace {
 constexpr auto kSignBit = static_cast<unsigned __int128>(1) << 127;
@@ -14,16 +16,28 @@ Hash blake2b_256(std::string_view bytes) {
   return hash;
 }
 
+Hash blake2b_256(std::string_view head, std::string_view rest) {
+  crypto_generichash_state state;
+  Hash hash;
+  crypto_generichash_init(&state, nullptr, 0, hash.size());
+  for (const std::string_view part : {head, rest}) {
+    crypto_generichash_update(&state, reinterpret_cast<const unsigned char*>(part.data()), part.size());
+  }
+  crypto_generichash_final(&state, hash.data(), hash.size());
+  return hash;
+}
+
 AmountBytes amount_bytes(Money amount) {
   const auto flipped = static_cast<unsigned __int128>(amount.pico()) ^ kSignBit;
-  AmountBytes bytes;
-  for (size_t i = 0; i < bytes.size(); ++i) bytes[i] = static_cast<uint8_t>(flipped >> (8 * (15 - i)));
-  return bytes;
+  const std::array<uint64_t, 2> halves = {__builtin_bswap64(static_cast<uint64_t>(flipped >> 64)),
+                                          __builtin_bswap64(static_cast<uint64_t>(flipped))};
+  return std::bit_cast<AmountBytes>(halves);
 }
 
 Money amount_from(const AmountBytes& bytes) {
-  unsigned __int128 flipped = 0;
-  for (uint8_t byte : bytes) flipped = (flipped << 8) | byte;
+  const auto halves = std::bit_cast<std::array<uint64_t, 2>>(bytes);
+  const auto flipped =
+      static_cast<unsigned __int128>(__builtin_bswap64(halves[0])) << 64 | __builtin_bswap64(halves[1]);
   return Money::pico(static_cast<int128>(flipped ^ kSignBit));
 }
 

@@ -14,6 +14,8 @@ using AmountBytes = std::array<uint8_t, 16>;
 
 /// BLAKE2b-256 without a key.
 Hash blake2b_256(std::string_view bytes);
+/// Of the one behind the other.
+Hash blake2b_256(std::string_view head, std::string_view rest);
 
 /// 16 bytes, big-endian two's complement with the sign bit flipped: as bytes they sort as the numbers do.
 AmountBytes amount_bytes(Money amount);

@@ -38,6 +38,7 @@ void add_draws(std::vector<Draw>& draws, const std::vector<Draw>& more) {
 
 std::vector<Posting> holding(const OpenHold& hold, const std::vector<Draw>& draws) {
   std::vector<Posting> postings;
+  postings.reserve(draws.size() + 2);
   Money money;
   Money tokens;
   for (const Draw& draw : draws) {
@@ -52,6 +53,7 @@ std::vector<Posting> holding(const OpenHold& hold, const std::vector<Draw>& draw
 std::vector<EndedDraw> end_draws(const OpenHold& hold, Money charged, TokenCount covered) {
   Money tokens = token_amount(covered);
   std::vector<EndedDraw> ended;
+  ended.reserve(hold.draws.size());
   for (const Draw& draw : hold.draws) {
     Money& due = draw.currency == kTokenUnit ? tokens : charged;
     const Money spent = std::min(draw.amount, due);
@@ -64,6 +66,7 @@ std::vector<EndedDraw> end_draws(const OpenHold& hold, Money charged, TokenCount
 
 std::vector<Posting> spent_of(const std::vector<EndedDraw>& draws) {
   std::vector<Posting> spent;
+  spent.reserve(draws.size());
   for (const EndedDraw& draw : draws) {
     if (!draw.spent.amount.is_zero())
       spent.push_back({draw.spent.account, draw.spent.currency, draw.spent.amount});

@@ -1,6 +1,9 @@
 #include "ledger/fields.h"
 
 #include <algorithm>
+#include <array>
+#include <bit>
+#include <cstring>
 
 #include "base/check.h"
 #include "ledger/limits.h"
@@ -8,10 +11,8 @@
 namespace feilun::ledger {
 namespace {
 
-void append_big_endian(std::string& out, int64_t value) {
-  for (int shift = 56; shift >= 0; shift -= 8) {
-    out.push_back(static_cast<char>(static_cast<uint64_t>(value) >> shift));
-  }
+std::array<char, 8> big_endian(int64_t value) {
+  return std::bit_cast<std::array<char, 8>>(__builtin_bswap64(static_cast<uint64_t>(value)));
 }
 
 }  // namespace
@@ -40,8 +41,8 @@ FieldWriter& FieldWriter::raw(std::string_view bytes) {
 }
 
 FieldWriter& FieldWriter::time(WallTime value) {
-  append_big_endian(bytes_, value.time_since_epoch().count());
-  return *this;
+  const auto bytes = big_endian(value.time_since_epoch().count());
+  return raw({bytes.data(), bytes.size()});
 }
 
 FieldWriter& FieldWriter::amount(Money value) {
@@ -127,12 +128,18 @@ KeyWriter& KeyWriter::text(std::string_view value) {
 
 KeyWriter& KeyWriter::number(int64_t value) {
   CHECK(value >= 0);
-  append_big_endian(bytes_, value);
-  return *this;
+  const auto bytes = big_endian(value);
+  return raw({bytes.data(), bytes.size()});
 }
 
 KeyWriter& KeyWriter::raw(std::string_view bytes) {
-  bytes_.append(bytes);
+  if (long_.empty() && size_ + bytes.size() <= short_.size()) {
+    std::memcpy(short_.data() + size_, bytes.data(), bytes.size());
+    size_ += bytes.size();
+    return *this;
+  }
+  if (long_.empty()) long_.assign(short_.data(), size_);
+  long_.append(bytes);
   return *this;
 }
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -25,6 +26,8 @@ class FieldWriter {
   FieldWriter& time(WallTime value);
   FieldWriter& amount(Money value);
   FieldWriter& usage(const TokenUsage& value);
+  /// Room for so many bytes, when they are known to come.
+  void reserve(size_t size) { bytes_.reserve(size); }
   const std::string& bytes() const { return bytes_; }
   std::string take() { return std::move(bytes_); }
 
@@ -58,17 +61,22 @@ class FieldReader {
   bool ok_ = true;
 };
 
-/// A key of the state: the table's letter, then fields that sort as their values do.
+/// A key of the state: the table's letter, then fields that sort as their values do. Usual keys need no
+/// memory but its own, because every request looks for some twenty rows.
 class KeyWriter {
  public:
-  explicit KeyWriter(char table) : bytes_(1, table) {}
+  explicit KeyWriter(char table) : size_(1) { short_[0] = table; }
   KeyWriter& text(std::string_view value);  ///< no zero byte in it; ended by one
   KeyWriter& number(int64_t value);         ///< 8 bytes, big-endian
   KeyWriter& raw(std::string_view bytes);
-  std::string take() { return std::move(bytes_); }
+  /// As long as the writer is there and nothing is added.
+  std::string_view view() const { return long_.empty() ? std::string_view(short_.data(), size_) : long_; }
+  std::string take() const { return std::string(view()); }
 
  private:
-  std::string bytes_;
+  std::array<char, 192> short_;
+  size_t size_;
+  std::string long_;  ///< all of it, when it is not short
 };
 
 /// The least key above all keys that begin with `prefix`.

@@ -9,10 +9,14 @@ void Payload::postings(const std::vector<Posting>& values) {
 
 JournalRow chain(const ChainHead& head, WallTime time, std::string payload) {
   JournalRow row{.sequence = head.sequence + 1, .time = time, .payload = std::move(payload)};
-  FieldWriter sealed;
-  sealed.raw(view(head.hash)).time(WallTime(std::chrono::microseconds(row.sequence))).time(time);
-  sealed.raw(row.payload);
-  row.hash = blake2b_256(sealed.bytes());
+  struct {
+    Hash before;
+    std::array<uint64_t, 2> numbers;
+  } front{head.hash,
+          {__builtin_bswap64(static_cast<uint64_t>(row.sequence)),
+           __builtin_bswap64(static_cast<uint64_t>(time.time_since_epoch().count()))}};
+  static_assert(sizeof front == sizeof(Hash) + 16);
+  row.hash = blake2b_256({reinterpret_cast<const char*>(&front), sizeof front}, row.payload);
   return row;
 }
 

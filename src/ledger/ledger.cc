@@ -15,6 +15,7 @@
 #include "ledger/embedded_ledger.h"
 #include "ledger/postgres_store.h"
 #include "ledger/serving_lock.h"
+#include "ledger/spooler.h"
 #include "ledger/sqlite_store.h"
 #include "ledger/writer.h"
 
@@ -62,7 +63,7 @@ Result<> check_anchor(Store& store, Anchor& anchor) {
   TRY(store.begin(Store::Access::kRead));
   const auto head = store.head();
   const auto at = store.entries(anchored.sequence - 1, 1);
-  const auto sealed = store.segments();
+  const auto sealed = store.segment_at(anchored.sequence);
   store.rollback();
   if (anchored.sequence == 0) {
     if (TRY(head).sequence > 0) {
@@ -74,7 +75,7 @@ Result<> check_anchor(Store& store, Anchor& anchor) {
   }
   if (!TRY(at).empty() && at->front().sequence == anchored.sequence && at->front().hash == anchored.hash)
     return {};
-  if (!TRY(sealed).empty() && sealed->back().last >= anchored.sequence) return {};
+  if (const auto segment = TRY(sealed); segment && segment->last >= anchored.sequence) return {};
   return fail(ErrorCode::kCorrupt,
               "the ledger's journal lacks entry {}, which ledger.anchor saw durable: the database was cut or "
               "replaced; restore it, or remove ledger.anchor to accept the loss",
@@ -85,11 +86,35 @@ Result<> check_anchor(Store& store, Anchor& anchor) {
 
 namespace {
 
-Result<std::unique_ptr<Store>> open_store(const LedgerOptions& options) {
+Result<std::unique_ptr<Store>> open_database(const LedgerOptions& options) {
   if (!options.url.empty()) return open_postgres_store(options.url, options.postgres);
   const auto path = options.directory / "ledger.db";
   TRY(create_private(path));
   return open_sqlite_store(path);
+}
+
+Result<std::unique_ptr<Store>> open_store(const LedgerOptions& options) {
+  auto store = TRY(open_database(options));
+  store->set_archive(options.directory / "archive");
+  return store;
+}
+
+/// What an earlier process of this gateway could not tell the database, told before its holds are ended.
+Result<Replayed> replay_spool(Store& store, const Clock& clock, const Spool& spool) {
+  if (spool.found().empty()) return Replayed();
+  TRY(store.begin(Store::Access::kWrite));
+  State state(store);
+  Books books(state);
+  auto begun = books.begin(clock.wall());
+  auto told = begun ? replay(books, spool.found()) : std::unexpected(begun.error());
+  auto flushed = told ? state.flush() : Result<>();
+  if (!told || !flushed) {
+    store.rollback();
+    return std::unexpected(told ? flushed.error() : told.error());
+  }
+  TRY(store.commit());
+  spdlog::warn("{} marks and ends of requests came from ledger.spool", told->records);
+  return told;
 }
 
 }  // namespace
@@ -108,13 +133,23 @@ Result<std::unique_ptr<Ledger>> Ledger::open(LedgerOptions options) {
   static const SystemClock system_clock;
   const Clock& clock = options.clock == nullptr ? static_cast<const Clock&>(system_clock) : *options.clock;
   std::unique_ptr<Lease> lease;
+  std::optional<Spool> spool;
+  Replayed replayed;
   if (options.serving && store->is_shared()) {
     lease = std::make_unique<Lease>(options.directory / "ledger.lease", options.lease, clock);
+    spool.emplace(TRY(Spool::open(options.directory / "ledger.spool")));
+    replayed = TRY(replay_spool(*store, clock, *spool));
   }
+  std::unique_ptr<Sealer> sealer;
+  if (options.serving) sealer = std::make_unique<Sealer>(TRY(open_store(options)));
   auto writer = std::make_unique<Writer>(std::move(store), std::move(anchor), clock,
-                                         options.group_commit_wait, std::move(lease));
+                                         options.group_commit_wait, std::move(lease), std::move(sealer));
+  std::unique_ptr<Spooler> spooler;
+  if (spool) {
+    spooler = std::make_unique<Spooler>(*std::move(spool), *writer, clock, options.patience, replayed);
+  }
   auto ledger = std::make_unique<EmbeddedLedger>(std::move(options), std::move(lock), std::move(reader),
-                                                 std::move(writer));
+                                                 std::move(writer), std::move(spooler));
   TRY(ledger->prepare());
   return ledger;
 }

@@ -17,8 +17,10 @@ namespace json = boost::json;
 
 constexpr std::array<std::string_view, 4> kKindNames = {"credit", "quota", "package", "plan"};
 
-std::string live_key(std::string_view payer_id) {
-  return KeyWriter('D').text(payer_id).take();
+KeyWriter live_key(std::string_view payer_id) {
+  KeyWriter key('D');
+  key.text(payer_id);
+  return key;
 }
 std::string expiry_key(WallTime expires, std::string_view lot_id) {
   return KeyWriter('X').number(expires.time_since_epoch().count()).text(lot_id).take();
@@ -33,14 +35,14 @@ LiveLot live(const Lot& lot) {
 }
 
 void put_list(State& state, std::string_view payer_id, const std::vector<LiveLot>& lots) {
-  if (lots.empty()) return state.erase(live_key(payer_id));
+  if (lots.empty()) return state.erase(live_key(payer_id).view());
   FieldWriter value;
   for (const LiveLot& lot : lots) {
     value.text(lot.id).raw(lot.unit).number(lot.priority).time(lot.expires).number(lot.sequence);
     value.number(std::ssize(lot.offerings));
     for (const std::string& offering : lot.offerings) value.text(offering);
   }
-  state.put(live_key(payer_id), value.take());
+  state.put(live_key(payer_id).view(), value.take());
 }
 
 }  // namespace
@@ -112,7 +114,7 @@ bool LiveLot::serves(std::string_view offering) const {
 
 Result<std::vector<LiveLot>> live_lots(State& state, std::string_view payer_id) {
   std::vector<LiveLot> lots;
-  const std::string* value = TRY(state.get(live_key(payer_id)));
+  const std::string* value = TRY(state.get(live_key(payer_id).view()));
   if (value == nullptr) return lots;
   FieldReader fields(*value);
   while (fields.ok() && !fields.at_end()) {

@@ -34,25 +34,15 @@ Result<Payer> find_payer(State& state, std::string_view owner) {
 
 Result<const PayingTenant*> PayingTenants::of(State& state, std::string_view project_id, WallTime now) {
   auto known = known_.find(project_id);
-  bool fresh = false;
-  if (known != known_.end()) {
-    const Project& project = known->second.tenant.project;
-    fresh = TRY(record_sequence(state, "project", project.id)) == known->second.project_changed &&
-            TRY(record_sequence(state, "organisation", project.organisation)) ==
-                known->second.organisation_changed;
-  }
-  if (!fresh) {
-    Known read;
-    read.tenant.project = TRY(find_project(state, project_id));
-    const Project& project = read.tenant.project;
-    read.tenant.organisation = TRY(organisation_of(state, project.organisation));
-    read.tenant.zone = TRY(TimeZone::find(read.tenant.organisation.time_zone));
-    read.project_changed = TRY(record_sequence(state, "project", project.id));
-    read.organisation_changed = TRY(record_sequence(state, "organisation", project.organisation));
+  if (known == known_.end()) {
+    PayingTenant read;
+    read.project = TRY(find_project(state, project_id));
+    read.organisation = TRY(organisation_of(state, read.project.organisation));
+    read.zone = TRY(TimeZone::find(read.organisation.time_zone));
     if (known_.size() >= kKnownMax) known_.clear();
-    known = known_.insert_or_assign(std::string(project_id), std::move(read)).first;
+    known = known_.emplace(project_id, std::move(read)).first;
   }
-  PayingTenant& tenant = known->second.tenant;
+  PayingTenant& tenant = known->second;
   if (!tenant.period.contains(now)) {
     tenant.month = tenant.zone.month_of(now);
     tenant.period = tenant.zone.period_of(tenant.month);

@@ -20,20 +20,16 @@ struct PayingTenant {
   Period period{};  ///< of the month
 };
 
-/// Projects as every hold and settle asks for them: their records' JSON is parsed once for each change. An
-/// answer is good until the next question. One thread, one State.
+/// Projects as every hold and settle asks for them: their records' JSON is parsed once. Whoever changes a
+/// project or an organisation forgets them all. An answer is good until the next question. One thread, one
+/// State.
 class PayingTenants {
  public:
   /// kNotFound when there is no such project.
   Result<const PayingTenant*> of(State& state, std::string_view project_id, WallTime now);
 
  private:
-  struct Known {
-    PayingTenant tenant;
-    int64_t project_changed = 0;
-    int64_t organisation_changed = 0;
-  };
-  std::map<std::string, Known, std::less<>> known_;
+  std::map<std::string, PayingTenant, std::less<>> known_;
 };
 
 /// Whose wallet pays.

@@ -27,7 +27,7 @@ Result<int64_t> format_of(PostgresConnection& connection, const PostgresOptions&
   return format.number(0, 0);
 }
 
-Result<> apply(PostgresConnection& connection, const PostgresMigration& step, milliseconds limit) {
+Result<> apply(PostgresConnection& connection, const SchemaStep& step, milliseconds limit) {
   for (const std::string& statement : step.statements) connection.send(statement.c_str());
   PostgresParameters line;
   line.number(step.number).bytes(step.what);
@@ -35,9 +35,8 @@ Result<> apply(PostgresConnection& connection, const PostgresMigration& step, mi
   return {};
 }
 
-Result<std::vector<std::string>> migrate_locked(PostgresConnection& connection,
-                                                const PostgresOptions& options,
-                                                std::span<const PostgresMigration> steps, bool dry_run) {
+Result<std::vector<SchemaStep>> migrate_locked(PostgresConnection& connection, const PostgresOptions& options,
+                                               std::span<const SchemaStep> steps, bool dry_run) {
   const milliseconds limit = options.lock_wait + options.transaction_limit;
   if (!dry_run) {
     PostgresParameters lock;
@@ -50,27 +49,24 @@ Result<std::vector<std::string>> migrate_locked(PostgresConnection& connection,
                 "the ledger's tables have format {}; this program knows up to {}: use a newer one", format,
                 steps.size());
   }
-  std::vector<std::string> done;
-  for (const PostgresMigration& step : steps.subspan(static_cast<size_t>(format))) {
-    done.push_back(std::to_string(step.number) + ": " + step.what);
-  }
-  if (dry_run || done.empty()) return done;
+  const auto missing = steps.subspan(static_cast<size_t>(format));
+  std::vector<SchemaStep> done(missing.begin(), missing.end());
   if (format == 0) {
-    connection.send(("CREATE SCHEMA IF NOT EXISTS " + quoted(options.schema)).c_str());
-    connection.send(
-        "CREATE TABLE migrations (number bigint PRIMARY KEY, what text NOT NULL, applied timestamptz NOT "
-        "NULL)");
+    done.front().statements.insert(
+        done.front().statements.begin(),
+        {"CREATE SCHEMA IF NOT EXISTS " + quoted(options.schema),
+         "CREATE TABLE migrations (number bigint PRIMARY KEY, what text NOT NULL, applied timestamptz NOT "
+         "NULL)"});
   }
-  for (const PostgresMigration& step : steps.subspan(static_cast<size_t>(format))) {
-    TRY(apply(connection, step, limit));
-  }
+  if (dry_run) return done;
+  for (const SchemaStep& step : done) TRY(apply(connection, step, limit));
   return done;
 }
 
 }  // namespace
 
-const std::vector<PostgresMigration>& postgres_migration_list() {
-  static const std::vector<PostgresMigration> list = {
+const std::vector<SchemaStep>& postgres_steps() {
+  static const std::vector<SchemaStep> list = {
       {1,
        "the journal, its segments, the state, and the gateways' leases",
        {// The autovacuum settings: sealing deletes thousands of rows at once; the state's hot rows change in
@@ -94,8 +90,8 @@ int64_t postgres_write_lock(const std::string& schema) {
   return static_cast<int64_t>(id);
 }
 
-Result<std::vector<std::string>> migrate(PostgresConnection& connection, const PostgresOptions& options,
-                                         std::span<const PostgresMigration> steps, bool dry_run) {
+Result<std::vector<SchemaStep>> migrate(PostgresConnection& connection, const PostgresOptions& options,
+                                        std::span<const SchemaStep> steps, bool dry_run) {
   const milliseconds limit = options.lock_wait + options.transaction_limit;
   connection.send("BEGIN");
   auto done = migrate_locked(connection, options, steps, dry_run);

@@ -24,6 +24,7 @@ using std::views::transform;
 
 constexpr milliseconds kSlack = std::chrono::seconds(10);  ///< above the server's own limits
 constexpr milliseconds kOutcomePause{100};
+constexpr milliseconds kReaderWait = std::chrono::seconds(5);  ///< nothing holds a reader up but the network
 
 constexpr PostgresStatement kBegin{"begin", "BEGIN"};
 constexpr PostgresStatement kBeginReading{"begin_reading", "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"};
@@ -47,6 +48,8 @@ constexpr PostgresStatement kWritten{
     "written",
     "SELECT (SELECT hash FROM journal WHERE sequence = $1), (SELECT max(last) FROM segments) >= $1"};
 constexpr PostgresStatement kSegments{"segments", "SELECT first, last, hash FROM segments ORDER BY first"};
+constexpr PostgresStatement kSegmentAt{
+    "segment_at", "SELECT first, last, hash FROM segments WHERE first <= $1 ORDER BY first DESC LIMIT 1"};
 constexpr PostgresStatement kSegmentBytes{"segment_bytes", "SELECT bytes FROM segments WHERE first = $1"};
 constexpr PostgresStatement kUnchain{"unchain", "DELETE FROM journal WHERE sequence BETWEEN $1 AND $2"};
 constexpr PostgresStatement kSeal{"seal", "INSERT INTO segments VALUES ($1, $2, $3, $4)"};
@@ -69,11 +72,11 @@ constexpr PostgresStatement kEndLease{"end_lease", "DELETE FROM leases WHERE nam
 constexpr PostgresStatement kEndLapsed{"end_lapsed", "DELETE FROM leases WHERE until <= clock_timestamp()"};
 constexpr PostgresStatement kLeases{"leases", "SELECT name FROM leases ORDER BY name"};
 
-constexpr PostgresStatement kStatements[] = {kTakeLease, kRenewLease,   kEndLease,      kEndLapsed, kLeases,
-                                             kBegin,     kBeginReading, kReaderMayIdle, kLock,      kHead,
-                                             kCommit,    kRollback,     kAppend,        kEntries,   kWritten,
-                                             kSegments,  kSegmentBytes, kUnchain,       kSeal,      kArchive,
-                                             kGet,       kGetAll,       kScan,          kPut,       kErase};
+constexpr PostgresStatement kStatements[] = {
+    kTakeLease,     kRenewLease, kEndLease,     kEndLapsed, kLeases,   kBegin,   kBeginReading,
+    kReaderMayIdle, kLock,       kHead,         kCommit,    kRollback, kAppend,  kEntries,
+    kWritten,       kSegments,   kSegmentBytes, kUnchain,   kSeal,     kArchive, kGet,
+    kGetAll,        kScan,       kPut,          kErase,     kSegmentAt};
 
 // Whoever holds the lock beyond every limit is ended. The server ends by itself what idles in a transaction,
 // but not a program that stood still while it sent a statement: to the server that looks like a slow network.
@@ -108,6 +111,7 @@ class PostgresStore final : public Store {
   Result<> append(std::span<const JournalRow> rows) override;
 
   Result<std::vector<Segment>> segments() override;
+  Result<std::optional<Segment>> segment_at(int64_t sequence) override;
   Result<std::string> segment_bytes(int64_t first) override;
   Result<> seal(const Segment& segment) override;
   Result<> archive_segment(int64_t first) override;
@@ -129,6 +133,7 @@ class PostgresStore final : public Store {
   /// Whether the entry is there, once no transaction is left that could still write it.
   Result<bool> look_for(const ChainHead& ours);
 
+  Result<std::vector<Segment>> segments_in(const PostgresRows& rows);
   Result<PostgresRows> ask(const PostgresStatement& statement, const PostgresParameters& parameters = {});
   /// Remembers an error that is a failure.
   template <typename T>
@@ -153,12 +158,13 @@ class PostgresStore final : public Store {
 
 Result<> PostgresStore::open() {
   TRY(connection_.open(url_, options_));
-  const auto missing = TRY(migrate(connection_, options_, postgres_migration_list(), true));
-  if (missing.size() == postgres_migration_list().size()) {
-    TRY(migrate(connection_, options_, postgres_migration_list(), false));
+  const auto missing = TRY(migrate(connection_, options_, postgres_steps(), true));
+  if (missing.size() == postgres_steps().size()) {
+    TRY(migrate(connection_, options_, postgres_steps(), false));
   } else if (!missing.empty()) {
-    return fail(ErrorCode::kUnsupported, "the ledger's tables are older than this program and need: {}",
-                fmt::join(missing, "; "));
+    return fail(ErrorCode::kUnsupported,
+                "the ledger's tables are older than this program and need `feilun ledger upgrade`: {}",
+                fmt::join(missing | transform(&SchemaStep::what), "; "));
   }
   connection_.close();
   return connect();
@@ -202,15 +208,16 @@ Result<> PostgresStore::start(Access access) {
   phase_ = access == Access::kWrite ? Phase::kWriting : Phase::kReading;
   appended_ = false;
   broken_.reset();
-  const auto answers = TRY(connection_.receive(options_.lock_wait + kSlack));
+  const bool reading = access == Access::kRead;
+  const auto answers = TRY(connection_.receive(reading ? kReaderWait : options_.lock_wait + kSlack));
   return check_head(answers.back());
 }
 
 Result<> PostgresStore::check_head(const PostgresRows& rows) {
   const int64_t format = TRY(rows.number(0, 0));
-  if (format != std::ssize(postgres_migration_list())) {
+  if (format != std::ssize(postgres_steps())) {
     return fail(ErrorCode::kUnsupported, "the ledger's tables have format {} now; this program writes {}",
-                format, postgres_migration_list().size());
+                format, postgres_steps().size());
   }
   head_ = {};
   if (!rows.is_null(0, 1)) head_ = {TRY(rows.number(0, 1)), TRY(rows.hash(0, 2))};
@@ -373,7 +380,17 @@ Result<> PostgresStore::append(std::span<const JournalRow> rows) {
 }
 
 Result<std::vector<Segment>> PostgresStore::segments() {
-  const PostgresRows rows = TRY(ask(kSegments));
+  return segments_in(TRY(ask(kSegments)));
+}
+
+Result<std::optional<Segment>> PostgresStore::segment_at(int64_t sequence) {
+  const PostgresRows rows = TRY(ask(kSegmentAt, std::move(PostgresParameters().number(sequence))));
+  auto found = TRY(segments_in(rows));
+  if (found.empty()) return std::nullopt;
+  return std::move(found[0]);
+}
+
+Result<std::vector<Segment>> PostgresStore::segments_in(const PostgresRows& rows) {
   std::vector<Segment> segments;
   for (int row = 0; row < rows.size(); ++row) {
     Segment segment;
@@ -465,11 +482,11 @@ Result<std::unique_ptr<Store>> open_postgres_store(std::string url, PostgresOpti
   return store;
 }
 
-Result<std::vector<std::string>> postgres_migrations(const std::string& url, bool dry_run,
-                                                     const PostgresOptions& options) {
+Result<std::vector<SchemaStep>> postgres_migrations(const std::string& url, bool dry_run,
+                                                    const PostgresOptions& options) {
   PostgresConnection connection;
   TRY(connection.open(url, options));
-  return migrate(connection, options, postgres_migration_list(), dry_run);
+  return migrate(connection, options, postgres_steps(), dry_run);
 }
 
 }  // namespace feilun::ledger

@@ -6,6 +6,7 @@
 
 #include "base/result.h"
 #include "ledger/postgres_options.h"
+#include "ledger/schema_step.h"
 #include "ledger/store.h"
 
 /// The ledger in PostgreSQL, version 15 or newer. docs/decisions/006-postgres-takes-turns.md says why it is
@@ -28,7 +29,7 @@ Result<std::unique_ptr<Store>> open_postgres_store(std::string url, PostgresOpti
 
 /// Brings the tables to this program's format, in one transaction, and returns what was done, in order; a
 /// dry run changes nothing and returns what would be. kUnsupported when they are newer.
-Result<std::vector<std::string>> postgres_migrations(const std::string& url, bool dry_run,
-                                                     const PostgresOptions& options = {});
+Result<std::vector<SchemaStep>> postgres_migrations(const std::string& url, bool dry_run,
+                                                    const PostgresOptions& options = {});
 
 }  // namespace feilun::ledger

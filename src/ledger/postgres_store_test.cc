@@ -14,7 +14,9 @@ namespace {
 
 using Access = Store::Access;
 using std::chrono::milliseconds;
+using ::testing::Contains;
 using ::testing::ElementsAre;
+using ::testing::Field;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::Not;
@@ -47,7 +49,8 @@ TEST_F(PostgresStoreTest, ALedgerLooksAtItsOwnSchemaOnly) {
 TEST_F(PostgresStoreTest, ADryRunNamesWhatIsMissingAndChangesNothing) {
   const auto planned = postgres_migrations(server().url(), true, options_);
   ASSERT_TRUE(planned) << planned.error().message;
-  EXPECT_THAT(*planned, ElementsAre(HasSubstr("1: ")));
+  EXPECT_THAT(*planned, ElementsAre(Field(&SchemaStep::number, 1)));
+  EXPECT_THAT(planned->front().statements, Contains(HasSubstr("CREATE TABLE journal")));
   EXPECT_EQ(sql("SELECT count(*) FROM pg_namespace WHERE nspname = '" + options_.schema + "'"), "0");
   EXPECT_EQ(postgres_migrations(server().url(), false, options_).value(), *planned);
   EXPECT_THAT(postgres_migrations(server().url(), false, options_).value(), IsEmpty());
@@ -58,14 +61,15 @@ TEST_F(PostgresStoreTest, OldTablesTakeTheStepsTheyMissAllOrNone) {
   EXPECT_TRUE(write_one(*open(), "kept"));
   PostgresConnection connection;
   ASSERT_TRUE(connection.open(server().url(), options_));
-  std::vector<PostgresMigration> steps = postgres_migration_list();
+  std::vector<SchemaStep> steps = postgres_steps();
   steps.push_back({2, "a column", {"ALTER TABLE segments ADD COLUMN place text"}});
   steps.push_back({3, "nonsense", {"CREATE TABLE extra (a int)", "ALTER TABLE nowhere ADD COLUMN b int"}});
   EXPECT_FALSE(migrate(connection, options_, steps, false));
   EXPECT_EQ(sql("SELECT max(number) FROM migrations"), "1");
   EXPECT_EQ(sql("SELECT count(*) FROM pg_attribute WHERE attname = 'place'"), "0");
   steps.pop_back();
-  EXPECT_THAT(migrate(connection, options_, steps, false).value(), ElementsAre("2: a column"));
+  EXPECT_THAT(migrate(connection, options_, steps, false).value(),
+              ElementsAre(Field(&SchemaStep::what, "a column")));
   EXPECT_EQ(sql("SELECT count(*) FROM journal"), "1");
 }
 
@@ -130,8 +134,10 @@ TEST_F(PostgresStoreTest, AServerThatDoesNotAnswerIsALostConnection) {
 TEST_F(PostgresStoreTest, AnAnswerLargerThanEveryBufferArrives) {
   const auto store = open();
   ASSERT_TRUE(store->begin(Access::kWrite));
+  std::vector<StateRow> rows;
+  for (char c = 'a'; c <= 'z'; ++c) rows.push_back({std::string(1, c), std::string(1 << 20, c)});
   std::vector<StateChange> changes;
-  for (char c = 'a'; c <= 'z'; ++c) changes.push_back({std::string(1, c), std::string(1 << 20, c)});
+  for (const StateRow& row : rows) changes.push_back({row.key, row.value});
   ASSERT_TRUE(store->write(changes));
   EXPECT_THAT(store->scan("a", "zz", 100).value(), SizeIs(26));
   ASSERT_TRUE(store->commit());

@@ -56,11 +56,6 @@ Result<std::optional<Record>> find_record_named(State& state, std::string_view t
   return find_record(state, type, std::string(*id));
 }
 
-Result<int64_t> record_sequence(State& state, std::string_view type, std::string_view id) {
-  const std::string* value = TRY(state.get(record_key(type, id)));
-  return value == nullptr ? 0 : FieldReader(*value).number();
-}
-
 Result<std::vector<Record>> records_of(State& state, std::string_view type, std::string_view parent,
                                        int64_t limit, std::string_view after) {
   std::vector<Record> records;

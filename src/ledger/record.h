@@ -24,8 +24,6 @@ struct Record {
 
 Result<std::optional<Record>> find_record(State& state, std::string_view type, std::string_view id);
 Result<std::optional<Record>> find_record_named(State& state, std::string_view type, std::string_view name);
-/// The entry that last changed the record; 0 when there is none.
-Result<int64_t> record_sequence(State& state, std::string_view type, std::string_view id);
 /// By id, at most `limit`, after the id `after`.
 Result<std::vector<Record>> records_of(State& state, std::string_view type, std::string_view parent,
                                        int64_t limit, std::string_view after = {});

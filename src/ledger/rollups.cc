@@ -10,6 +10,8 @@ namespace {
 using std::chrono::hours;
 
 constexpr int64_t kRowsMax = 10'000'000;
+constexpr int64_t kRowsAtOnce = 4096;  ///< of hours, which go on behind the period that is asked for
+constexpr size_t kSumsBytes = 64;      ///< enough for most
 
 int64_t number_of(Month month) {
   return int{month.year()} * 12 + static_cast<int64_t>(static_cast<unsigned>(month.month())) - 1;
@@ -25,8 +27,10 @@ std::string hours_prefix(std::string_view payer) {
 std::string month_prefix(std::string_view payer, Month month) {
   return KeyWriter('M').text(payer).number(number_of(month)).take();
 }
-std::string volume_key(std::string_view payer, std::string_view offering, Month month) {
-  return KeyWriter('V').text(payer).number(number_of(month)).text(offering).take();
+KeyWriter volume_key(std::string_view payer, std::string_view offering, Month month) {
+  KeyWriter key('V');
+  key.text(payer).number(number_of(month)).text(offering);
+  return key;
 }
 
 void append_key(KeyWriter& row, const UsageKey& key, bool with_api_key) {
@@ -81,13 +85,18 @@ Result<UsageSums> read_sums(std::string_view value) {
   return sums;
 }
 
-Result<> add_to(State& state, const std::string& key, const UsageSums& more) {
-  const std::string* value = TRY(state.get(key));
-  UsageSums sums = value == nullptr ? UsageSums() : TRY(read_sums(*value));
+TokenCount tokens_in_volume(const std::string* value) {
+  return value == nullptr ? 0 : FieldReader(*value).number();
+}
+
+Result<> add_to(State& state, std::string_view key, const UsageSums& more) {
+  State::Row& row = *TRY(state.find(key));
+  UsageSums sums = row.value() == nullptr ? UsageSums() : TRY(read_sums(*row.value()));
   sums += more;
-  FieldWriter row;
-  row.number(sums.requests).usage(sums.usage).usage(sums.covered).amount(sums.charged);
-  state.put(key, row.take());
+  FieldWriter value;
+  value.reserve(kSumsBytes);
+  value.number(sums.requests).usage(sums.usage).usage(sums.covered).amount(sums.charged);
+  state.put(row, value.take());
   return {};
 }
 
@@ -129,14 +138,14 @@ Result<> add_usage(State& state, std::string_view payer, WallTime at, Month mont
   KeyWriter hour('B');
   hour.text(payer).number(hour_of(at));
   append_key(hour, key, true);
-  TRY(add_to(state, hour.take(), sums));
+  TRY(add_to(state, hour.view(), sums));
   KeyWriter whole('M');
   whole.text(payer).number(number_of(month));
   append_key(whole, key, false);
-  TRY(add_to(state, whole.take(), sums));
-  const TokenCount before = TRY(volume(state, payer, key.offering, month));
+  TRY(add_to(state, whole.view(), sums));
+  State::Row& volume = *TRY(state.find(volume_key(payer, key.offering, month).view()));
   const TokenCount used = sums.usage.input() + sums.usage.total_output();
-  state.put(volume_key(payer, key.offering, month), FieldWriter().number(before + used).take());
+  state.put(volume, FieldWriter().number(tokens_in_volume(volume.value()) + used).take());
   return {};
 }
 
@@ -148,10 +157,15 @@ Result<std::vector<UsageRow>> hourly_usage(State& state, std::string_view payer,
   // The key above which the period begins: the last possible one of the hour before.
   std::string after = KeyWriter('B').text(payer).number(std::max<int64_t>(first, 1) - 1).take();
   after.append(1, '\xff');
-  for (const StateRow& row : TRY(state.scan_after(prefix, after, limit))) {
-    UsageRow read = TRY(read_row(row, prefix.size(), true));
-    if (read.from >= period.until) break;
-    if (read.from >= period.from) rows.push_back(std::move(read));
+  while (std::ssize(rows) < limit) {
+    const auto page = TRY(state.scan_after(prefix, after, kRowsAtOnce));
+    for (const StateRow& row : page) {
+      UsageRow read = TRY(read_row(row, prefix.size(), true));
+      if (read.from >= period.until || std::ssize(rows) == limit) return rows;
+      if (read.from >= period.from) rows.push_back(std::move(read));
+    }
+    if (std::ssize(page) < kRowsAtOnce) break;
+    after = page.back().key;
   }
   return rows;
 }
@@ -166,8 +180,7 @@ Result<std::vector<UsageRow>> monthly_usage(State& state, std::string_view payer
 }
 
 Result<TokenCount> volume(State& state, std::string_view payer, std::string_view offering, Month month) {
-  const std::string* value = TRY(state.get(volume_key(payer, offering, month)));
-  return value == nullptr ? 0 : FieldReader(*value).number();
+  return tokens_in_volume(TRY(state.get(volume_key(payer, offering, month).view())));
 }
 
 Result<std::vector<std::string>> payers_with_usage(State& state) {

@@ -6,24 +6,35 @@ namespace feilun::ledger {
 namespace {
 
 constexpr int64_t kDrawsMax = 1000;
+constexpr size_t kHoldBytes = 288;   ///< enough for most
+constexpr size_t kTotalsBytes = 48;  ///< likewise
 
-std::string hold_key(std::string_view request_id) {
-  return KeyWriter('H').text(request_id).take();
+KeyWriter key_of(char table, std::string_view id) {
+  KeyWriter key(table);
+  key.text(id);
+  return key;
 }
-std::string ended_key(std::string_view request_id) {
-  return KeyWriter('E').text(request_id).take();
+KeyWriter hold_key(std::string_view request_id) {
+  return key_of('H', request_id);
 }
-std::string account_key(std::string_view name, std::string_view currency) {
-  return KeyWriter('A').text(name).raw(currency).take();
+KeyWriter ended_key(std::string_view request_id) {
+  return key_of('E', request_id);
 }
-std::string price_key(std::string_view offering, std::string_view currency, std::string_view organisation) {
-  return KeyWriter('P').text(offering).text(currency).text(organisation).take();
+KeyWriter account_key(std::string_view name, std::string_view currency) {
+  KeyWriter key('A');
+  key.text(name).raw(currency);
+  return key;
 }
-std::string credit_key(std::string_view idempotency_key) {
-  return KeyWriter('K').text(idempotency_key).take();
+KeyWriter price_key(std::string_view offering, std::string_view currency, std::string_view organisation) {
+  KeyWriter key('P');
+  key.text(offering).text(currency).text(organisation);
+  return key;
 }
-std::string usage_key(std::string_view project_id) {
-  return KeyWriter('U').text(project_id).take();
+KeyWriter credit_key(std::string_view idempotency_key) {
+  return key_of('K', idempotency_key);
+}
+KeyWriter usage_key(std::string_view project_id) {
+  return key_of('U', project_id);
 }
 
 std::unexpected<Error> unreadable(std::string_view what, std::string_view which) {
@@ -68,7 +79,7 @@ Money OpenHold::held() const {
 }
 
 Result<std::optional<OpenHold>> open_hold(State& state, std::string_view request_id) {
-  const std::string* value = TRY(state.get(hold_key(request_id)));
+  const std::string* value = TRY(state.get(hold_key(request_id).view()));
   if (value == nullptr) return std::nullopt;
   return TRY(read_open_hold(request_id, *value));
 }
@@ -83,28 +94,29 @@ Result<std::vector<OpenHold>> open_holds(State& state, int64_t limit) {
 
 void put_open_hold(State& state, const OpenHold& hold) {
   FieldWriter value;
+  value.reserve(kHoldBytes);
   value.text(hold.key_id).text(hold.project_id).text(hold.payer_id).text(hold.offering).raw(hold.currency);
   value.byte(static_cast<uint8_t>(hold.tier)).number(hold.price_id).number(hold.input_tokens);
   value.number(hold.output_tokens).number(hold.covered_tokens).number(std::ssize(hold.draws));
   for (const Draw& draw : hold.draws) value.text(draw.account).raw(draw.currency).amount(draw.amount);
   value.usage(hold.mark).number(hold.opened).text(hold.lease);
-  state.put(hold_key(hold.request_id), value.take());
+  state.put(hold_key(hold.request_id).view(), value.take());
 }
 
 void erase_open_hold(State& state, std::string_view request_id) {
-  state.erase(hold_key(request_id));
+  state.erase(hold_key(request_id).view());
 }
 
 std::vector<std::string> request_keys(std::string_view request_id) {
-  return {hold_key(request_id), ended_key(request_id)};
+  return {hold_key(request_id).take(), ended_key(request_id).take()};
 }
 
 Result<bool> has_ended(State& state, std::string_view request_id) {
-  return TRY(state.get(ended_key(request_id))) != nullptr;
+  return TRY(state.get(ended_key(request_id).view())) != nullptr;
 }
 
 Result<std::optional<int64_t>> ended_by(State& state, std::string_view request_id) {
-  const std::string* value = TRY(state.get(ended_key(request_id)));
+  const std::string* value = TRY(state.get(ended_key(request_id).view()));
   if (value == nullptr) return std::nullopt;
   FieldReader fields(*value);
   const int64_t sequence = fields.number();
@@ -113,27 +125,34 @@ Result<std::optional<int64_t>> ended_by(State& state, std::string_view request_i
 }
 
 void put_ended(State& state, std::string_view request_id, int64_t sequence) {
-  state.put_away(ended_key(request_id), FieldWriter().number(sequence).bytes());
+  state.put_away(ended_key(request_id).view(), FieldWriter().number(sequence).bytes());
 }
 
 Result<Money> account(State& state, std::string_view name, std::string_view currency) {
-  const std::string* value = TRY(state.get(account_key(name, currency)));
-  if (value == nullptr) return Money();
-  FieldReader fields(*value);
+  return balance_of(*TRY(account_row(state, name, currency)));
+}
+
+Result<State::Row*> account_row(State& state, std::string_view name, std::string_view currency) {
+  return state.find(account_key(name, currency).view());
+}
+
+Result<Money> balance_of(const State::Row& account) {
+  if (account.value() == nullptr) return Money();
+  FieldReader fields(*account.value());
   const Money balance = fields.amount();
-  if (!fields.ok() || !fields.at_end()) return unreadable("account", name);
+  if (!fields.ok() || !fields.at_end()) return unreadable("account", account.key().substr(1));
   return balance;
 }
 
-void put_account(State& state, std::string_view name, std::string_view currency, Money balance) {
-  state.put(account_key(name, currency), FieldWriter().amount(balance).bytes());
+void put_balance(State& state, State::Row& account, Money balance) {
+  state.put(account, FieldWriter().amount(balance).take());
 }
 
 Result<std::vector<PriceInterval>> price_intervals(State& state, std::string_view offering,
                                                    std::string_view currency, std::string_view organisation) {
   std::vector<PriceInterval> intervals;
   if (offering.find('\0') != offering.npos) return intervals;
-  const std::string* value = TRY(state.get(price_key(offering, currency, organisation)));
+  const std::string* value = TRY(state.get(price_key(offering, currency, organisation).view()));
   if (value == nullptr) return intervals;
   FieldReader fields(*value);
   while (fields.ok() && !fields.at_end()) {
@@ -152,11 +171,11 @@ void put_price_intervals(State& state, const PriceVersion& of, const std::vector
   for (const PriceInterval& interval : intervals) {
     value.time(interval.from).time(interval.until).number(interval.id);
   }
-  state.put(price_key(of.offering, of.currency, of.organisation), value.take());
+  state.put(price_key(of.offering, of.currency, of.organisation).view(), value.take());
 }
 
 Result<std::optional<CreditRow>> credit(State& state, std::string_view idempotency_key) {
-  const std::string* value = TRY(state.get(credit_key(idempotency_key)));
+  const std::string* value = TRY(state.get(credit_key(idempotency_key).view()));
   if (value == nullptr) return std::nullopt;
   FieldReader fields(*value);
   CreditRow row{.idempotency_key = std::string(idempotency_key)};
@@ -171,12 +190,12 @@ Result<std::optional<CreditRow>> credit(State& state, std::string_view idempoten
 void put_credit(State& state, const CreditRow& row) {
   FieldWriter value;
   value.text(row.payer_id).raw(row.currency).amount(row.amount).number(row.sequence);
-  state.put(credit_key(row.idempotency_key), value.take());
+  state.put(credit_key(row.idempotency_key).view(), value.take());
 }
 
 Result<UsageTotals> usage_totals(State& state, std::string_view project_id) {
   UsageTotals totals;
-  const std::string* value = TRY(state.get(usage_key(project_id)));
+  const std::string* value = TRY(state.get(usage_key(project_id).view()));
   if (value == nullptr) return totals;
   FieldReader fields(*value);
   totals.requests = fields.number();
@@ -188,8 +207,9 @@ Result<UsageTotals> usage_totals(State& state, std::string_view project_id) {
 
 void put_usage_totals(State& state, std::string_view project_id, const UsageTotals& totals) {
   FieldWriter value;
+  value.reserve(kTotalsBytes);
   value.number(totals.requests).usage(totals.usage).amount(totals.charged);
-  state.put(usage_key(project_id), value.take());
+  state.put(usage_key(project_id).view(), value.take());
 }
 
 }  // namespace feilun::ledger

@@ -56,7 +56,10 @@ void put_ended(State& state, std::string_view request_id, int64_t sequence);
 
 /// Zero for an account never written.
 Result<Money> account(State& state, std::string_view name, std::string_view currency);
-void put_account(State& state, std::string_view name, std::string_view currency, Money balance);
+/// An account that is read and then written.
+Result<State::Row*> account_row(State& state, std::string_view name, std::string_view currency);
+Result<Money> balance_of(const State::Row& account);
+void put_balance(State& state, State::Row& account, Money balance);
 
 /// A version's place in time; its rows are in the record of its number.
 struct PriceInterval {

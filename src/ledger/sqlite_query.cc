@@ -68,6 +68,12 @@ SqliteQuery::~SqliteQuery() {
   sqlite3_clear_bindings(statement_);
 }
 
+SqliteQuery& SqliteQuery::again() {
+  if (statement_ != nullptr) sqlite3_reset(statement_);
+  bound_ = 0;
+  return *this;
+}
+
 SqliteQuery& SqliteQuery::bind(int64_t value) {
   if (statement_ != nullptr) bind_code_ |= sqlite3_bind_int64(statement_, ++bound_, value);
   return *this;
@@ -76,7 +82,7 @@ SqliteQuery& SqliteQuery::bind(int64_t value) {
 SqliteQuery& SqliteQuery::bind_blob(std::string_view bytes) {
   if (statement_ == nullptr) return *this;
   bind_code_ |= sqlite3_bind_blob64(statement_, ++bound_, bytes.data() == nullptr ? "" : bytes.data(),
-                                    bytes.size(), SQLITE_TRANSIENT);
+                                    bytes.size(), SQLITE_STATIC);
   return *this;
 }
 

@@ -53,6 +53,9 @@ class SqliteQuery {
   SqliteQuery& operator=(const SqliteQuery&) = delete;
   ~SqliteQuery();
 
+  /// For one more run, with parameters of its own.
+  SqliteQuery& again();
+  /// Bytes are not copied: they must be there until the run has ended.
   SqliteQuery& bind(int64_t value);
   SqliteQuery& bind(WallTime value) { return bind(value.time_since_epoch().count()); }
   SqliteQuery& bind_blob(std::string_view bytes);

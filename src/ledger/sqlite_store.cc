@@ -4,8 +4,8 @@
 #include <thread>
 
 #include "ledger/limits.h"
+#include "ledger/sqlite_migration.h"
 #include "ledger/sqlite_query.h"
-#include "ledger/sqlite_schema.h"
 
 // WAL gives readers a snapshot beside the one writer; synchronous=FULL makes COMMIT return only after the log
 // is on the disk. Checkpoints are run here and not by SQLite, because SQLite ignores a checkpoint's failed
@@ -16,6 +16,7 @@ namespace {
 
 constexpr int kCheckpointPages = 1000;
 constexpr int kOpenAttempts = 500;
+constexpr char kGet[] = "SELECT value FROM state WHERE key=?";
 
 class SqliteStore final : public Store {
  public:
@@ -37,6 +38,7 @@ class SqliteStore final : public Store {
   Result<> append(std::span<const JournalRow> rows) override;
 
   Result<std::vector<Segment>> segments() override;
+  Result<std::optional<Segment>> segment_at(int64_t sequence) override;
   Result<std::string> segment_bytes(int64_t first) override;
   Result<> seal(const Segment& segment) override;
   Result<> archive_segment(int64_t first) override;
@@ -49,10 +51,7 @@ class SqliteStore final : public Store {
  private:
   SqliteQuery query(const char* sql) { return SqliteQuery(connection_, sql); }
   Result<> run(const char* sql) { return query(sql).run(); }
-  Result<int64_t> pragma(const char* sql);
   Result<> switch_to_wal();
-  Result<> create_tables();
-  Result<> check_application();
 
   SqliteConnection connection_;
   int wal_pages_ = 0;
@@ -73,12 +72,14 @@ Result<> SqliteStore::open(const std::filesystem::path& path, std::chrono::milli
         return SQLITE_OK;
       },
       this);
-  if (TRY(pragma("PRAGMA user_version")) == kSqliteFormat) return check_application();
-  TRY(begin(Access::kWrite));
-  auto ready = create_tables();
-  if (ready) ready = commit();
-  if (!ready) rollback();
-  return ready;
+  const auto missing = TRY(migrate(connection_, sqlite_steps(), true));
+  if (missing.empty()) return {};
+  if (missing.size() == sqlite_steps().size()) {
+    TRY(migrate(connection_, sqlite_steps(), false));
+    return {};
+  }
+  return fail(ErrorCode::kUnsupported,
+              "the ledger's tables are older than this program: `feilun ledger upgrade`");
 }
 
 Result<> SqliteStore::switch_to_wal() {
@@ -89,32 +90,6 @@ Result<> SqliteStore::switch_to_wal() {
       return switched;
     std::this_thread::sleep_for(std::chrono::milliseconds(10));
   }
-}
-
-Result<> SqliteStore::check_application() {
-  if (TRY(pragma("PRAGMA application_id")) != kSqliteApplicationId)
-    return connection_.corrupt("it is no ledger");
-  return {};
-}
-
-Result<int64_t> SqliteStore::pragma(const char* sql) {
-  auto q = query(sql);
-  if (!TRY(q.next())) return connection_.corrupt(sql);
-  return q.integer(0);
-}
-
-Result<> SqliteStore::create_tables() {
-  const int64_t format = TRY(pragma("PRAGMA user_version"));
-  const int64_t objects = TRY(pragma("SELECT count(*) FROM sqlite_schema"));
-  if (format > kSqliteFormat) {
-    return fail(ErrorCode::kUnsupported, "the ledger's format {} is newer than this program's {}", format,
-                kSqliteFormat);
-  }
-  if (format == kSqliteFormat) return check_application();
-  if (format != 0 || objects != 0) return connection_.corrupt("it is another program's database");
-  for (const SqliteObject& object : kSqliteSchema) TRY(connection_.execute(object.sql));
-  TRY(connection_.execute(fmt::format("PRAGMA application_id={}", kSqliteApplicationId).c_str()));
-  return connection_.execute(fmt::format("PRAGMA user_version={}", kSqliteFormat).c_str());
 }
 
 Result<> SqliteStore::commit() {
@@ -155,9 +130,9 @@ Result<std::vector<JournalRow>> SqliteStore::entries(int64_t after, int64_t limi
 }
 
 Result<> SqliteStore::append(std::span<const JournalRow> rows) {
+  auto q = query("INSERT INTO journal (sequence, time, payload, hash) VALUES (?,?,?,?)");
   for (const JournalRow& row : rows) {
-    auto q = query("INSERT INTO journal (sequence, time, payload, hash) VALUES (?,?,?,?)");
-    TRY(q.bind(row.sequence).bind(row.time).bind_blob(row.payload).bind(row.hash).run());
+    TRY(q.again().bind(row.sequence).bind(row.time).bind_blob(row.payload).bind(row.hash).run());
   }
   return {};
 }
@@ -171,6 +146,14 @@ Result<std::vector<Segment>> SqliteStore::segments() {
     all.push_back(std::move(segment));
   }
   return all;
+}
+
+Result<std::optional<Segment>> SqliteStore::segment_at(int64_t sequence) {
+  auto q = query("SELECT first, last, hash FROM segments WHERE first<=? ORDER BY first DESC LIMIT 1");
+  if (!TRY(q.bind(sequence).next())) return std::nullopt;
+  Segment segment{.first = TRY(q.integer(0)), .last = TRY(q.integer(1))};
+  segment.hash = TRY(q.hash(2));
+  return segment;
 }
 
 Result<std::string> SqliteStore::segment_bytes(int64_t first) {
@@ -192,15 +175,16 @@ Result<> SqliteStore::archive_segment(int64_t first) {
 }
 
 Result<std::optional<std::string>> SqliteStore::get(std::string_view key) {
-  auto q = query("SELECT value FROM state WHERE key=?");
+  auto q = query(kGet);
   if (!TRY(q.bind_blob(key).next())) return std::nullopt;
   return TRY(q.blob(0));
 }
 
 Result<std::vector<StateRow>> SqliteStore::get_all(std::span<const std::string> keys) {
   std::vector<StateRow> rows;
+  auto q = query(kGet);
   for (const std::string& key : keys) {
-    if (auto value = TRY(get(key))) rows.push_back({key, *std::move(value)});
+    if (TRY(q.again().bind_blob(key).next())) rows.push_back({key, TRY(q.blob(0))});
   }
   return rows;
 }
@@ -219,13 +203,13 @@ Result<std::vector<StateRow>> SqliteStore::scan(std::string_view from, std::stri
 }
 
 Result<> SqliteStore::write(std::span<const StateChange> changes) {
+  auto put = query("INSERT OR REPLACE INTO state (key, value) VALUES (?,?)");
+  auto erase = query("DELETE FROM state WHERE key=?");
   for (const StateChange& change : changes) {
     if (change.value) {
-      auto q = query(
-          "INSERT INTO state (key, value) VALUES (?,?) ON CONFLICT (key) DO UPDATE SET value=excluded.value");
-      TRY(q.bind_blob(change.key).bind_blob(*change.value).run());
+      TRY(put.again().bind_blob(change.key).bind_blob(*change.value).run());
     } else {
-      TRY(query("DELETE FROM state WHERE key=?").bind_blob(change.key).run());
+      TRY(erase.again().bind_blob(change.key).run());
     }
   }
   return {};

@@ -4,6 +4,7 @@
 #include <map>
 #include <utility>
 
+#include "ledger/archive.h"
 #include "ledger/segment.h"
 
 namespace feilun::ledger {
@@ -21,34 +22,50 @@ Result<> State::begin() {
   return {};
 }
 
-Result<const std::string*> State::get(const std::string& key) {
-  auto place = rows_.find(key);
-  if (place == rows_.end()) {
-    auto value = TRY(store_.get(key));
-    const bool stored = value.has_value();
-    place = rows_.emplace(key, Row{.value = std::move(value), .stored = stored}).first;
-  }
-  return place->second.value ? &*place->second.value : nullptr;
+State::Row& State::known(std::string_view key) {
+  const auto place = rows_.find(key);
+  if (place != rows_.end()) return place->second;
+  const auto made = rows_.try_emplace(std::string(key)).first;
+  made->second.key_ = made->first;
+  return made->second;
 }
 
-void State::change(const std::string& key, std::optional<std::string> value) {
-  Rows::value_type& row = *rows_.try_emplace(key).first;
-  row.second.value = std::move(value);
-  row.second.away = false;
-  if (!std::exchange(row.second.changed, true)) changed_.push_back(&row);
+Result<State::Row*> State::find(std::string_view key) {
+  const auto place = rows_.find(key);
+  if (place != rows_.end()) return &place->second;
+  auto value = TRY(store_.get(key));
+  Row& row = known(key);
+  row.stored_ = value.has_value();
+  row.value_ = std::move(value);
+  return &row;
 }
 
-void State::put(const std::string& key, std::string value) {
-  change(key, std::move(value));
+Result<const std::string*> State::get(std::string_view key) {
+  return TRY(find(key))->value();
 }
 
-void State::put_away(const std::string& key, std::string value) {
-  change(key, std::move(value));
-  rows_.find(key)->second.away = true;
+void State::change(Row& row, std::optional<std::string> value) {
+  row.value_ = std::move(value);
+  row.away_ = false;
+  if (!std::exchange(row.changed_, true)) changed_.push_back(&row);
 }
 
-void State::erase(const std::string& key) {
-  change(key, std::nullopt);
+void State::put(Row& row, std::string value) {
+  change(row, std::move(value));
+}
+
+void State::put(std::string_view key, std::string value) {
+  change(known(key), std::move(value));
+}
+
+void State::put_away(std::string_view key, std::string value) {
+  Row& row = known(key);
+  change(row, std::move(value));
+  row.away_ = true;
+}
+
+void State::erase(std::string_view key) {
+  change(known(key), std::nullopt);
 }
 
 Result<std::vector<StateRow>> State::scan(const std::string& prefix, int64_t limit) {
@@ -64,17 +81,17 @@ Result<std::vector<StateRow>> State::scan_range(const std::string& from, const s
                                                 int64_t limit) {
   int64_t erased = 0;
   std::map<std::string, std::string> found;
-  for (const Rows::value_type* row : changed_) {
-    if (row->first < from || row->first >= until) continue;
-    if (row->second.value) {
-      found.emplace(row->first, *row->second.value);
+  for (const Row* row : changed_) {
+    if (row->key_ < from || row->key_ >= until) continue;
+    if (row->value_) {
+      found.emplace(row->key_, *row->value_);
     } else {
       ++erased;
     }
   }
   for (StateRow& row : TRY(store_.scan(from, until, limit + erased))) {
-    const auto known = rows_.find(row.key);
-    if (known == rows_.end() || !known->second.changed) found.insert_or_assign(row.key, std::move(row.value));
+    const auto here = rows_.find(row.key);
+    if (here == rows_.end() || !here->second.changed_) found.insert_or_assign(row.key, std::move(row.value));
   }
   std::vector<StateRow> rows;
   for (auto& [key, value] : found) {
@@ -84,15 +101,20 @@ Result<std::vector<StateRow>> State::scan_range(const std::string& from, const s
   return rows;
 }
 
-Result<> State::expect(const std::vector<std::string>& keys) {
-  std::vector<std::string> unknown;
-  for (const std::string& key : keys) {
-    if (!rows_.contains(key)) unknown.push_back(key);
+Result<> State::expect(std::vector<std::string> keys) {
+  std::erase_if(keys, [&](const std::string& key) { return rows_.contains(key); });
+  if (keys.empty()) return {};
+  const auto found = TRY(store_.get_all(keys));
+  for (std::string& key : keys) {
+    const auto made = rows_.try_emplace(std::move(key)).first;
+    made->second.key_ = made->first;
+    made->second.stored_ = false;
   }
-  if (unknown.empty()) return {};
-  auto found = TRY(store_.get_all(unknown));
-  for (std::string& key : unknown) rows_.emplace(std::move(key), Row{.stored = false});
-  for (StateRow& row : found) rows_[row.key] = {.value = std::move(row.value)};
+  for (const StateRow& read : found) {
+    Row& row = known(read.key);
+    row.value_ = read.value;
+    row.stored_ = true;
+  }
   return {};
 }
 
@@ -103,10 +125,8 @@ Result<std::string> State::entry(int64_t sequence) {
   }
   auto rows = TRY(store_.entries(sequence - 1, 1));
   if (!rows.empty() && rows[0].sequence == sequence) return std::move(rows[0].payload);
-  for (Segment& segment : TRY(store_.segments())) {
-    if (sequence < segment.first || sequence > segment.last) continue;
-    segment.bytes = TRY(store_.segment_bytes(segment.first));
-    const SegmentReader sealed = TRY(SegmentReader::open(std::move(segment)));
+  if (const auto segment = TRY(store_.segment_at(sequence)); segment && sequence <= segment->last) {
+    const SegmentReader sealed = TRY(SegmentReader::open(TRY(whole_segment(store_, *segment))));
     return TRY(sealed.entry(sequence)).payload;
   }
   return fail(ErrorCode::kNotFound, "the journal has no entry {}", sequence);
@@ -119,25 +139,22 @@ int64_t State::append(WallTime time, std::string payload) {
 }
 
 Result<> State::flush() {
+  std::ranges::sort(changed_, {}, [](const Row* row) { return row->key_; });
   std::vector<StateChange> changes;
-  std::ranges::sort(changed_, {}, &Rows::value_type::first);
   changes.reserve(changed_.size());
-  for (Rows::value_type* place : changed_) {
-    auto& [key, row] = *place;
-    const bool written = row.value || row.stored;
-    if (!row.value || row.away) {
-      if (written) changes.push_back({key, std::move(row.value)});
-      rows_.erase(rows_.find(key));
-      continue;
-    }
-    changes.push_back({key, row.value});
-    row.changed = false;
-    row.stored = true;
+  for (const Row* row : changed_) {
+    if (row->value_) changes.push_back({row->key_, *row->value_});
+    if (!row->value_ && row->stored_) changes.push_back({row->key_, std::nullopt});
+  }
+  if (!entries_.empty()) TRY(store_.append(entries_));
+  if (!changes.empty()) TRY(store_.write(changes));
+  entries_.clear();
+  for (Row* row : changed_) {
+    row->changed_ = false;
+    row->stored_ = true;
+    if (!row->value_ || row->away_) rows_.erase(rows_.find(row->key_));
   }
   changed_.clear();
-  const std::vector<JournalRow> entries = std::exchange(entries_, {});
-  if (!entries.empty()) TRY(store_.append(entries));
-  if (!changes.empty()) TRY(store_.write(changes));
   return {};
 }
 

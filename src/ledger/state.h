@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -26,18 +27,38 @@ class State {
   Store& store() { return store_; }
 
   /// The row's value, nullptr when there is none. Good until the next call.
-  Result<const std::string*> get(const std::string& key);
-  void put(const std::string& key, std::string value);
+  Result<const std::string*> get(std::string_view key);
+  void put(std::string_view key, std::string value);
   /// Of a row that nobody asks for soon: once written it is not kept in memory.
-  void put_away(const std::string& key, std::string value);
-  void erase(const std::string& key);
+  void put_away(std::string_view key, std::string value);
+  void erase(std::string_view key);
+
+  /// A row as the writer knows it.
+  class Row {
+   public:
+    std::string_view key() const { return key_; }
+    /// nullptr when there is none.
+    const std::string* value() const { return value_ ? &*value_ : nullptr; }
+
+   private:
+    friend class State;
+    std::string_view key_;  ///< in the map
+    std::optional<std::string> value_;
+    bool changed_ = false;
+    bool stored_ = true;  ///< the store may have it: erasing it must be told
+    bool away_ = false;   ///< not to be kept once it is written
+  };
+  /// A row that is read and then changed is looked for once: the same as get() and put(). Good until the next
+  /// flush() or forget().
+  Result<Row*> find(std::string_view key);
+  void put(Row& row, std::string value);
   /// Rows whose keys begin with `prefix`, in order, at most `limit`, with what is not yet written.
   Result<std::vector<StateRow>> scan(const std::string& prefix, int64_t limit);
   /// The same, of keys above `after`, which begins with the prefix too.
   Result<std::vector<StateRow>> scan_after(const std::string& prefix, const std::string& after,
                                            int64_t limit);
   /// Reads rows that are asked for soon, in one question.
-  Result<> expect(const std::vector<std::string>& keys);
+  Result<> expect(std::vector<std::string> keys);
 
   /// The payload of an entry, this group's and sealed ones included. kNotFound when the journal has none of
   /// that sequence, or its segment was archived.
@@ -52,23 +73,23 @@ class State {
   int64_t forgotten() const { return forgotten_; }
 
  private:
-  struct Row {
-    std::optional<std::string> value;
-    bool changed = false;
-    bool stored = true;  ///< the store may have it: erasing it must be told
-    bool away = false;   ///< not to be kept once it is written
+  struct KeyHash {
+    using is_transparent = void;
+    size_t operator()(std::string_view key) const { return std::hash<std::string_view>()(key); }
   };
-  using Rows = std::unordered_map<std::string, Row>;
+  using Rows = std::unordered_map<std::string, Row, KeyHash, std::equal_to<>>;
 
   Result<std::vector<StateRow>> scan_range(const std::string& from, const std::string& until, int64_t limit);
-  void change(const std::string& key, std::optional<std::string> value);
+  /// The row in memory, made without a value where there is none.
+  Row& known(std::string_view key);
+  void change(Row& row, std::optional<std::string> value);
 
   Store& store_;
   ChainHead head_;
   int64_t forgotten_ = 0;
   std::vector<JournalRow> entries_;
   Rows rows_;
-  std::vector<Rows::value_type*> changed_;
+  std::vector<Row*> changed_;
 };
 
 }  // namespace feilun::ledger

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <chrono>
+#include <filesystem>
 #include <optional>
 #include <span>
 #include <string>
@@ -20,10 +21,10 @@ struct StateRow {
   std::string value;
 };
 
-/// A row put (with a value) or erased (without).
+/// A row put (with a value) or erased (without). The bytes are the caller's.
 struct StateChange {
-  std::string key;
-  std::optional<std::string> value;
+  std::string_view key;
+  std::optional<std::string_view> value;
 };
 
 /// A sealed run of the journal: its entries [first, last] as one compressed archive (segment.h).
@@ -78,6 +79,9 @@ class Store {
 
   /// All segments in order, without their bytes.
   virtual Result<std::vector<Segment>> segments() = 0;
+  /// The last segment that begins at or before the entry, without its bytes.
+  virtual Result<std::optional<Segment>> segment_at(int64_t sequence) = 0;
+  /// kNotFound when the segment was archived; archive.h finds it there.
   virtual Result<std::string> segment_bytes(int64_t first) = 0;
   /// Puts the segment in the place of its entries, of which the last one of all is never part.
   virtual Result<> seal(const Segment& segment) = 0;
@@ -92,6 +96,13 @@ class Store {
                                              int64_t limit) = 0;
   /// Keys are in ascending order, none twice.
   virtual Result<> write(std::span<const StateChange> changes) = 0;
+
+  /// The directory where segments lie that were moved out of the database; empty: nobody knows.
+  const std::filesystem::path& archive() const { return archive_; }
+  void set_archive(std::filesystem::path directory) { archive_ = std::move(directory); }
+
+ private:
+  std::filesystem::path archive_;
 };
 
 }  // namespace feilun::ledger

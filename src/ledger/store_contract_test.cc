@@ -191,8 +191,11 @@ TEST_P(StoreContract, WhatWasCommittedIsThereForTheNextToOpen) {
 TEST_P(StoreContract, AGroupOfManyRowsIsWrittenAtOnce) {
   begin(*store_, Access::kWrite);
   ASSERT_TRUE(store_->append(entries_after({}, 5000)));
+  std::vector<std::string> keys;
+  for (int i = 10'000; i < 15'000; ++i) keys.push_back(std::to_string(i));
+  const std::string value(200, 'x');
   std::vector<StateChange> changes;
-  for (int i = 10'000; i < 15'000; ++i) changes.push_back({std::to_string(i), std::string(200, 'x')});
+  for (const std::string& key : keys) changes.push_back({key, value});
   ASSERT_TRUE(store_->write(changes));
   for (StateChange& change : changes) change.value = std::nullopt;
   changes.resize(2500);
@@ -272,6 +275,10 @@ TEST_P(StoreContract, ASealedRunLeavesTheJournalAndStaysInOrder) {
   EXPECT_EQ(segments[0].hash, rows[3].hash);
   EXPECT_EQ(segments[0].bytes, "");
   EXPECT_EQ(segments[1].first, 5);
+  EXPECT_EQ(store_->segment_at(0).value(), std::nullopt);
+  EXPECT_EQ(store_->segment_at(4).value().value().last, 4);
+  EXPECT_EQ(store_->segment_at(5).value().value().hash, rows[8].hash);
+  EXPECT_EQ(store_->segment_at(INT64_MAX).value().value().first, 5);
   EXPECT_EQ(store_->segment_bytes(1).value(), "first\0\xff"s);
   EXPECT_EQ(store_->segment_bytes(5).value(), "second");
   commit(*store_);

@@ -11,6 +11,10 @@ namespace {
 
 constexpr size_t kProblemsMax = 100;
 
+std::filesystem::path archive_of(const Place& place) {
+  return place.archive.empty() ? place.directory / "archive" : place.archive;
+}
+
 /// A row of the state that is not as the journal gives it.
 struct Difference {
   std::string key;
@@ -44,7 +48,7 @@ class Auditor {
 };
 
 Result<> Auditor::walk(const Report& problem, Chain& chain) {
-  return each_entry(*source_, problem, [&](StoredEntry stored) -> Result<> {
+  return each_entry(*source_, archive_of(place_), problem, [&](StoredEntry stored) -> Result<> {
     chain.follow(stored);
     ++report_.entries;
     const auto entry = read_payload(stored.payload);
@@ -155,7 +159,7 @@ Result<> read_journal(const Place& place, const std::function<Result<>(const Rea
   const auto source = TRY(place.open(Access::kRead));
   TRY(source->check(problem));
   if (fault) return fail(ErrorCode::kCorrupt, "{}", *fault);
-  TRY(each_entry(*source, problem, [&](StoredEntry stored) -> Result<> {
+  TRY(each_entry(*source, archive_of(place), problem, [&](StoredEntry stored) -> Result<> {
     auto entry = read_payload(stored.payload);
     if (!entry) {
       return fail(ErrorCode::kCorrupt, "entry {} cannot be read: {}", stored.sequence, entry.error());

@@ -7,6 +7,8 @@
 
 #include <array>
 #include <cerrno>
+#include <fstream>
+#include <iterator>
 
 #include "ledger/bytes.h"
 #include "ledger/verify_segment.h"
@@ -74,9 +76,29 @@ void Chain::end(bool required) {
   }
 }
 
-Result<> each_entry(Source& source, const Report& problem, const std::function<Result<>(StoredEntry)>& take) {
+namespace {
+
+/// Its bytes, where the database has none: those of its file.
+void find_archived(StoredSegment& segment, const std::filesystem::path& archive) {
+  std::string hash;
+  for (const char byte : segment.hash.substr(0, 8)) hash += fmt::format("{:02x}", static_cast<uint8_t>(byte));
+  std::ifstream file(
+      archive / fmt::format("journal-{:012}-{:012}-{}.segment", segment.first, segment.last, hash),
+      std::ios::binary);
+  if (file) segment.bytes.emplace(std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>());
+}
+
+}  // namespace
+
+Result<> each_entry(Source& source, const std::filesystem::path& archive, const Report& problem,
+                    const std::function<Result<>(StoredEntry)>& take) {
   TRY(source.segments([&](StoredSegment segment) -> Result<> {
     const std::string name = fmt::format("the segment of entries {} to {}", segment.first, segment.last);
+    if (!segment.bytes) find_archived(segment, archive);
+    if (!segment.bytes) {
+      problem(name + " was archived, and its file is not in " + archive.string());
+      return {};
+    }
     StoredEntry last;
     int64_t next = segment.first;
     bool in_order = true;

@@ -20,9 +20,11 @@ struct Anchors {
 /// A damaged slot is a problem; a slot of zeros was never written.
 Anchors read_anchors(const std::filesystem::path& file, const Report& problem);
 
-/// Calls `take` with each entry in order: those of the sealed segments, then the rows. A segment that cannot
-/// be read, or is not what its row says, is a problem.
-Result<> each_entry(Source& source, const Report& problem, const std::function<Result<>(StoredEntry)>& take);
+/// Calls `take` with each entry in order: those of the sealed segments, then the rows. `archive`: where the
+/// segments lie that are not in the database. A segment that cannot be found or read, or is not what its row
+/// says, is a problem.
+Result<> each_entry(Source& source, const std::filesystem::path& archive, const Report& problem,
+                    const std::function<Result<>(StoredEntry)>& take);
 
 /// Follows the chain of hashes, and the anchors along it.
 class Chain {

@@ -225,7 +225,7 @@ Result<std::vector<Line>> read_index(std::string_view bytes, const StoredSegment
 }  // namespace
 
 Result<> read_segment(const StoredSegment& segment, const std::function<Result<>(StoredEntry)>& take) {
-  if (!segment.bytes) return fail(ErrorCode::kCorrupt, "it was archived, and cannot be followed from here");
+  if (!segment.bytes) return fail(ErrorCode::kCorrupt, "it has no bytes");
   const std::string_view bytes = *segment.bytes;
   size_t at = 0;
   const std::vector<Line> lines = TRY(read_index(bytes, segment, at));

@@ -6,8 +6,7 @@
 
 namespace feilun::ledger::audit {
 
-/// Calls `take` with each entry of a sealed segment , in order. kCorrupt when its
-/// bytes are not a segment, or were archived.
+/// Calls `take` with each entry of a sealed segment, in order. kCorrupt when its bytes are not a segment.
 Result<> read_segment(const StoredSegment& segment, const std::function<Result<>(StoredEntry)>& take);
 
 }  // namespace feilun::ledger::audit

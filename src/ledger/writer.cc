@@ -1,8 +1,10 @@
 #include "ledger/writer.h"
 
+#include <algorithm>
+#include <iterator>
+
 #include "base/check.h"
 #include "base/log.h"
-#include "ledger/sealing.h"
 
 namespace feilun::ledger {
 namespace {
@@ -15,7 +17,8 @@ constexpr auto kAnchorSyncEvery = std::chrono::seconds(1);
 }  // namespace
 
 Writer::Writer(std::unique_ptr<Store> store, Anchor anchor, const Clock& clock,
-               std::chrono::microseconds group_wait, std::unique_ptr<Lease> lease)
+               std::chrono::microseconds group_wait, std::unique_ptr<Lease> lease,
+               std::unique_ptr<Sealer> sealer)
     : store_(std::move(store)),
       anchor_(std::move(anchor)),
       state_(*store_),
@@ -23,6 +26,7 @@ Writer::Writer(std::unique_ptr<Store> store, Anchor anchor, const Clock& clock,
       clock_(clock),
       group_wait_(group_wait),
       lease_(std::move(lease)),
+      sealer_(std::move(sealer)),
       thread_([this] { run(); }) {}
 
 void Writer::stop() {
@@ -68,6 +72,7 @@ Result<> Writer::keep_lease() {
   if (!renewed) return {};
   auto living = TRY(store_->leases());
   living.push_back(lease_->name());
+  seals_ = std::ranges::min(living) == lease_->name();
   TRY(books_.recover(living, kRecoverAtOnce));
   return {};
 }
@@ -99,9 +104,10 @@ void Writer::run() {
 Result<> Writer::read_ahead() {
   std::vector<std::string> rows;
   for (const auto& operation : taken_) {
-    rows.insert(rows.end(), operation->rows.begin(), operation->rows.end());
+    std::ranges::move(operation->rows, std::back_inserter(rows));
+    operation->rows.clear();
   }
-  return rows.empty() ? Result<>() : state_.expect(rows);
+  return rows.empty() ? Result<>() : state_.expect(std::move(rows));
 }
 
 Result<> Writer::apply_queued(Group& group) {
@@ -134,7 +140,10 @@ Result<> Writer::write_group(Group& group) {
   TRY(books_.begin(clock_.wall()));
   TRY(keep_lease());
   TRY(apply_queued(group));
-  return state_.flush();
+  TRY(state_.flush());
+  const auto packed = sealer_ ? sealer_->take() : std::nullopt;
+  if (packed) TRY(swap_in(*store_, *packed));
+  return {};
 }
 
 Result<> Writer::commit_group(Group& group) {
@@ -183,20 +192,11 @@ void Writer::give_up(Group& group, bool locked) {
 void Writer::after_commit() {
   if (broken_) return;
   if (auto kept = store_->maintain(); !kept) return stop_taking_money(kept.error());
-  if (anchored_.sequence >= sealing_due_) seal();
-  if (broken_) return;
+  if (sealer_ && seals_) sealer_->look(anchored_.sequence);
   const auto now = std::chrono::steady_clock::now();
   if (now - anchor_synced_ < kAnchorSyncEvery) return;
   anchor_synced_ = now;
   if (auto synced = anchor_.sync(); !synced) stop_taking_money(synced.error());
-}
-
-void Writer::seal() {
-  const auto sealed = seal_oldest(*store_);
-  if (!sealed && store_->failure()) return stop_taking_money(sealed.error());
-  if (!sealed) spdlog::warn("the journal's oldest entries could not be sealed: {}", sealed.error().message);
-  // Where there was a run to seal, there may be another.
-  if (!sealed.value_or(false)) sealing_due_ = anchored_.sequence + SealingOptions().run;
 }
 
 void Writer::stop_taking_money(const Error& cause) {

@@ -18,6 +18,7 @@
 #include "ledger/books.h"
 #include "ledger/lease.h"
 #include "ledger/ledger.h"
+#include "ledger/sealing.h"
 #include "ledger/state.h"
 #include "ledger/store.h"
 
@@ -37,9 +38,11 @@ namespace feilun::ledger {
 class Writer {
  public:
   /// `lease`: of a gateway that shares the store with others; nullptr otherwise. It is renewed even when
-  /// there is nothing else to write.
+  /// there is nothing else to write. `sealer`: packs old entries away, in one of the gateways; nullptr where
+  /// nobody serves.
   Writer(std::unique_ptr<Store> store, Anchor anchor, const Clock& clock,
-         std::chrono::microseconds group_wait, std::unique_ptr<Lease> lease = nullptr);
+         std::chrono::microseconds group_wait, std::unique_ptr<Lease> lease = nullptr,
+         std::unique_ptr<Sealer> sealer = nullptr);
   Writer(const Writer&) = delete;
   Writer& operator=(const Writer&) = delete;
   ~Writer() { stop(); }
@@ -116,7 +119,6 @@ class Writer {
   /// A moment's rest for a store that does not wait for the lock itself.
   void pause();
   void after_commit();
-  void seal();
   void stop_taking_money(const Error& cause);
 
   std::unique_ptr<Store> store_;
@@ -126,12 +128,13 @@ class Writer {
   const Clock& clock_;
   std::chrono::microseconds group_wait_;
   std::unique_ptr<Lease> lease_;
+  std::unique_ptr<Sealer> sealer_;
+  bool seals_ = true;  ///< no other gateway does
   std::deque<std::unique_ptr<Operation>> taken_;
   std::optional<Error> broken_;
   std::atomic<bool> healthy_{true};  ///< broken_, told to other threads
   std::chrono::steady_clock::time_point anchor_synced_{};
   ChainHead anchored_;
-  int64_t sealing_due_ = 0;  ///< the entry from which on a run may be ready to be sealed
 
   std::mutex mutex_;
   std::condition_variable wake_;

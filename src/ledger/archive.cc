@@ -1,0 +1,151 @@
+#include "ledger/archive.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <fstream>
+#include <iterator>
+#include <optional>
+#include <system_error>
+
+#include "ledger/segment.h"
+
+namespace feilun::ledger {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr char kSums[] = "B2SUMS";
+
+std::string hex(std::string_view bytes) {
+  std::string text;
+  for (const char byte : bytes) text += fmt::format("{:02x}", static_cast<uint8_t>(byte));
+  return text;
+}
+
+std::unexpected<Error> io_error(const char* doing, const fs::path& path) {
+  return fail(ErrorCode::kIo, "{} {}: {}", doing, path.string(), std::strerror(errno));
+}
+
+/// None when there is no such file.
+Result<std::optional<std::string>> read_file(const fs::path& path) {
+  std::error_code ignored;
+  if (!fs::exists(path, ignored)) return std::nullopt;
+  std::ifstream file(path, std::ios::binary);
+  std::string bytes((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
+  if (!file) return io_error("cannot read", path);
+  return bytes;
+}
+
+Result<> sync_path(const fs::path& path) {
+  const int file = open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  const bool synced = file >= 0 && fsync(file) == 0;
+  if (file >= 0) close(file);
+  if (!synced) return io_error("cannot sync", path);
+  return {};
+}
+
+/// Once this returns the file is there whole, whatever happens; until then it is not there, or as it was.
+Result<> write_durably(const fs::path& path, std::string_view bytes) {
+  const fs::path unfinished = path.string() + ".tmp";
+  std::ofstream file(unfinished, std::ios::binary | std::ios::trunc);
+  file.write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
+  file.close();
+  if (!file) return io_error("cannot write", unfinished);
+  TRY(sync_path(unfinished));
+  if (rename(unfinished.c_str(), path.c_str()) != 0) return io_error("cannot name", path);
+  return sync_path(path.parent_path());
+}
+
+/// Whether all its entries are older than `before`; every one of them is proved.
+Result<bool> is_older(Segment segment, WallTime before) {
+  const SegmentReader reader = TRY(SegmentReader::open(std::move(segment)));
+  const auto older = [before](const SegmentReader::Frame& frame) { return frame.latest < before; };
+  if (!std::ranges::all_of(reader.frames(), older)) return false;
+  for (const SegmentReader::Frame& frame : reader.frames()) TRY(reader.read(frame));
+  return true;
+}
+
+Result<> put_file(const fs::path& path, const std::string& bytes) {
+  auto there = TRY(read_file(path));
+  if (!there) {
+    TRY(write_durably(path, bytes));
+    there = TRY(read_file(path));
+  }
+  if (there == bytes) return {};
+  return fail(ErrorCode::kConflict, "{} is another file: move it away, or name another directory",
+              path.string());
+}
+
+/// A line for each file, as `b2sum --tag --length=256` writes it.
+Result<> put_sum(const fs::path& directory, const std::string& name, std::string_view bytes) {
+  std::string sums = TRY(read_file(directory / kSums)).value_or("");
+  const std::string line = fmt::format("BLAKE2b-256 ({}) = {}\n", name, hex(view(blake2b_256(bytes))));
+  if (sums.find(line) != sums.npos) return {};
+  return write_durably(directory / kSums, sums + line);
+}
+
+Result<> forget_bytes(Store& store, int64_t first) {
+  TRY(store.begin(Store::Access::kWrite));
+  if (auto archived = store.archive_segment(first); !archived) {
+    store.rollback();
+    return archived;
+  }
+  return store.commit();
+}
+
+/// What `look` finds in one moment of the store.
+template <typename Look>
+auto in_one_moment(Store& store, Look look) -> decltype(look()) {
+  TRY(store.begin(Store::Access::kRead));
+  auto found = look();
+  store.rollback();
+  return found;
+}
+
+}  // namespace
+
+std::string archive_name(const Segment& segment) {
+  return fmt::format("journal-{:012}-{:012}-{}.segment", segment.first, segment.last,
+                     hex(view(segment.hash).substr(0, 8)));
+}
+
+Result<Segment> whole_segment(Store& store, Segment segment) {
+  auto bytes = store.segment_bytes(segment.first);
+  if (!bytes && bytes.error().code == ErrorCode::kNotFound && !store.archive().empty()) {
+    auto file = TRY(read_file(store.archive() / archive_name(segment)));
+    if (!file) {
+      return fail(ErrorCode::kNotFound, "the entries {} to {} were archived, and {} is not in {}",
+                  segment.first, segment.last, archive_name(segment), store.archive().string());
+    }
+    bytes = *std::move(file);
+  }
+  segment.bytes = TRY(std::move(bytes));
+  return segment;
+}
+
+Result<Archived> archive_segments(Store& store, const fs::path& directory, WallTime before) {
+  std::error_code error;
+  fs::create_directories(directory, error);
+  if (error) return fail(ErrorCode::kIo, "cannot make {}: {}", directory.string(), error.message());
+  Archived archived;
+  for (Segment& segment : TRY(in_one_moment(store, [&] { return store.segments(); }))) {
+    auto bytes = in_one_moment(store, [&] { return store.segment_bytes(segment.first); });
+    if (!bytes && bytes.error().code == ErrorCode::kNotFound) continue;  // it is archived already
+    segment.bytes = TRY(std::move(bytes));
+    if (!TRY(is_older(segment, before))) break;
+    const std::string name = archive_name(segment);
+    TRY(put_file(directory / name, segment.bytes));
+    TRY(put_sum(directory, name, segment.bytes));
+    TRY(forget_bytes(store, segment.first));
+    archived.segments += 1;
+    archived.entries += segment.last - segment.first + 1;
+    archived.bytes += std::ssize(segment.bytes);
+  }
+  return archived;
+}
+
+}  // namespace feilun::ledger
