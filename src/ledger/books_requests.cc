@@ -4,6 +4,7 @@
 #include "ledger/books.h"
 #include "ledger/checked_text.h"
 #include "ledger/coverage.h"
+#include "ledger/idempotency.h"
 #include "ledger/invoice_items.h"
 #include "ledger/limits.h"
 #include "ledger/rollups.h"
@@ -129,6 +130,7 @@ Result<Hold> Books::hold(const HoldRequest& request) {
   if (TRY(open_hold(state_, request.request_id)) || TRY(has_ended(state_, request.request_id))) {
     return fail(ErrorCode::kConflict, "the request {} was seen before", request.request_id);
   }
+  TRY(check_claim(state_, request));
   const PriceVersion& price = *TRY(price_now(request, project));
   const WorstUnits worst = worst_units(price, request.tier, request.input_tokens);
   const Sources from = TRY(sources(tenant, request.offering));
@@ -156,6 +158,7 @@ Result<Hold> Books::hold(const HoldRequest& request) {
   payload.byte(exhausted ? 1 : 0).text(open.lease);
   open.opened = TRY(record(std::move(payload), holding(open, open.draws)));
   put_open_hold(state_, open);
+  if (request.claim) put_claim(state_, request, now_);
   TRY(put_counts(limits, std::move(alerts)));
   return Hold{open.request_id, price, open.held(), open.output_tokens, exhausted};
 }

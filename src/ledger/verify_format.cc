@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <iterator>
 
 namespace feilun::ledger::audit {
 namespace {
@@ -15,8 +16,8 @@ constexpr int64_t kLongestNanoseconds = 100'000'000'000'000'000;
 constexpr int128 kDearestHour = kTrillion * 100'000'000;
 constexpr int128 kCostMax = kTrillion * kTrillion * 10;
 
-const std::vector<KindSpec>& kinds() {
-  static const std::vector<KindSpec> kKinds = {
+std::vector<KindSpec> administrative_kinds() {
+  return {
       {Kind::kAct,
        "act",
        {{"actor", kText},
@@ -32,42 +33,6 @@ const std::vector<KindSpec>& kinds() {
        {{"payer", kText}, {"actor", kText}, {"reason", kText}, {"idempotency_key", kText}}},
       {Kind::kGrant, "grant", {{"lot", kText}, {"payer", kText}, {"actor", kText}, {"reason", kText}}},
       {Kind::kExpire, "expire", {{"lot", kText}, {"payer", kText}}},
-      {Kind::kHold,
-       "hold",
-       {{"request", kText},
-        {"key", kText},
-        {"project", kText},
-        {"payer", kText},
-        {"offering", kText},
-        {"tier", kByte, 3},
-        {"price", kNumber},
-        {"input_tokens", kNumber, kTokensMax},
-        {"output_tokens", kNumber, kTokensMax},
-        {"covered_tokens", kNumber, 2 * kTokensMax},
-        {"exhausted", kByte, 1},
-        {"lease", kText}}},
-      {Kind::kTopUp,
-       "top_up",
-       {{"request", kText}, {"output_tokens", kNumber, kTokensMax}, {"exhausted", kByte, 1}}},
-      {Kind::kMark, "mark", {{"request", kText}, {"usage", kUsage}}},
-      {Kind::kSettle,
-       "settle",
-       {{"request", kText},
-        {"outcome", kByte, 4},
-        {"row", kNumber},
-        {"usage", kUsage},
-        {"spent", kPostings}}},
-      {Kind::kRelease, "release", {{"request", kText}, {"outcome", kByte, 4}}},
-      {Kind::kCost,
-       "cost",
-       {{"request", kText},
-        {"attributed_ns", kNumber, kLongestNanoseconds},
-        {"saved_ns", kNumber, kLongestNanoseconds},
-        {"kv_byte_seconds", kNumber},
-        {"cost_model", kNumber},
-        {"currency", kCurrency},
-        {"per_hour", kAmount, kDearestHour},
-        {"cost", kAmount, kCostMax}}},
       {Kind::kRefund,
        "refund",
        {{"request", kText}, {"actor", kText}, {"reason", kText}, {"idempotency_key", kText}}},
@@ -112,11 +77,63 @@ const std::vector<KindSpec>& kinds() {
        "notified",
        {{"alert", kNumber}, {"webhook", kText}, {"tries", kNumber}, {"delivery", kByte}}},
   };
-  return kKinds;
 }
 
-const std::vector<TableSpec>& tables() {
-  static const std::vector<TableSpec> kTables = {
+std::vector<KindSpec> request_kinds() {
+  return {
+      {Kind::kHold,
+       "hold",
+       {{"request", kText},
+        {"key", kText},
+        {"project", kText},
+        {"payer", kText},
+        {"offering", kText},
+        {"tier", kByte, 3},
+        {"price", kNumber},
+        {"input_tokens", kNumber, kTokensMax},
+        {"output_tokens", kNumber, kTokensMax},
+        {"covered_tokens", kNumber, 2 * kTokensMax},
+        {"exhausted", kByte, 1},
+        {"lease", kText}}},
+      {Kind::kTopUp,
+       "top_up",
+       {{"request", kText}, {"output_tokens", kNumber, kTokensMax}, {"exhausted", kByte, 1}}},
+      {Kind::kMark, "mark", {{"request", kText}, {"usage", kUsage}}},
+      {Kind::kSettle,
+       "settle",
+       {{"request", kText},
+        {"outcome", kByte, 4},
+        {"row", kNumber},
+        {"usage", kUsage},
+        {"spent", kPostings}}},
+      {Kind::kRelease, "release", {{"request", kText}, {"outcome", kByte, 4}}},
+      {Kind::kCost,
+       "cost",
+       {{"request", kText},
+        {"attributed_ns", kNumber, kLongestNanoseconds},
+        {"saved_ns", kNumber, kLongestNanoseconds},
+        {"kv_byte_seconds", kNumber},
+        {"cost_model", kNumber},
+        {"currency", kCurrency},
+        {"per_hour", kAmount, kDearestHour},
+        {"cost", kAmount, kCostMax}}},
+      {Kind::kClaim,
+       "claim",
+       {{"request", kText}, {"key", kText}, {"idempotency_key", kText}, {"body", kText}}},
+  };
+}
+
+const std::vector<KindSpec>& kinds() {
+  static const std::vector<KindSpec> kAll = [] {
+    auto all = administrative_kinds();
+    std::ranges::copy(request_kinds(), std::back_inserter(all));
+    return all;
+  }();
+  return kAll;
+}
+
+std::vector<TableSpec> administrative_tables() {
+  return {
       {'A', "account", {{"account", kText}, {"currency", kCurrency}}, {{"balance", kAmount}}},
       {'R',
        "record",
@@ -131,6 +148,40 @@ const std::vector<TableSpec>& tables() {
        "prices",
        {{"offering", kText}, {"currency", kText}, {"organisation", kText}},
        {{"versions", kIntervals}}},
+      {'K',
+       "credited idempotency key",
+       {{"idempotency key", kText}},
+       {{"payer", kText}, {"currency", kCurrency}, {"amount", kAmount}, {"entry", kNumber}}},
+      {'D', "live lots", {{"payer", kText}}, {{"lots", kRest}}},
+      {'X', "expiry", {{"expires", kTime}, {"lot", kText}}, {{"value", kRest}}},
+      {'Z',
+       "invoice item",
+       {{"payer", kText}, {"month", kNumber}, {"item", kByte}, {"lot", kText}},
+       {{"count", kNumber}, {"amount", kAmount}}},
+      {'a',
+       "open invoice",
+       {{"payer", kText}, {"number", kText}},
+       {{"currency", kCurrency},
+        {"due", kNumber},
+        {"total", kAmount},
+        {"paid", kAmount},
+        {"credited", kAmount}}},
+      {'G', "free money", {{"payer", kText}}, {{"amount", kAmount}}},
+      {'J',
+       "true-up",
+       {{"commitment", kText}, {"month", kText}},
+       {{"charged", kAmount}, {"shortfall", kAmount}, {"entry", kNumber}}},
+      {'Q', "limits", {{"scope", kText}}, {{"limits", kRest}}},
+      {'W', "limit's window", {{"limit", kText}}, {{"window", kRest}}},
+      {'O',
+       "notification",
+       {{"due", kTime}, {"alert", kNumber}, {"webhook", kText}},
+       {{"state", kRest}}},
+  };
+}
+
+std::vector<TableSpec> request_tables() {
+  return {
       {'H',
        "open request",
        {{"request", kText}},
@@ -149,17 +200,11 @@ const std::vector<TableSpec>& tables() {
         {"entry of the hold", kNumber},
         {"lease", kText}}},
       {'E', "ended request", {{"request", kText}}, {{"entry of its end", kNumber}}},
-      {'K',
-       "credited idempotency key",
-       {{"idempotency key", kText}},
-       {{"payer", kText}, {"currency", kCurrency}, {"amount", kAmount}, {"entry", kNumber}}},
       {'U',
        "usage of project",
        {{"project", kText}},
        // A sum of many requests: a class of it may hold more than one request's bound.
        {{"requests", kNumber}, {"usage", kUsage, INT64_MAX}, {"charged", kAmount}}},
-      {'D', "live lots", {{"payer", kText}}, {{"lots", kRest}}},
-      {'X', "expiry", {{"expires", kTime}, {"lot", kText}}, {{"value", kRest}}},
       {'B',
        "hour's usage",
        {{"payer", kText},
@@ -187,33 +232,24 @@ const std::vector<TableSpec>& tables() {
         {"usage", kUsage, INT64_MAX},
         {"covered", kUsage, INT64_MAX},
         {"charged", kAmount}}},
-      {'Z',
-       "invoice item",
-       {{"payer", kText}, {"month", kNumber}, {"item", kByte}, {"lot", kText}},
-       {{"count", kNumber}, {"amount", kAmount}}},
-      {'a',
-       "open invoice",
-       {{"payer", kText}, {"number", kText}},
-       {{"currency", kCurrency},
-        {"due", kNumber},
-        {"total", kAmount},
-        {"paid", kAmount},
-        {"credited", kAmount}}},
-      {'G', "free money", {{"payer", kText}}, {{"amount", kAmount}}},
       {'V', "volume", {{"payer", kText}, {"month", kNumber}, {"offering", kText}}, {{"tokens", kNumber}}},
+      {'I',
+       "claimed idempotency key",
+       {{"key", kText}, {"idempotency key", kText}},
+       {{"request", kText}, {"body", kText}, {"time", kTime}}},
+      // Kept for a day beside the journal: no entry tells of it.
+      {'Y', "kept reply", {{"time", kTime}, {"request", kText}}, {{"reply", kRest}}, false},
       {'F', "refunds of request", {{"request", kText}}, {{"refunds", kRest}}},
-      {'J',
-       "true-up",
-       {{"commitment", kText}, {"month", kText}},
-       {{"charged", kAmount}, {"shortfall", kAmount}, {"entry", kNumber}}},
-      {'Q', "limits", {{"scope", kText}}, {{"limits", kRest}}},
-      {'W', "limit's window", {{"limit", kText}}, {{"window", kRest}}},
-      {'O',
-       "notification",
-       {{"due", kTime}, {"alert", kNumber}, {"webhook", kText}},
-       {{"state", kRest}}},
   };
-  return kTables;
+}
+
+const std::vector<TableSpec>& tables() {
+  static const std::vector<TableSpec> kAll = [] {
+    auto all = administrative_tables();
+    std::ranges::copy(request_tables(), std::back_inserter(all));
+    return all;
+  }();
+  return kAll;
 }
 
 const TableSpec* table_of(std::string_view key) {

@@ -28,6 +28,7 @@ enum class Kind : uint8_t {
   kCreditNote = 14,
   kAlert = 15,
   kNotified = 16,
+  kClaim = 17,
   kPayment = 18,
 };
 

@@ -30,7 +30,8 @@ void Replay::put(std::string key, std::string value) {
 void Replay::apply(int64_t sequence, int64_t time, const Entry& entry) {
   sequence_ = sequence;
   time_ = time;
-  const bool is_beside = entry.kind() == Kind::kCost || entry.kind() == Kind::kAlert;
+  const bool is_beside =
+      entry.kind() == Kind::kCost || entry.kind() == Kind::kClaim || entry.kind() == Kind::kAlert;
   if (!is_beside) expect_no_alert();
   switch (entry.kind()) {
     case Kind::kAct:
@@ -62,6 +63,9 @@ void Replay::apply(int64_t sequence, int64_t time, const Entry& entry) {
       break;
     case Kind::kCost:
       request_cost(entry);
+      break;
+    case Kind::kClaim:
+      claim(entry);
       break;
     case Kind::kRefund:
       refund(entry);

@@ -7,7 +7,6 @@
 #include <map>
 #include <optional>
 #include <set>
-#include <set>
 #include <string>
 #include <string_view>
 #include <tuple>
@@ -161,6 +160,7 @@ class Replay {
   void settle(const Entry& entry);
   void release(const Entry& entry);
   void request_cost(const Entry& entry);
+  void claim(const Entry& entry);
   Requests::iterator open_request(const Entry& entry);
   const Price* price_in_force(const Project& project, const std::string& offering, int64_t number);
   const Price* price_of(int64_t number);
@@ -260,17 +260,19 @@ class Replay {
   std::unordered_map<std::string, Sums> sums_;                 ///< by their rows' keys
   std::unordered_map<std::string, int64_t> volumes_;           ///< the same
   std::map<std::pair<std::string, int64_t>, int128> month_charged_;
-  std::unordered_map<std::string, std::vector<Posting>> spent_;     ///< by settled request, for refunds
+  std::unordered_map<std::string, std::vector<Posting>> spent_;  ///< by settled request, for refunds
+  std::map<std::pair<std::string, std::string>, std::string>
+      claims_;                                                      ///< requests, by key and idempotency key
   std::map<std::string, std::vector<Limit>> limits_;                ///< by scope
   std::map<std::string, std::set<std::string>> webhooks_;           ///< that want alerts, by organisation
   std::deque<std::pair<std::string, std::string>> due_alerts_;      ///< organisation, fields
   std::map<std::pair<int64_t, std::string>, Delivery> deliveries_;  ///< by alert and webhook
-  std::map<std::string, int64_t> invoices_;                      ///< how many, by month
-  std::set<std::pair<std::string, int64_t>> invoiced_;           ///< payers and months
-  std::map<std::string, Owed> owed_;                             ///< by invoice
-  std::map<std::string, int128> free_money_;                     ///< by payer
-  std::unordered_map<std::string, Item> items_;                  ///< by their rows' keys
-  std::map<std::pair<std::string, int64_t>, int128> wallet_paid_;  ///< to revenue, by payer and month
+  std::map<std::string, int64_t> invoices_;                         ///< how many, by month
+  std::set<std::pair<std::string, int64_t>> invoiced_;              ///< payers and months
+  std::map<std::string, Owed> owed_;                                ///< by invoice
+  std::map<std::string, int128> free_money_;                        ///< by payer
+  std::unordered_map<std::string, Item> items_;                     ///< by their rows' keys
+  std::map<std::pair<std::string, int64_t>, int128> wallet_paid_;   ///< to revenue, by payer and month
   std::map<std::pair<std::string, int64_t>, std::map<UsageOf, Sums>> month_usage_;
 };
 

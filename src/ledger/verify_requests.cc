@@ -293,4 +293,21 @@ void Replay::request_cost(const Entry& entry) {
   if (off <= -kHour || off >= kHour) problem("a cost is not its time at the machine's price");
 }
 
+void Replay::claim(const Entry& entry) {
+  expect_postings(entry, {});
+  const auto place = open_request(entry);
+  if (place == open_.end()) return;
+  const std::string& key = entry.text("key");
+  const std::string& claimed = entry.text("idempotency_key");
+  if (place->second.opened != sequence_ - 1) problem("a claim does not follow the hold of its request");
+  if (place->second.key != key) problem("a claim is of another key than its request");
+  std::string& request = claims_[{key, claimed}];
+  if (open_.contains(request) || spent_.contains(request)) {
+    problem("an idempotency key is claimed while another request has it");
+  }
+  request = place->first;
+  put(KeyBytes('I').text(key).text(claimed).take(),
+      ValueBytes().text(request).text(entry.text("body")).time(time_).take());
+}
+
 }  // namespace feilun::ledger::audit
