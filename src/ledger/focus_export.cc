@@ -86,6 +86,7 @@ Result<> FocusExport::find_lots(State& state) {
     const Lot lot = TRY(lot_from(record));
     const bool is_bought = lot.kind == LotKind::kPackage || lot.kind == LotKind::kPlan;
     if (!is_bought || lot.expires < range.from) continue;
+    if (TRY(rows_.account(state, lot.payer_id)) == nullptr) continue;
     range.thorough_from = std::min(range.thorough_from, lot.sequence);
   }
   walk_ = JournalWalk(range);

@@ -157,6 +157,47 @@ TEST_F(UsageCalendar, AMillisecondDecidesThePriceWhereverTheClocksChange) {
   expect_verified();
 }
 
+TEST_F(UsageCalendar, SumsAreRebuiltByteForByte) {
+  go_to("2024-02-01T12:00:00Z");
+  for (const char* zone : {"Asia/Shanghai", "Europe/Berlin", "America/New_York"}) {
+    const std::string project = open_in(zone);
+    for (const MonthEnd& end : kMonthEnds) {
+      if (parse_iso8601(end.instant).value() > clock_.wall()) go_to(end.instant);
+      serve(project, 7);
+    }
+  }
+  const auto sums = [&] {
+    return ledger_->read<std::map<std::string, std::string>>(
+        [](State& state) -> Result<std::map<std::string, std::string>> {
+          std::map<std::string, std::string> rows;
+          for (const char* table : {"B", "M", "V"}) {
+            for (StateRow& row : TRY(state.scan(table, 10'000))) rows[row.key] = std::move(row.value);
+          }
+          return rows;
+        });
+  };
+  const auto before = sums().value();
+  EXPECT_GT(before.size(), 30u);
+  ASSERT_TRUE(ledger_->write<void>([&](Books& books) -> Result<> {
+    bool erase = false;
+    for (const auto& [key, value] : before) {
+      erase = !erase;
+      if (erase) books.state().erase(key);
+      if (!erase) books.state().put(key, value + "x");
+    }
+    return {};
+  }));
+  ASSERT_NE(sums().value(), before);
+  ledger_.reset();
+  audit::Place place{.directory = directory_.path()};
+  if (!schema_.empty()) place.url = TestPostgres::server().url();
+  if (!schema_.empty()) place.schema = schema_;
+  ASSERT_TRUE(audit::rebuild(place, /*dry_run=*/false));
+  reopen();
+  EXPECT_EQ(sums().value(), before);
+  expect_verified();
+}
+
 TEST_F(UsageCalendar, HoursOfUsageAreWholeHoursWhereAMonthIsNot) {
   go_to("2024-02-29T18:00:00Z");
   const std::string project = open_in("Asia/Kolkata");  // March begins there at 18:30

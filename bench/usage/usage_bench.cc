@@ -1,0 +1,194 @@
+// How long the usage API takes for a month of a ledger with many requests, and the FOCUS export of it.
+//
+//   usage_bench DIRECTORY REQUESTS KEYS     fills the ledger, opens it again and asks
+//
+// The requests are spread over a month, over that many keys in ten projects, and over three offerings and two
+// tiers. Prints one line of JSON.
+#include <fmt/format.h>
+#include <sys/resource.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cstdlib>
+#include <vector>
+
+#include "base/check.h"
+#include "gateway/usage_report.h"
+#include "ledger/books.h"
+#include "ledger/focus_export.h"
+
+namespace feilun {
+namespace {
+
+using ledger::Books;
+using ledger::Ledger;
+using ledger::State;
+using Steady = std::chrono::steady_clock;
+
+constexpr int kProjects = 10;
+constexpr int kAtOnce = 1000;
+constexpr int kRounds = 11;
+constexpr const char* kOfferings[] = {"nano", "mini", "large"};
+constexpr const char* kMonth = "2026-10";
+
+template <typename T>
+T checked(Result<T> result) {
+  if (!result) fmt::print(stderr, "{}\n", result.error().message);
+  CHECK(result.has_value());
+  return *std::move(result);
+}
+
+double milliseconds_since(Steady::time_point start) {
+  return std::chrono::duration<double, std::milli>(Steady::now() - start).count();
+}
+
+double memory_mb() {
+  rusage usage{};
+  getrusage(RUSAGE_SELF, &usage);
+  return static_cast<double>(usage.ru_maxrss) / 1024;
+}
+
+class Bench {
+ public:
+  Bench(const char* directory, int64_t requests, int keys)
+      : directory_(directory), requests_(requests), keys_(keys), clock_(month().from) {}
+
+  void run() {
+    open();
+    fill();
+    ledger_.reset();
+    open();
+    const auto usage = times("", gateway::usage_report);
+    const auto by_model = times("&group_by=project_id&group_by=model", gateway::usage_report);
+    const auto costs = times("&group_by=line_item", gateway::costs_report);
+    const double before = memory_mb();
+    const auto start = Steady::now();
+    const int64_t rows = exported();
+    fmt::print(
+        R"({{"requests":{},"hour_rows":{},"first_ms":{:.1f},"usage_ms":{:.1f},"usage_by_model_ms":{:.1f},)"
+        R"("costs_ms":{:.1f},"focus_rows":{},"focus_ms":{:.0f},"focus_more_mb":{:.0f}}})"
+        "\n",
+        requests_, hour_rows(), usage.front(), median(usage), median(by_model), median(costs), rows,
+        milliseconds_since(start), memory_mb() - before);
+  }
+
+ private:
+  static Period month() { return TimeZone::utc().period_of(parse_month(kMonth).value()); }
+  static double median(std::vector<double> times) {
+    std::ranges::sort(times);
+    return times[times.size() / 2];
+  }
+
+  void open() {
+    ledger_ = checked(Ledger::open({.directory = directory_, .serving = true, .clock = &clock_}));
+  }
+
+  void fill() {
+    ledger::PriceVersion price;
+    price.currency = "CNY";
+    price.rows = pricing::flat_rows({.input_fresh = Money::pico(300'000),
+                                     .cache_read = Money::pico(30'000),
+                                     .cache_write = Money::pico(300'000),
+                                     .output = Money::pico(600'000),
+                                     .reasoning = Money::pico(600'000)});
+    for (const char* offering : kOfferings) {
+      price.offering = offering;
+      checked(ledger_->set_price(price));
+    }
+    payer_ = checked(ledger_->write<ledger::Organisation>([](Books& books) {
+               return books.create_organisation({.name = "acme", .currency = "CNY"});
+             })).id;
+    checked(ledger_->credit("acme", Money::parse("1000000").value(), "CNY", "", ""));
+    for (int i = 0; i < kProjects; ++i) {
+      projects_.push_back(checked(ledger_->write<ledger::Project>([&](Books& books) {
+                            return books.create_project(fmt::format("project-{}", i), "CNY", "acme");
+                          })).id);
+    }
+    const auto step = (month().until - month().from) / (requests_ / kAtOnce + 1);
+    for (int64_t done = 0; done < requests_; done += kAtOnce) {
+      checked(ledger_->write<bool>([&](Books& books) -> Result<bool> {
+        for (int64_t i = done; i < done + kAtOnce; ++i) TRY(serve(books, i));
+        return true;
+      }));
+      clock_.advance(step);
+    }
+  }
+
+  Result<> serve(Books& books, int64_t number) const {
+    const int64_t key = number * 7919 % keys_;
+    const std::string id = fmt::format("req_{:026}", number);
+    ledger::HoldRequest asked{.request_id = id, .key_id = fmt::format("key_{:026}", key)};
+    asked.project_id = projects_[static_cast<size_t>(key % kProjects)];
+    asked.offering = kOfferings[number % 3];
+    asked.tier = number % 5 == 0 ? ledger::ServiceTier::kBatch : ledger::ServiceTier::kDefault;
+    asked.input_tokens = 900 + number % 100;
+    TRY(books.hold(asked));
+    TRY(books.settle(id, {.input_fresh = 500 + number % 100, .cache_read = 400, .output = 200},
+                     ledger::Outcome::kCompleted));
+    return {};
+  }
+
+  using Report = Result<std::string> (*)(State&, const std::vector<std::string>&, const gateway::UsageQuery&);
+
+  /// Of one query again and again; the first is of a ledger that was just opened.
+  std::vector<double> times(const std::string& groups, Report report) {
+    net::Request request;
+    request.target = fmt::format("/?start_time={}&limit=31{}", seconds(month().from), groups);
+    std::vector<double> times;
+    for (int i = 0; i < kRounds; ++i) {
+      const auto start = Steady::now();
+      const auto query = checked(gateway::read_usage_query(request, month().until - std::chrono::seconds(2)));
+      const std::string page =
+          checked(ledger_->read<std::string>([&](State& state) { return report(state, {payer_}, query); }));
+      times.push_back(milliseconds_since(start));
+      CHECK(page.size() > 31);
+    }
+    return times;
+  }
+  static int64_t seconds(WallTime time) {
+    return std::chrono::floor<std::chrono::seconds>(time).time_since_epoch().count();
+  }
+
+  int64_t hour_rows() {
+    return checked(ledger_->read<int64_t>([&](State& state) -> Result<int64_t> {
+      return std::ssize(TRY(ledger::hourly_usage(state, payer_, month(), INT64_MAX / 2)));
+    }));
+  }
+
+  int64_t exported() {
+    auto begun = checked(ledger_->read<ledger::FocusExport>([&](State& state) {
+      return ledger::FocusExport::begin(state, parse_month(kMonth).value(), "acme");
+    }));
+    int64_t count = 0;
+    size_t bytes = 0;
+    for (bool more = true; more;) {
+      std::vector<ledger::FocusCharge> rows;
+      more = checked(ledger_->read<bool>([&](State& state) { return begun.next(state, rows); }));
+      std::string csv;
+      for (const auto& row : rows) ledger::append_focus_row(csv, {}, row);
+      count += std::ssize(rows);
+      bytes += csv.size();
+    }
+    CHECK(bytes > 0);
+    return count;
+  }
+
+  std::string directory_;
+  int64_t requests_;
+  int keys_;
+  ManualClock clock_;
+  std::unique_ptr<Ledger> ledger_;
+  std::string payer_;
+  std::vector<std::string> projects_;
+};
+
+}  // namespace
+}  // namespace feilun
+
+int main(int argc, char** argv) {
+  if (argc != 4) {
+    fmt::print(stderr, "usage_bench DIRECTORY REQUESTS KEYS\n");
+    return 2;
+  }
+  feilun::Bench(argv[1], std::atoll(argv[2]), std::atoi(argv[3])).run();
+}
