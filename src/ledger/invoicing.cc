@@ -205,6 +205,7 @@ Result<std::vector<Buyer>> buyers_to_invoice(State& state, Month month, WallTime
   std::vector<Buyer> buyers;
   for (const std::string& payer : payers) {
     Buyer buyer = TRY(find_buyer(state, payer));
+    if (now < buyer.zone.period_of(month).until) continue;
     if (TRY(find_record_named(state, "invoice", invoice_name(buyer, month)))) continue;
     if (TRY(charge_lines(state, buyer, month, now)).empty()) continue;
     buyers.push_back(std::move(buyer));
@@ -217,7 +218,6 @@ Result<> run_invoices(Ledger& ledger, Month month, WallTime now, std::string_vie
   const auto buyers = TRY(
       ledger.read<std::vector<Buyer>>([&](State& state) { return buyers_to_invoice(state, month, now); }));
   for (const Buyer& buyer : buyers) {
-    if (now < buyer.zone.period_of(month).until) continue;
     issued(TRY(ledger.write<Invoice>([&](Books& books) {
       if (!actor.empty()) books.act_as(std::string(actor));
       return books.issue_invoice(buyer.id, month);

@@ -53,7 +53,7 @@ Result<Invoice> issued_invoice(State& state, std::string_view number);
 Result<std::map<AgeingKey, Ageing>> ageing(State& state, std::string_view payer_id, WallTime now,
                                            std::optional<Day> on = {});
 
-/// The buyers, by id, who have something to be invoiced of the month and no invoice of it.
+/// The buyers, by id, whose month has ended and who have something to be invoiced of it and no invoice yet.
 Result<std::vector<Buyer>> buyers_to_invoice(State& state, Month month, WallTime now);
 
 /// Issues what is missing of a month, each invoice on its own: a run that was cut off is simply run again.
