@@ -1,8 +1,7 @@
 #include <gtest/gtest.h>
 
-#include <atomic>
-
 #include "ledger/accounts_fixture.h"
+#include "ledger/wall_clock.h"
 
 // The machine's clock is set, forwards or back, while the ledger serves. What happened stays as it was, and
 // what is to come goes by the clock as it is.
@@ -117,25 +116,13 @@ TEST_F(ClockSteps, AMonthsLimitCountsWhatANextMonthUsedTooEarly) {
   expect_verified();
 }
 
-/// Its wall clock is set; the other face goes on.
-class SetClock final : public Clock {
- public:
-  void set_by(std::chrono::microseconds by) { offset_us_ += by.count(); }
-  WallTime wall() const override { return machine_.wall() + std::chrono::microseconds(offset_us_); }
-  MonoTime mono() const override { return machine_.mono(); }
-
- private:
-  SystemClock machine_;
-  std::atomic<int64_t> offset_us_{0};
-};
-
 TEST_F(ClockSteps, ALeaseLastsAsLongWhateverTheWallClockSays) {
   SKIP_WITHOUT_POSTGRES();
   move_to_postgres();
   set_up_price();
   credit("1");
   TemporaryDirectory elsewhere;
-  SetClock stepping;
+  WallClock stepping;
   LedgerOptions theirs = options();
   theirs.directory = elsewhere.path();
   theirs.clock = &stepping;

@@ -273,7 +273,7 @@ class ShadowLedger {
     std::map<int64_t, Money> kept = {{start, Money()}};
     for (const auto& [at, used] : counted.used) {
       const bool over = length == 0 ? at < start : at + bucket + length <= seconds(now);
-      if (!over && WallTime(std::chrono::seconds(at)) <= ahead) kept[at] += used;
+      if (!over && !used.is_zero() && WallTime(std::chrono::seconds(at)) <= ahead) kept[at] += used;
     }
     return kept;
   }
