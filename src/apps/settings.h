@@ -14,6 +14,7 @@
 #include "base/money.h"
 #include "base/result.h"
 #include "engine/engine.h"
+#include "ledger/key_scopes.h"
 
 namespace feilun::apps {
 
@@ -29,11 +30,14 @@ struct Settings {
   std::string default_output_price = "0.6";
   std::string demo_money = "10";  ///< credited once to the default project; 0: none
   std::string cors_origin;
+  std::vector<ledger::Network> trusted_proxies;
   std::string log_level = "info";
   int io_threads = 1;
   int mark_interval = 32;
   int stream_window = 2;
   bool priority_tier = false;
+  bool invoices = false;         ///< issue them when a month has ended
+  bool webhook_private = false;  ///< webhooks may lead to private addresses
   std::optional<Money> machine_price;  ///< per hour, in `currency`
   engine::EngineOptions engine;
 };

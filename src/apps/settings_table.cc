@@ -98,6 +98,11 @@ Result<> add_model(Settings& settings, std::string_view text) {
   return {};
 }
 
+Result<> add_trusted_proxy(Settings& settings, std::string_view text) {
+  settings.trusted_proxies.push_back(TRY(ledger::Network::parse(text)));
+  return {};
+}
+
 Result<> set_kv(Settings& settings, std::string_view text) {
   if (text != "f32" && text != "bf16")
     return fail(ErrorCode::kInvalidArgument, "'{}' is not f32 or bf16", text);
@@ -174,6 +179,13 @@ Result<> set_prefix_cache(Settings& settings, std::string_view text) {
   return {};
 }
 
+Result<> set_invoices(Settings& settings, std::string_view text) {
+  if (text != "monthly" && text != "off")
+    return fail(ErrorCode::kInvalidArgument, "'{}' is not monthly or off", text);
+  settings.invoices = text == "monthly";
+  return {};
+}
+
 Result<> set_machine_price(Settings& settings, std::string_view text) {
   settings.machine_price = TRY(pricing::parse_price_per_hour(text));
   return {};
@@ -238,6 +250,16 @@ constexpr Setting kSettings[] = {
     {"priority-tier", "SWITCH", "off",
      "on: serve service_tier priority before all others. At the same price: for projects that you trust.",
      set_switch<&Settings::priority_tier>},
+    {"invoices", "WHEN", "off",
+     "monthly: issue the invoices of a month once it has ended where the buyer lives, as `feilun invoice "
+     "run` "
+     "does.",
+     set_invoices},
+    {"webhook-private", "SWITCH", "off",
+     "on: webhooks may lead to this machine and to private networks. Customers choose their URLs: leave it "
+     "off "
+     "where they must not reach what lies behind the server.",
+     set_switch<&Settings::webhook_private>},
     {"machine-price", "AMOUNT/h", "none",
      "What this machine costs, such as 0.50/h: the journal then tells each request's cost beside its charge.",
      set_machine_price},
@@ -263,6 +285,10 @@ constexpr Setting kSettings[] = {
      set_amount<&Settings::demo_money>},
     {"cors-origin", "ORIGIN", "none", "Let pages of this origin call the API from a browser; * for any.",
      set_text<&Settings::cors_origin>},
+    {"trusted-proxies", "CIDR", "none",
+     "Proxies in front of this server, such as 10.0.0.0/8; may be given several times. From these alone "
+     "X-Forwarded-For is read, for keys that are bound to addresses.",
+     add_trusted_proxy, true},
     {"log-level", "LEVEL", "info", "trace, debug, info, warn or error.", set_log_level},
 };
 

@@ -2,6 +2,7 @@
 #include <boost/json.hpp>
 
 #include "gateway/endpoints.h"
+#include "gateway/paid_call.h"
 
 namespace feilun::gateway {
 namespace asio = boost::asio;
@@ -42,7 +43,7 @@ Result<std::string> balance_json(Visit& visit) {
 }  // namespace
 
 asio::awaitable<void> show_balance(Visit& visit) {
-  auto body = balance_json(visit);
+  auto body = co_await run_on(visit.services.ledger_work, [&] { return balance_json(visit); });
   if (body) {
     co_await visit.reply_json(*std::move(body));
   } else {

@@ -54,7 +54,8 @@ asio::awaitable<EmbeddingOutcome> EmbeddingMeter::run() {
                              .key_id = request_.key_id,
                              .project_id = request_.project_id,
                              .offering = request_.offering,
-                             .output_slice = 0};
+                             .output_slice = 0,
+                             .claim = request_.claim};
   for (const auto& input : request_.inputs) wanted.input_tokens += static_cast<TokenCount>(input.size());
   EmbeddingOutcome out;
   const auto hold = co_await answer_of<Result<ledger::Hold>>(
@@ -114,12 +115,13 @@ asio::awaitable<void> EmbeddingMeter::close(Ending& ending, const engine::Engine
   if (settlement) {
     ending.charged = settlement->charged;
     ending.usage = settlement->usage;
+    ending.spooled = settlement->spooled;
     co_return;
   }
   spdlog::error("request {} could not be settled: {}", request_.request_id, settlement.error().message);
   ending.unsettled = true;
   ending.usage = {};
-  if (!ending.error) ending.error = settlement.error();
+  if (!ending.error) ending.error = not_settled(settlement.error());
 }
 
 }  // namespace feilun::gateway

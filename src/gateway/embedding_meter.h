@@ -18,6 +18,7 @@ struct MeteredEmbedding {
   std::string project_id;
   std::string offering;
   std::vector<std::vector<engine::TokenId>> inputs;
+  std::optional<ledger::Claim> claim = {};
 };
 
 struct EmbeddingOutcome {

@@ -75,6 +75,7 @@ asio::awaitable<void> answer(Visit& visit, EmbeddingCall call) {
     co_return;
   }
   const std::string offering = call.metered.offering;
+  call.metered.claim = visit.claim;
   auto meter = std::make_shared<EmbeddingMeter>(std::move(call.metered), *call.engine, visit.services.ledger,
                                                 visit.services.meter.machine);
   abandon_when_interrupted(visit, meter);

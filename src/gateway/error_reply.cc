@@ -13,13 +13,23 @@ namespace {
 namespace json = boost::json;
 constexpr const char* kBadRequest = "invalid_request_error";
 
-std::string body_of(const ErrorLook& look, std::string_view message, std::string_view param) {
+constexpr std::string_view kKeyParam = "idempotency-key";
+
+json::object error_json(const ErrorLook& look, std::string_view message, std::string_view param) {
   json::object error;
   error["message"] = valid_utf8(message);
   error["type"] = look.type;
   error["param"] = param.empty() ? json::value(nullptr) : json::value(valid_utf8(param));
   error["code"] = look.code == nullptr ? json::value(nullptr) : json::value(look.code);
+  return error;
+}
+
+std::string body_of(json::object error) {
   return json::serialize(json::object{{"error", std::move(error)}});
+}
+
+std::string body_of(const ErrorLook& look, std::string_view message, std::string_view param) {
+  return body_of(error_json(look, message, param));
 }
 
 net::Response reply_of(const ErrorLook& look, std::string body) {
@@ -45,6 +55,7 @@ ErrorLook error_look(const Error& error) {
     case ErrorCode::kNotFound:
       return {404, kBadRequest, error.param == "model" ? "model_not_found" : "not_found", -1, "false"};
     case ErrorCode::kConflict:
+      if (error.param == kKeyParam) return {409, kBadRequest, "idempotency_key_in_use", 1, "true"};
       return {409, kBadRequest, "conflict", -1, "false"};
     case ErrorCode::kContextLengthExceeded:
       return {400, kBadRequest, "context_length_exceeded", -1, "false"};
@@ -79,6 +90,21 @@ net::Response error_reply(const Error& error, bool final) {
     look.retry_after_s = -1;
   }
   return reply_of(look, error_body(error));
+}
+
+net::Response reused_key_reply() {
+  const ErrorLook look{422, kBadRequest, "idempotency_key_reused", -1, "false"};
+  return reply_of(look, body_of(look, "the idempotency key was used for another request", kKeyParam));
+}
+
+net::Response used_key_reply(const std::string& request_id) {
+  const ErrorLook look{409, kBadRequest, "idempotency_key_used", -1, "false"};
+  json::object error = error_json(
+      look, "the request with this idempotency key was charged, and its reply is not kept", kKeyParam);
+  error["request_id"] = request_id;
+  net::Response response = reply_of(look, body_of(std::move(error)));
+  response.headers.add("feilun-request-id", request_id);
+  return response;
 }
 
 net::Response protocol_error_reply(int status, std::string_view message) {

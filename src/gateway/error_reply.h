@@ -28,6 +28,11 @@ std::string error_body(const Error& error);
 /// pays twice.
 net::Response error_reply(const Error& error, bool final = false);
 
+/// An idempotency key that was used for another request.
+net::Response reused_key_reply();
+/// An idempotency key whose request was charged, and whose reply is not kept (any more).
+net::Response used_key_reply(const std::string& request_id);
+
 /// The reply to what is not a readable HTTP request or passes a limit of the server.
 net::Response protocol_error_reply(int status, std::string_view message);
 

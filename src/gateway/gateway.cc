@@ -8,10 +8,18 @@
 namespace feilun::gateway {
 namespace {
 
+GatewayOptions with_clock(GatewayOptions options) {
+  if (options.meter.clock == nullptr) options.meter.clock = options.clock;
+  return options;
+}
+
+/// How many may wait for the ledger's reads at a time; those that have money waiting do it in the writer.
+constexpr size_t kLedgerThreads = 4;
+
 class HttpGateway final : public Gateway {
  public:
   HttpGateway(GatewayOptions options, const Deployments& deployments, ledger::Ledger& ledger)
-      : options_(std::move(options)),
+      : options_(with_clock(std::move(options))),
         reply_room_(options_.reply_room),
         services_{.deployments = deployments,
                   .ledger = ledger,
@@ -22,7 +30,12 @@ class HttpGateway final : public Gateway {
                   .cors_origin = options_.cors_origin,
                   .connections = [this] { return server_->connections(); },
                   .reply_room = reply_room_,
-                  .heavy_work = heavy_.get_executor()} {}
+                  .heavy_work = heavy_.get_executor(),
+                  .admin_work = admin_.get_executor(),
+                  .ledger_work = ledger_work_.get_executor(),
+                  .running_claims = running_claims_,
+                  .trusted_proxies = options_.trusted_proxies,
+                  .private_webhooks = options_.clockwork && options_.clockwork->private_webhooks} {}
 
   Result<> bind() {
     net::ServerOptions server{
@@ -43,15 +56,23 @@ class HttpGateway final : public Gateway {
     return {};
   }
 
-  ~HttpGateway() override { server_.reset(); }
+  ~HttpGateway() override {
+    clockwork_.reset();
+    server_.reset();
+  }
 
   uint16_t port() const override { return server_->port(); }
-  void start() override { server_->start(); }
+  void start() override {
+    server_->start();
+    if (clockwork_ || !options_.clockwork) return;
+    clockwork_ = Clockwork::make(*options_.clockwork, services_.ledger, metrics_, services_.clock);
+    clockwork_->start();
+  }
   void stop() override { server_->stop(); }
   void wait() override { server_->wait(); }
   void run_until_signal() override {
     server_->stop_on_signals();
-    server_->start();
+    start();
     server_->wait();
   }
 
@@ -61,8 +82,12 @@ class HttpGateway final : public Gateway {
   Metrics metrics_;
   ReplyRoom reply_room_;
   boost::asio::thread_pool heavy_{1};
+  boost::asio::thread_pool admin_{1};
+  boost::asio::thread_pool ledger_work_{kLedgerThreads};
+  RunningClaims running_claims_;
   Services services_;
   std::unique_ptr<net::Server> server_;
+  std::unique_ptr<Clockwork> clockwork_;
 };
 
 }  // namespace

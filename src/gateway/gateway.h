@@ -3,8 +3,11 @@
 #include <chrono>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
+#include <vector>
 
+#include "gateway/clockwork.h"
 #include "gateway/deployment.h"
 #include "gateway/meter.h"
 #include "ledger/ledger.h"
@@ -21,7 +24,10 @@ struct GatewayOptions {
   size_t body_bytes_max = 8 * 1024 * 1024;
   size_t reply_room = size_t{512} << 20;  ///< bytes of large replies on their way, see reply_room.h
   std::chrono::milliseconds stop_grace{10'000};
-  const Clock* clock = nullptr;  ///< nullptr: the system's
+  /// Whose X-Forwarded-For says where a request comes from.
+  std::vector<ledger::Network> trusted_proxies = {};
+  std::optional<ClockworkOptions> clockwork;  ///< none: webhooks are not called, and nothing is done in time
+  const Clock* clock = nullptr;               ///< nullptr: the system's
 };
 
 /// The HTTP side of feilun: socket → key → hold → engine → reply → settle.

@@ -161,6 +161,7 @@ asio::awaitable<void> answer_stream(Running& run) {
       co_return;
     }
     if (ended) append_ending(run, turn, last, *run.tape.ending());
+    if (ended) run.visit.whole = !run.tape.ending()->error && !last.cut && !run.tape.ending()->spooled;
     if (listening && !begun && (ended || !turn.bytes.empty())) {
       begun = true;
       listening = co_await run.visit.begin_events();
@@ -214,6 +215,7 @@ asio::awaitable<void> answer(Visit& visit, GenerationCall call) {
   GenerationTape tape(visit.exchange.executor());
   const size_t choices = call.metered.prompt_of.size();
   const std::string offering = call.metered.offering;
+  call.metered.claim = visit.claim;
   auto meter = std::make_shared<Meter>(std::move(call.metered), visit.services.meter, *call.deployment,
                                        visit.services.ledger, post_to(visit.exchange.executor()), tape);
   abandon_when_interrupted(visit, meter);

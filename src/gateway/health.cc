@@ -2,6 +2,7 @@
 #include <boost/json.hpp>
 
 #include "gateway/endpoints.h"
+#include "gateway/spool_metrics.h"
 
 namespace feilun::gateway {
 namespace asio = boost::asio;
@@ -15,11 +16,11 @@ asio::awaitable<void> show_readiness(Visit& visit) {
   json::object models;
   for (const auto& [name, deployment] : visit.services.deployments.all()) models[name] = deployment->ready();
   net::Response response;
-  const bool ledger = visit.services.ledger.healthy();
+  const bool ledger = visit.services.ledger.healthy() && !visit.services.ledger.spool().away;
   const bool ready = ledger && visit.services.deployments.all_ready();
   response.status = ready ? 200 : 503;
   response.headers.add("content-type", "application/json");
-  if (!ready && ledger) response.headers.add("retry-after", "1");
+  if (!ready && visit.services.ledger.healthy()) response.headers.add("retry-after", "1");
   response.body =
       json::serialize(json::object{{"ready", ready}, {"ledger", ledger}, {"models", std::move(models)}});
   co_await visit.reply(std::move(response));
@@ -28,7 +29,8 @@ asio::awaitable<void> show_readiness(Visit& visit) {
 asio::awaitable<void> show_metrics(Visit& visit) {
   net::Response response;
   response.headers.add("content-type", "text/plain; version=0.0.4; charset=utf-8");
-  response.body = visit.services.metrics.text(visit.services.deployments, visit.services.connections());
+  response.body = visit.services.metrics.text(visit.services.deployments, visit.services.connections()) +
+                  spool_metrics(visit.services.ledger.spool());
   co_await visit.reply(std::move(response));
 }
 

@@ -14,6 +14,9 @@
 // Each answer (held, marked, topped up, delivered) raises a bound; each engine event may ask for the next
 // mark and the next slice before the bound is reached, so that the engine does not wait for the disk.
 //
+// Where gateways share a ledger, holds lapse when it cannot be reached for too long: others may then end
+// them. Before that the generation stops, and what there is is settled; the text ends as when money ends.
+//
 // A sequence is given to the engine when it is first allowed a token: a request for more choices than its
 // money or N covers at once starts the rest when the first have freed something.
 #include "gateway/meter.h"
@@ -53,6 +56,12 @@ Meter::Meter(MeteredRequest request, MeterOptions options, Deployment& deploymen
   shares_.resize(sequences_.size());
 }
 
+Error not_settled(Error why) {
+  if (why.code != ErrorCode::kConflict && why.code != ErrorCode::kNotFound) return why;
+  return {ErrorCode::kCancelled,
+          "the ledger was away for so long that others ended the request, and charged what they knew of it"};
+}
+
 template <typename T>
 auto Meter::here(void (Meter::*method)(Result<T>)) {
   ++outstanding_;
@@ -71,7 +80,8 @@ void Meter::start() {
                            .key_id = request_.key_id,
                            .project_id = request_.project_id,
                            .offering = request_.offering,
-                           .tier = request_.tier};
+                           .tier = request_.tier,
+                           .claim = request_.claim};
   std::vector<int> counted;
   for (const Sequence& sequence : sequences_) {
     if (std::ranges::find(counted, sequence.prompt) != counted.end()) continue;
@@ -99,6 +109,8 @@ void Meter::on_held(Result<ledger::Hold> hold) {
 void Meter::on_event(int index, GenerationEvent event) {
   Sequence& sequence = sequences_[static_cast<size_t>(index)];
   CHECK(!sequence.finish);
+  const bool cut = lapsed_ && !abandoned_ && !error_;
+  if (cut && event.finish == FinishReason::kCancelled) event.finish = FinishReason::kAllowance;
   sequence.usage = event.usage;
   sequence.finish = event.finish;
   if (event.finish == FinishReason::kFailed) stop_all(event.error);
@@ -130,7 +142,8 @@ void Meter::abandon(Abandon why) {
 /// After anything that happened while running: journal, hold more, let the engine go on, or end.
 void Meter::advance() {
   if (state_ != State::kRunning) return;
-  if (!all_finished()) {
+  if (!lapsed_ && holds_lapsed()) lapse();
+  if (!all_finished() && !lapsed_) {
     mark_if_due();
     top_up_if_due();
     raise_allowances();
@@ -155,7 +168,7 @@ void Meter::on_marked(Result<ledger::TokenUsage> marked) {
   if (marked) {
     marked_ = std::max(marked_, marked->total_output());
   } else if (state_ == State::kRunning) {
-    ledger_failed(std::move(marked).error());
+    refused(std::move(marked).error());
   }
   advance();
   end_when_quiet();
@@ -178,7 +191,7 @@ void Meter::on_topped_up(Result<ledger::Hold> hold) {
   } else if (hold.error().code == ErrorCode::kInsufficientQuota) {
     hold_.exhausted = true;
   } else if (state_ == State::kRunning) {
-    ledger_failed(std::move(hold).error());
+    refused(std::move(hold).error());
   }
   advance();
   end_when_quiet();
@@ -279,12 +292,39 @@ void Meter::ledger_failed(Error why) {
   if (!ledger_away_) ledger_away_ = std::move(why);
 }
 
+/// A mark or a top-up was. That its request has ended can only mean that others took this gateway for dead.
+void Meter::refused(Error why) {
+  const bool ended = why.code == ErrorCode::kConflict || why.code == ErrorCode::kNotFound;
+  if (ended || holds_lapsed()) {
+    lapse();
+  } else {
+    ledger_failed(std::move(why));
+  }
+}
+
+bool Meter::holds_lapsed() const {
+  const MonoTime until = ledger_.holds_until();
+  if (until == MonoTime::max()) return false;
+  return (options_.clock != nullptr ? options_.clock->mono() : SystemClock().mono()) >= until;
+}
+
+void Meter::lapse() {
+  if (lapsed_) return;
+  spdlog::error("request {}: cut, because the ledger was away for too long", request_.request_id);
+  lapsed_ = true;
+  ending_.lapsed = true;
+  for (const Sequence& sequence : sequences_) {
+    if (sequence.submitted && !sequence.finish) deployment_.cancel(sequence.id);
+  }
+  finish_unsubmitted(FinishReason::kAllowance);
+}
+
 /// The only place where the road ends: one settle, or one release when nothing was computed.
 void Meter::close() {
   CHECK(state_ == State::kRunning);
   state_ = State::kClosing;
   // A sequence that the ledger's absence cut short did not end because of money.
-  if (ledger_away_ && ended(FinishReason::kAllowance) && !error_) error_ = ledger_away_;
+  if (ledger_away_ && !lapsed_ && ended(FinishReason::kAllowance) && !error_) error_ = ledger_away_;
   ending_.outcome = outcome();
   ending_.usage = usage();
   if (ending_.usage.input() == 0 && ending_.usage.total_output() == 0) {
@@ -298,11 +338,12 @@ void Meter::on_closed(Result<ledger::Settlement> settlement) {
   if (settlement) {
     ending_.charged = settlement->charged;
     ending_.usage = settlement->usage;
+    ending_.spooled = settlement->spooled;
   } else {
     spdlog::error("request {} could not be settled: {}", request_.request_id, settlement.error().message);
     ending_.unsettled = true;
     ending_.usage = {};
-    if (!error_) error_ = std::move(settlement).error();
+    if (!error_) error_ = not_settled(std::move(settlement).error());
   }
   end_when_quiet();
 }
@@ -368,7 +409,7 @@ std::optional<ledger::RequestCost> Meter::cost() const {
 
 Outcome Meter::outcome() const {
   if (abandoned_) return Outcome::kCancelled;
-  if (error_) return Outcome::kFailed;
+  if (error_ || lapsed_) return Outcome::kFailed;
   if (ended(FinishReason::kCancelled)) return Outcome::kCancelled;
   if (ended(FinishReason::kAllowance)) return Outcome::kBalance;
   return Outcome::kCompleted;

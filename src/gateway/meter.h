@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "base/clock.h"
 #include "gateway/allowance.h"
 #include "gateway/deployment.h"
 #include "ledger/ledger.h"
@@ -20,6 +21,7 @@ struct MeterOptions {
   /// Requests that ask for the tier priority get it; otherwise they are served as default.
   bool priority_tier = false;
   std::shared_ptr<pricing::MachineCost> machine = nullptr;  ///< journals what each request cost; may be null
+  const Clock* clock = nullptr;                             ///< nullptr: the system's
 };
 
 /// What is to be generated and who pays.
@@ -33,6 +35,7 @@ struct MeteredRequest {
   std::vector<int>
       prompt_of;       ///< for each generation; those with the same number share a prompt, billed once
   bool paced = false;  ///< a stream: the allowance follows delivered()
+  std::optional<ledger::Claim> claim = {};
 };
 
 /// How a metered request ended. Money has been settled or released, durably, unless `error` says otherwise.
@@ -43,10 +46,15 @@ struct Ending {
   std::string currency;
   ledger::Outcome outcome = ledger::Outcome::kCompleted;
   bool unsettled = false;  ///< the ledger did not confirm the end: it may yet charge what it has marked
+  bool spooled = false;    ///< it will be charged, but how much is not known yet
+  bool lapsed = false;     ///< cut because the ledger was away for too long
 
   /// Asking again could be paid for twice.
-  bool may_be_charged() const { return unsettled || !charged.is_zero(); }
+  bool may_be_charged() const { return unsettled || spooled || !charged.is_zero(); }
 };
+
+/// What is told to a client whose request could not be settled because of `why`.
+Error not_settled(Error why);
 
 /// Hears what a Meter does; called on the meter's thread.
 class MeterListener {
@@ -108,6 +116,9 @@ class Meter : public std::enable_shared_from_this<Meter> {
   void finish_unsubmitted(engine::FinishReason reason);
   void stop_all(Error why);
   void ledger_failed(Error why);
+  void refused(Error why);
+  bool holds_lapsed() const;
+  void lapse();
   void close();
   void end_when_quiet();
 
@@ -142,6 +153,7 @@ class Meter : public std::enable_shared_from_this<Meter> {
   bool marking_ = false;
   bool topping_up_ = false;
   bool abandoned_ = false;
+  bool lapsed_ = false;               ///< what is held is not sure to be there any more
   std::optional<Error> ledger_away_;  ///< no mark and no top-up can follow: the present bounds are the last
   std::optional<Error> error_;
   Ending ending_;

@@ -367,6 +367,63 @@ TEST_F(MeterTest, WhenTheLedgerGoesAwayAStreamEndsWithinNAndWithAnError) {
   EXPECT_EQ(ledger_.terminal_, 1);
 }
 
+TEST_F(MeterTest, WhenTheHoldsLapseTheTextEndsAndWhatThereIsIsSettled) {
+  ManualClock clock;
+  ledger_.holds_until_ = clock.mono() + std::chrono::seconds(10);
+  start(2, 1000, false, {.clock = &clock});
+  for (int i = 0; i < 5; ++i) step(0);
+  clock.advance(std::chrono::seconds(10));
+  step(0);
+  const TokenCount made = engine_.live(0).usage.output;
+  run();
+  EXPECT_EQ(engine_.live(0).usage.output, made);
+  ASSERT_TRUE(ending_);
+  EXPECT_FALSE(ending_->error);
+  EXPECT_TRUE(ending_->lapsed);
+  for (const auto& finish : finishes_) EXPECT_EQ(finish, FinishReason::kAllowance);
+  EXPECT_EQ(ledger_.settled_->output, made);
+  EXPECT_EQ(ending_->outcome, Outcome::kFailed);
+}
+
+TEST_F(MeterTest, ASequenceThatWaitsForMoneyIsCutWhenTheHoldsLapse) {
+  ManualClock clock;
+  ledger_.holds_until_ = clock.mono() + std::chrono::seconds(10);
+  start(1, 1000, false, {.clock = &clock});
+  ledger_.slow_ = true;
+  run();
+  EXPECT_FALSE(ending_);
+  clock.advance(std::chrono::seconds(10));
+  ledger_.away_ = true;
+  while (ledger_.answer_next()) settle_down();
+  run();
+  while (ledger_.answer_next()) settle_down();
+  ASSERT_TRUE(ending_);
+  EXPECT_TRUE(ending_->lapsed);
+  EXPECT_EQ(finishes_[0], FinishReason::kAllowance);
+}
+
+TEST_F(MeterTest, ARequestThatOthersHaveEndedStopsAndSaysSo) {
+  start(1, 1000);
+  for (int i = 0; i < 10; ++i) step(0);
+  ledger_.fenced_ = true;
+  run();
+  ASSERT_TRUE(ending_ && ending_->error);
+  EXPECT_EQ(ending_->error->code, ErrorCode::kCancelled);
+  EXPECT_TRUE(ending_->unsettled);
+  EXPECT_TRUE(ending_->may_be_charged());
+  EXPECT_LE(engine_.live(0).usage.output, ledger_.marked_.output + 32);
+}
+
+TEST_F(MeterTest, ASpooledSettlementIsAnEndWhoseChargeIsNotKnownYet) {
+  ledger_.spooled_ = true;
+  start(1, 3);
+  run();
+  ASSERT_TRUE(ending_);
+  EXPECT_FALSE(ending_->error);
+  EXPECT_TRUE(ending_->spooled);
+  EXPECT_TRUE(ending_->may_be_charged());
+}
+
 TEST_F(MeterTest, AFailedSettlementIsAnError) {
   start(1, 5);
   for (int i = 0; i < 4; ++i) step(0);

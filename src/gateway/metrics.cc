@@ -68,6 +68,8 @@ void write_engines(std::string& out, const Deployments& deployments) {
        [](const EngineStats& s) { return double(s.kv_blocks_used); }},
       {"feilun_engine_kv_blocks_cached", "gauge", "KV blocks that only the prefix cache holds.",
        [](const EngineStats& s) { return double(s.kv_blocks_cached); }},
+      {"feilun_engine_kv_evictions_total", "counter", "Cached KV blocks that had to give room.",
+       [](const EngineStats& s) { return double(s.evictions); }},
       {"feilun_engine_kv_byte_seconds_total", "counter", "KV memory held by requests, times how long.",
        [](const EngineStats& s) { return s.kv_byte_seconds; }},
       {"feilun_engine_cached_tokens_total", "counter", "Prompt tokens found in the prefix cache.",
@@ -149,6 +151,22 @@ void Metrics::count_usage(std::string_view model, const ledger::TokenUsage& usag
   ++counts.outcomes.at(static_cast<size_t>(outcome));
 }
 
+void Metrics::count_delivery(std::string_view outcome) {
+  std::lock_guard lock(mutex_);
+  const auto place = deliveries_.find(outcome);
+  if (place != deliveries_.end()) ++place->second;
+}
+
+void Metrics::write_deliveries(std::string& out) const {
+  head(out, "feilun_webhook_deliveries_total", "counter", "Calls of webhooks, by what became of them.");
+  std::lock_guard lock(mutex_);
+  for (const auto& [outcome, count] : deliveries_) {
+    out += fmt::format("feilun_webhook_deliveries_total{{outcome=\"{}\"}} {}\n", outcome, count);
+  }
+  head(out, "feilun_webhook_deliveries_waiting", "gauge", "Notifications in the ledger's outbox.");
+  out += fmt::format("feilun_webhook_deliveries_waiting {}\n", deliveries_waiting_.load());
+}
+
 std::string Metrics::text(const Deployments& deployments, int connections) const {
   static constexpr const char* kOutcomes[] = {"completed", "cancelled", "balance", "failed", "recovered"};
   std::string out;
@@ -192,6 +210,7 @@ std::string Metrics::text(const Deployments& deployments, int connections) const
                              "From the request's arrival to the first token.");
   time_per_output_token_.write(out, "feilun_time_per_output_token_seconds",
                                "Mean time between tokens of a request.");
+  write_deliveries(out);
   write_engines(out, deployments);
   return out;
 }

@@ -34,6 +34,9 @@ class Metrics {
   /// A metered request ended: its tokens by class and its charge, as the ledger has them.
   void count_usage(std::string_view model, const ledger::TokenUsage& usage, Money charged,
                    std::string_view currency, ledger::Outcome outcome);
+  /// A webhook was called; `outcome`: "delivered", "failed" (it is tried again) or "given_up".
+  void count_delivery(std::string_view outcome);
+  void set_deliveries_waiting(int64_t count) { deliveries_waiting_ = count; }
   SecondsHistogram& time_to_first_token() { return time_to_first_token_; }
   SecondsHistogram& time_per_output_token() { return time_per_output_token_; }
 
@@ -46,9 +49,14 @@ class Metrics {
     std::map<std::string, Money> charged;
     std::array<int64_t, 5> outcomes{};
   };
+  void write_deliveries(std::string& out) const;
+
   mutable std::mutex mutex_;
   std::map<std::pair<std::string, int>, int64_t> requests_;
   std::map<std::string, ModelCounts> models_;
+  std::map<std::string, int64_t, std::less<>> deliveries_ = {
+      {"delivered", 0}, {"failed", 0}, {"given_up", 0}};
+  std::atomic<int64_t> deliveries_waiting_{0};
   SecondsHistogram time_to_first_token_;
   SecondsHistogram time_per_output_token_;
 };

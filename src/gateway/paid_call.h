@@ -27,15 +27,21 @@ Error cut_short();
 /// Bodies smaller than this are parsed and tokenised on the connection's own thread.
 constexpr size_t kLightBodyBytes = 32 * 1024;
 
-/// Runs pure work, elsewhere when there is much of it, so that other connections need not wait.
+/// Runs work on a thread of `where`, so that other connections need not wait for it.
 template <typename Work>
-boost::asio::awaitable<std::invoke_result_t<Work>> run_work(Visit& visit, bool light, Work work) {
-  if (light) co_return work();
+boost::asio::awaitable<std::invoke_result_t<Work>> run_on(boost::asio::thread_pool::executor_type where,
+                                                          Work work) {
   const auto there = [](Work work) -> boost::asio::awaitable<std::invoke_result_t<Work>> {
     co_return work();
   };
-  co_return co_await boost::asio::co_spawn(visit.services.heavy_work, there(std::move(work)),
-                                           boost::asio::use_awaitable);
+  co_return co_await boost::asio::co_spawn(where, there(std::move(work)), boost::asio::use_awaitable);
+}
+
+/// Runs pure work, elsewhere when there is much of it.
+template <typename Work>
+boost::asio::awaitable<std::invoke_result_t<Work>> run_work(Visit& visit, bool light, Work work) {
+  if (light) co_return work();
+  co_return co_await run_on(visit.services.heavy_work, std::move(work));
 }
 
 /// From now on the meter is told when the client leaves or the server stops.

@@ -22,6 +22,8 @@ json::object usage_json(const ledger::TokenUsage& usage) {
 
 json::object charge_json(const Ending& ending) {
   json::object out{{"charged", ending.charged.to_string()}, {"currency", ending.currency}};
+  if (ending.spooled) out["charged"] = nullptr;
+  if (ending.lapsed) out["stop_cause"] = "ledger";
   if (ending.outcome == ledger::Outcome::kBalance) out["stop_cause"] = "balance";
   return out;
 }

@@ -4,6 +4,7 @@
 #include "gateway/admin_routes.h"
 #include "gateway/endpoints.h"
 #include "gateway/error_reply.h"
+#include "gateway/idempotent_call.h"
 #include "gateway/paid_call.h"
 
 namespace feilun::gateway {
@@ -78,17 +79,18 @@ net::Response unknown_route(const Visit& visit, std::string allowed) {
     response = protocol_error_reply(405, fmt::format("{} answers {}", request.path(), allowed));
   } else if (!visit.services.cors_origin.empty()) {
     response.headers.add("access-control-allow-methods", allowed);
-    response.headers.add("access-control-allow-headers", "authorization, content-type, x-request-id");
+    response.headers.add("access-control-allow-headers",
+                         "authorization, content-type, idempotency-key, x-request-id");
     response.headers.add("access-control-max-age", "600");
   }
   response.headers.add("allow", allowed);
   return response;
 }
 
-Result<ledger::Key> check_access(ledger::Ledger& ledger, const net::Request& request,
+Result<ledger::Key> check_access(const Services& services, const net::Request& request,
                                  const FoundRoute& found) {
   if (found.route != nullptr && found.route->access == Access::kAnyone) return ledger::Key{};
-  ledger::Key key = TRY(authenticate(ledger, request));
+  ledger::Key key = TRY(authenticate(services, request));
   if (found.admin) {
     TRY(check_admin(*found.admin->route, key));
   } else if (found.route->access == Access::kPayer && key.role == ledger::KeyRole::kAdmin) {
@@ -97,15 +99,40 @@ Result<ledger::Key> check_access(ledger::Ledger& ledger, const net::Request& req
   return key;
 }
 
-Result<std::string> answer_admin(Visit& visit, FoundAdminRoute found) {
+Result<AdminCall> admin_call(Visit& visit, FoundAdminRoute found) {
   ledger::Ledger& ledger = visit.services.ledger;
-  AdminCall call{.ledger = ledger,
-                 .key = visit.key,
-                 .request = visit.request(),
-                 .now = visit.services.clock.wall(),
-                 .organisation = TRY(organisation_of(visit.request(), visit.key, ledger)),
-                 .path_values = std::move(found.path_values)};
-  return found.route->answer(call);
+  return AdminCall{.ledger = ledger,
+                   .key = visit.key,
+                   .request = visit.request(),
+                   .now = visit.services.clock.wall(),
+                   .organisation = TRY(organisation_of(visit.request(), visit.key, ledger)),
+                   .path_values = std::move(found.path_values),
+                   .private_webhooks = visit.services.private_webhooks};
+}
+
+/// It waits for the ledger, which the threads of connections must not.
+asio::awaitable<void> answer_admin(Visit& visit, FoundAdminRoute found) {
+  const AdminRoute& route = *found.route;
+  const auto& worker = visit.services.admin_work;
+  if (route.stream != nullptr) {
+    std::optional<AdminCall> call;
+    const auto made = co_await run_on(worker, [&]() -> Result<> {
+      call.emplace(TRY(admin_call(visit, std::move(found))));
+      return {};
+    });
+    if (made) co_return co_await route.stream(visit, *std::move(call));
+    co_await visit.reply_error(made.error());
+    co_return;
+  }
+  auto answer = co_await run_on(worker, [&]() -> Result<std::string> {
+    AdminCall call = TRY(admin_call(visit, std::move(found)));
+    return route.answer(call);
+  });
+  if (answer) {
+    co_await visit.reply_json(*std::move(answer));
+  } else {
+    co_await visit.reply_error(answer.error());
+  }
 }
 
 }  // namespace
@@ -113,7 +140,7 @@ Result<std::string> answer_admin(Visit& visit, FoundAdminRoute found) {
 bool wants_body(Services& services, const net::Request& head) {
   std::string allowed;
   const auto found = find_route(head.method, head.path(), allowed);
-  return found && check_access(services.ledger, head, *found).has_value();
+  return found && check_access(services, head, *found).has_value();
 }
 
 asio::awaitable<void> route(Services& services, net::Exchange& exchange) {
@@ -125,23 +152,18 @@ asio::awaitable<void> route(Services& services, net::Exchange& exchange) {
     co_return;
   }
   visit.route = found->admin ? found->admin->route->path : found->route->path;
-  auto key = check_access(services.ledger, exchange.request(), *found);
+  auto key = check_access(services, exchange.request(), *found);
   if (!key) {
     co_await visit.reply_error(key.error());
     co_return;
   }
   visit.key = *std::move(key);
-  if (!found->admin) {
-    co_await found->route->answer(visit);
-    co_return;
-  }
-  // It waits for the ledger, which the threads of connections must not.
-  auto answer = co_await run_work(visit, /*light=*/false,
-                                  [&] { return answer_admin(visit, *std::move(found->admin)); });
-  if (answer) {
-    co_await visit.reply_json(*std::move(answer));
+  if (found->admin) {
+    co_await answer_admin(visit, *std::move(found->admin));
+  } else if (found->route->access == Access::kPayer) {
+    co_await answer_once(visit, found->route->answer);
   } else {
-    co_await visit.reply_error(answer.error());
+    co_await found->route->answer(visit);
   }
 }
 

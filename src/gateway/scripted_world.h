@@ -126,6 +126,7 @@ class ScriptedLedger : public ledger::Ledger {
   }
   void mark(std::string, TokenUsage usage, ledger::Done<TokenUsage> done) override {
     log_.push_back(fmt::format("mark {}+{}", usage.input(), usage.output));
+    if (fenced_) return answer<TokenUsage>(std::move(done), fenced());
     if (away_) return answer<TokenUsage>(std::move(done), away());
     // Durable when it is answered, not when it is asked for.
     answer<TokenUsage>(
@@ -141,10 +142,12 @@ class ScriptedLedger : public ledger::Ledger {
     cost_ = std::move(cost);
     log_.push_back(fmt::format("settle {}+{} {}", usage.input(), usage.output, static_cast<int>(outcome)));
     ++terminal_;
+    if (fenced_) return answer<Settlement>(std::move(done), fenced());
     if (away_ || settles_fail_) return answer<Settlement>(std::move(done), away());
     settled_ = usage;
-    answer<Settlement>(std::move(done),
-                       Settlement{.request_id = id, .charged = Money::pico(usage.output), .usage = usage});
+    Settlement settlement{.request_id = id, .charged = Money::pico(usage.output), .usage = usage};
+    settlement.spooled = spooled_;
+    answer<Settlement>(std::move(done), std::move(settlement));
   }
   void release(std::string id, ledger::Outcome outcome, ledger::Done<Settlement> done) override {
     log_.push_back(fmt::format("release {}", static_cast<int>(outcome)));
@@ -184,6 +187,7 @@ class ScriptedLedger : public ledger::Ledger {
   Result<> write_any(std::move_only_function<Result<>(ledger::Books&)>) override { return unused(); }
   Result<> read_any(std::move_only_function<Result<>(ledger::State&)>) override { return unused(); }
   bool healthy() const override { return healthy_; }
+  MonoTime holds_until() const override { return holds_until_; }
 
   bool answer_next() {
     if (answers_.empty()) return false;
@@ -198,6 +202,9 @@ class ScriptedLedger : public ledger::Ledger {
   bool away_ = false;
   bool healthy_ = true;
   bool settles_fail_ = false;
+  bool fenced_ = false;   ///< others have ended the request
+  bool spooled_ = false;  ///< settles are
+  MonoTime holds_until_ = MonoTime::max();
   bool slow_ = false;  ///< answers wait for answer_next()
   int terminal_ = 0;   ///< settles and releases
   TokenUsage marked_;  ///< the last durable mark
@@ -208,6 +215,7 @@ class ScriptedLedger : public ledger::Ledger {
 
  private:
   static std::unexpected<Error> away() { return fail(ErrorCode::kUnavailable, "the ledger is away"); }
+  static std::unexpected<Error> fenced() { return fail(ErrorCode::kConflict, "it has ended already"); }
   static std::unexpected<Error> unused() { return fail(ErrorCode::kUnsupported, "not part of the script"); }
   void grant(TokenCount tokens) {
     const TokenCount granted = std::min(tokens, tokens_left_);

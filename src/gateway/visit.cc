@@ -1,6 +1,7 @@
 #include "gateway/visit.h"
 
 #include "base/log.h"
+#include "gateway/client_address.h"
 #include "gateway/error_reply.h"
 
 namespace feilun::gateway {
@@ -10,7 +11,8 @@ void Visit::add_standing_headers(net::Headers& headers) const {
   headers.add("x-request-id", request_id);
   if (services.cors_origin.empty()) return;
   headers.add("access-control-allow-origin", services.cors_origin);
-  headers.add("access-control-expose-headers", "x-request-id, x-should-retry, retry-after");
+  headers.add("access-control-expose-headers",
+              "x-request-id, x-should-retry, retry-after, idempotent-replayed, feilun-request-id");
   headers.add("vary", "origin");
 }
 
@@ -43,7 +45,14 @@ asio::awaitable<bool> Visit::begin_events() {
   co_return co_await exchange.begin_stream(200, std::move(headers));
 }
 
-Result<ledger::Key> authenticate(ledger::Ledger& ledger, const net::Request& request) {
+asio::awaitable<bool> Visit::begin_download(std::string_view content_type) {
+  net::Headers headers{{"content-type", std::string(content_type)}};
+  add_standing_headers(headers);
+  services.metrics.count_request(route, 200);
+  co_return co_await exchange.begin_stream(200, std::move(headers));
+}
+
+Result<ledger::Key> authenticate(const Services& services, const net::Request& request) {
   const std::string_view header = request.headers.find("authorization");
   constexpr std::string_view kScheme = "Bearer ";
   if (header.size() <= kScheme.size() ||
@@ -52,9 +61,9 @@ Result<ledger::Key> authenticate(ledger::Ledger& ledger, const net::Request& req
   }
   std::string_view secret = header.substr(kScheme.size());
   while (secret.starts_with(' ')) secret.remove_prefix(1);
-  ledger::Key key = TRY(ledger.authenticate(secret));
+  ledger::Key key = TRY(services.ledger.authenticate(secret));
   if (key.scope) {
-    TRY(key.scope->check_address(request.client_address));
+    TRY(key.scope->check_address(client_address(request, services.trusted_proxies)));
     TRY(key.scope->check_endpoint(request.path()));
   }
   return key;

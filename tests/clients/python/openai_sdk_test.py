@@ -239,5 +239,49 @@ class BrokenOnceProxy:
             sink.sendall(data)
 
 
+class IdempotencyKeys(unittest.TestCase):
+    def headers(self):
+        return {"Idempotency-Key": f"{self.id()}-{time.time_ns()}"}
+
+    def test_the_same_again_is_replayed_and_not_charged(self):
+        headers = self.headers()
+        first = ask(temperature=1, extra_headers=headers)
+        before = balance()
+        again = ask(temperature=1, extra_headers=headers)
+        self.assertEqual(again.model_dump(), first.model_dump())
+        self.assertEqual(balance()["posted"], before["posted"])
+        self.assertEqual(balance()["usage"]["requests"], before["usage"]["requests"])
+
+    def test_a_stream_is_replayed_as_a_stream(self):
+        headers = self.headers()
+        first, again = [], []
+        first.extend(chunk.model_dump() for chunk in ask(stream=True, temperature=1, extra_headers=headers))
+        before = balance()["posted"]
+        again.extend(chunk.model_dump() for chunk in ask(stream=True, temperature=1, extra_headers=headers))
+        self.assertEqual(again, first)
+        self.assertEqual(balance()["posted"], before)
+
+    def test_another_body_is_refused(self):
+        headers = self.headers()
+        ask(extra_headers=headers)
+        with self.assertRaises(openai.UnprocessableEntityError) as raised:
+            ask(extra_headers=headers, max_tokens=41)
+        self.assertEqual(raised.exception.code, "idempotency_key_reused")
+
+    def test_the_sdk_waits_for_a_request_that_is_still_running(self):
+        headers = self.headers()
+        replies = []
+        others = [threading.Thread(target=lambda: replies.append(
+            ask(client(max_retries=10), temperature=1, max_tokens=400, extra_headers=headers))) for _ in range(3)]
+        before = balance()["usage"]["requests"]
+        for other in others:
+            other.start()
+        for other in others:
+            other.join()
+        self.assertEqual(len(replies), 3)
+        self.assertEqual([reply.id for reply in replies], [replies[0].id] * 3)
+        self.assertEqual(balance()["usage"]["requests"], before + 1)
+
+
 if __name__ == "__main__":
     unittest.main(verbosity=1)
