@@ -63,7 +63,13 @@ int run_command_line(int argc, char** argv) {
   add_key_commands(app, chosen);
   add_audit_commands(app, chosen);
   add_wallet_commands(app, chosen);
+  add_lot_commands(app, chosen);
+  add_limit_commands(app, chosen);
+  add_webhook_commands(app, chosen);
+  add_commitment_commands(app, chosen);
+  add_refund_commands(app, chosen);
   add_invoice_commands(app, chosen);
+  add_focus_commands(app, chosen);
   add_price_commands(app, chosen);
   add_ledger_commands(app, chosen);
   try {

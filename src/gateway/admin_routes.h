@@ -1,5 +1,6 @@
 #pragma once
 
+#include <boost/asio/awaitable.hpp>
 #include <optional>
 #include <string_view>
 #include <vector>
@@ -8,12 +9,16 @@
 
 namespace feilun::gateway {
 
-/// One endpoint of the admin API. `answer` gives the JSON of a 200.
+struct Visit;
+
+/// One endpoint of the admin API. `answer` gives the JSON of a 200; where the reply is no JSON and may be large,
+/// `stream` writes it.
 struct AdminRoute {
   std::string_view method;
   std::string_view path;  ///< with {names} for segments of any text, as docs/api/openapi.yaml has it
   ledger::Power power;    ///< that a key's role must have
   Result<std::string> (*answer)(AdminCall&);
+  boost::asio::awaitable<void> (*stream)(Visit&, AdminCall) = nullptr;
 };
 
 /// The route, with the values of its {names}.
@@ -42,6 +47,9 @@ Result<std::string> create_project(AdminCall& call);
 Result<std::string> show_project(AdminCall& call);
 Result<std::string> change_project(AdminCall& call);
 Result<std::string> archive_project(AdminCall& call);
+Result<std::string> restore_project(AdminCall& call);
+Result<std::string> archive_organisation(AdminCall& call);
+Result<std::string> restore_organisation(AdminCall& call);
 Result<std::string> list_rate_limits(AdminCall& call);
 
 // admin_keys.cc
@@ -82,6 +90,9 @@ Result<std::string> revoke_invite(AdminCall& call);
 // admin_audit.cc
 Result<std::string> list_audit_logs(AdminCall& call);
 
+// admin_focus.cc
+boost::asio::awaitable<void> stream_focus(Visit& visit, AdminCall call);
+
 // admin_money.cc
 Result<std::string> show_usage(AdminCall& call);
 Result<std::string> show_costs(AdminCall& call);
@@ -89,5 +100,52 @@ Result<std::string> list_wallets(AdminCall& call);
 Result<std::string> credit_wallet(AdminCall& call);
 Result<std::string> list_prices(AdminCall& call);
 Result<std::string> publish_price(AdminCall& call);
+
+// admin_price_preview.cc
+Result<std::string> preview_price(AdminCall& call);
+
+// admin_lots.cc
+Result<std::string> list_lots(AdminCall& call);
+Result<std::string> grant_lot(AdminCall& call);
+Result<std::string> set_credit_limit(AdminCall& call);
+
+// admin_refunds.cc
+Result<std::string> list_refunds(AdminCall& call);
+Result<std::string> create_refund(AdminCall& call);
+
+// admin_limits.cc
+Result<std::string> list_limits(AdminCall& call);
+Result<std::string> create_limit(AdminCall& call);
+Result<std::string> show_limit(AdminCall& call);
+Result<std::string> change_limit(AdminCall& call);
+Result<std::string> end_limit(AdminCall& call);
+
+// admin_webhooks.cc
+Result<std::string> list_webhooks(AdminCall& call);
+Result<std::string> create_webhook(AdminCall& call);
+Result<std::string> show_webhook(AdminCall& call);
+Result<std::string> change_webhook(AdminCall& call);
+Result<std::string> end_webhook(AdminCall& call);
+Result<std::string> test_webhook(AdminCall& call);
+
+// admin_commitments.cc
+Result<std::string> list_commitments(AdminCall& call);
+Result<std::string> create_commitment(AdminCall& call);
+Result<std::string> show_commitment(AdminCall& call);
+Result<std::string> change_commitment(AdminCall& call);
+
+// admin_invoices.cc
+Result<std::string> list_invoices(AdminCall& call);
+Result<std::string> issue_invoices(AdminCall& call);
+Result<std::string> preview_invoice(AdminCall& call);
+Result<std::string> show_invoice(AdminCall& call);
+Result<std::string> list_payments(AdminCall& call);
+Result<std::string> pay_invoice(AdminCall& call);
+Result<std::string> list_credit_notes(AdminCall& call);
+Result<std::string> issue_credit_note(AdminCall& call);
+Result<std::string> show_credit_note(AdminCall& call);
+Result<std::string> show_ageing(AdminCall& call);
+Result<std::string> show_billing(AdminCall& call);
+Result<std::string> change_billing(AdminCall& call);
 
 }  // namespace feilun::gateway

@@ -11,6 +11,9 @@ import urllib.request
 import yaml
 
 from feilun_server import ROOT, FeilunServer
+from focus_checks import FocusChecks
+from invoice_checks import InvoiceChecks
+from money_checks import MoneyChecks
 from openapi_schema import problems
 
 DOCUMENT = yaml.safe_load((ROOT / "docs/api/openapi.yaml").read_text())
@@ -31,7 +34,7 @@ def request(server, method, path, key=None, body=None, headers=()):
         return error.code, json.load(error)
 
 
-class AdminTest(unittest.TestCase):
+class AdminTest(MoneyChecks, FocusChecks, InvoiceChecks, unittest.TestCase):
     def setUp(self):
         self.server = FeilunServer().start()
         self.addCleanup(self.server.__exit__)
@@ -57,6 +60,10 @@ class AdminTest(unittest.TestCase):
         if status == 200:
             self.asked.add((method.lower(), template))
         return reply
+
+    def get(self, path, key):
+        """The status alone."""
+        return request(self.server, "GET", path, key)[0]
 
     def test_the_document_has_every_route_and_no_others(self):
         routes = re.findall(r'\{"([A-Z]+)",\s+"(/v1/organization[^"]*)"', ROUTES.read_text())
@@ -106,6 +113,8 @@ class AdminTest(unittest.TestCase):
         self.assertEqual([act["resource"]["id"] for act in only["data"]], [doomed])
         self.assertNotIn('"hash"', json.dumps(following))
 
+        self.check_accounts()
+        self.check_invoices()
         documented = {(method, path) for path, item in DOCUMENT["paths"].items() for method in item
                       if method in METHODS}
         self.assertEqual(documented - self.asked, set())
@@ -236,6 +245,7 @@ class AdminTest(unittest.TestCase):
         amounts = [result["amount"] for bucket in costs for result in bucket["results"]]
         charged = sum(decimal.Decimal(reply["feilun"]["charged"]) for _, reply in made)
         self.assertEqual([decimal.Decimal(amount["exact"]) for amount in amounts], [charged])
+        self.check_focus(charged)
         others = self.ask("GET", usage, key=self.globex_key, query=start)["data"]
         self.assertEqual([bucket["results"] for bucket in others], [[] for _ in others])
         for wrong in ("", "?start_time=x", start + "&bucket_width=1m", start + "&group_by=colour"):
@@ -282,6 +292,50 @@ class AdminTest(unittest.TestCase):
                 status, reply = request(self.server, method.upper(), path, self.server.key, {})
                 self.assertEqual((status, reply["error"]["code"]), (403, "permission_denied"), path)
                 self.assertEqual(request(self.server, method.upper(), path, None, {})[0], 401, path)
+
+    def test_a_projects_member_manages_what_is_theirs_and_its_owner_all(self):
+        path = "/v1/organization/projects/{project_id}"
+        web, other = (self.ask("POST", "/v1/organization/projects", body={"name": name})["id"]
+                      for name in ("web", "other"))
+        keys, one, accounts = path + "/api_keys", path + "/api_keys/{api_key_id}", path + "/service_accounts"
+        shared = self.ask("POST", keys, web, body={"name": "shared"})["id"]
+        admin_keys, made = {}, {}
+        for role in ("member", "owner"):
+            user = self.server.run("member", "add", f"{role}@example.com", "--organisation", "acme",
+                                   "--role", "developer")
+            self.ask("POST", path + "/users", web, body={"user_id": user, "role": role})
+            made[role] = self.ask("POST", "/v1/organization/admin_api_keys",
+                                  body={"name": role, "user_id": user, "role": "owner"})
+            self.assertEqual((made[role]["role"], made[role]["owner"]["id"]), ("developer", user))
+            admin_keys[role] = {"key": made[role]["value"]}
+        for role in ("member", "owner"):
+            self.ask("GET", path, other, **admin_keys[role], status=404)
+            own = self.ask("POST", keys, web, **admin_keys[role], body={"name": role})
+            self.assertEqual(own["owner"]["user"]["email"], f"{role}@example.com")
+            self.ask("POST", one + "/rotate", web, own["id"], **admin_keys[role])
+            self.assertEqual(len(self.ask("GET", keys, web, **admin_keys[role])["data"]), 2)
+            status = 200 if role == "owner" else 403
+            self.ask("POST", one, web, shared, **admin_keys[role], body={"name": "x"}, status=status)
+            self.ask("POST", accounts, web, **admin_keys[role], body={"name": role}, status=status)
+            self.ask("DELETE", one, web, own["id"], **admin_keys[role])
+        self.ask("DELETE", one, web, shared, **admin_keys["member"], status=403)
+        self.ask("DELETE", one, web, shared, **admin_keys["owner"])
+        self.ask("POST", path + "/users", web, **admin_keys["owner"], body={"email": "x@y", "role": "member"},
+                 status=403)
+
+    def test_the_audit_log_is_paged_both_ways(self):
+        logs = "/v1/organization/audit_logs"
+        for name in "abcdefg":
+            self.ask("POST", "/v1/organization/projects", body={"name": name})
+        newest = [act["id"] for act in self.ask("GET", logs)["data"]]
+        back = self.ask("GET", logs, query=f"?limit=2&before={newest[5]}")
+        self.assertEqual(([act["id"] for act in back["data"]], back["has_more"]), (newest[3:5], True))
+        first = self.ask("GET", logs, query=f"?limit=5&before={newest[3]}&event_types[]=project.created")
+        self.assertEqual(([act["id"] for act in first["data"]], first["has_more"]), (newest[:3], False))
+        between = self.ask("GET", logs, query=f"?after={newest[1]}&before={newest[4]}")
+        self.assertEqual([act["id"] for act in between["data"]], newest[2:4])
+        self.assertEqual(self.ask("GET", logs, query="?before=" + newest[0])["data"], [])
+        self.ask("GET", logs, query="?before=project_5", status=400)
 
     def test_lists_are_paged(self):
         made = [self.ask("POST", "/v1/organization/projects", key=self.root, body={"name": f"page-{i}"})["id"]
