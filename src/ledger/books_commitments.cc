@@ -3,6 +3,7 @@
 
 #include "base/ids.h"
 #include "ledger/books.h"
+#include "ledger/closed_months.h"
 #include "ledger/fields.h"
 #include "ledger/json_fields.h"
 #include "ledger/limits.h"
@@ -176,6 +177,7 @@ Result<std::optional<TrueUp>> Books::true_up(std::string_view organisation, Mont
   done.sequence = TRY(record(std::move(payload), {{wallet_of(owner.id), owner.currency, -done.shortfall},
                                                   {"revenue", owner.currency, done.shortfall}}));
   put_true_up(state_, done);
+  TRY(close_month(state_, owner.id, month));
   return done;
 }
 

@@ -1,4 +1,5 @@
 #include "ledger/books.h"
+#include "ledger/closed_months.h"
 #include "ledger/invoicing.h"
 #include "ledger/limits.h"
 
@@ -70,6 +71,7 @@ Result<Invoice> Books::issue_invoice(std::string_view owner, Month month) {
   payload.text(actor_).text(record.id).text(record.parent).text(record.name);
   TRY(record_made(std::move(payload), postings_of(invoice, wallet_of(buyer.id)), std::move(record)));
   state_.put(counter_key(month), FieldWriter().number(count).take());
+  TRY(close_month(state_, buyer.id, month));
   put_receivable(state_, {.organisation_id = buyer.id,
                           .number = invoice.facts.number,
                           .currency = invoice.facts.currency,

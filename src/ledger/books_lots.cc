@@ -3,6 +3,7 @@
 #include "base/ids.h"
 #include "ledger/books.h"
 #include "ledger/checked_text.h"
+#include "ledger/closed_months.h"
 #include "ledger/invoice_items.h"
 #include "ledger/invoicing.h"
 #include "ledger/limits.h"
@@ -110,7 +111,8 @@ Result<LotBalance> Books::grant(std::string_view owner, Lot lot, std::string_vie
                                   {wallet, payer.currency, -lot.paid},
                                   {"revenue", payer.currency, lot.paid}}));
   if (!lot.paid.is_zero()) {
-    const Month month = TRY(find_buyer(state_, payer.id)).zone.month_of(now_);
+    const Buyer buyer = TRY(find_buyer(state_, payer.id));
+    const Month month = TRY(counting_month(state_, payer.id, buyer.zone.month_of(now_)));
     TRY(add_invoice_item(state_, payer.id, month, ItemKind::kLotBought, lot.id, lot.paid));
   }
   const Money left = lot.amount;

@@ -3,6 +3,7 @@
 
 #include "ledger/books.h"
 #include "ledger/checked_text.h"
+#include "ledger/closed_months.h"
 #include "ledger/fields.h"
 #include "ledger/invoice_items.h"
 #include "ledger/invoicing.h"
@@ -97,7 +98,7 @@ Result<> add_to_invoice(State& state, const std::vector<Posting>& back, WallTime
   for (const Posting& part : back) {
     if (!part.account.starts_with(kWalletAccounts)) continue;
     const std::string payer = part.account.substr(kWalletAccounts.size());
-    const Month month = TRY(find_buyer(state, payer)).zone.month_of(now);
+    const Month month = TRY(counting_month(state, payer, TRY(find_buyer(state, payer)).zone.month_of(now)));
     TRY(add_invoice_item(state, payer, month, ItemKind::kRefunded, "", part.amount));
   }
   return {};

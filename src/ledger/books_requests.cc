@@ -3,6 +3,7 @@
 
 #include "ledger/books.h"
 #include "ledger/checked_text.h"
+#include "ledger/closed_months.h"
 #include "ledger/coverage.h"
 #include "ledger/idempotency.h"
 #include "ledger/invoice_items.h"
@@ -216,7 +217,8 @@ Result<Settlement> Books::settle(const std::string& request_id, const TokenUsage
   const OpenHold open = TRY(known_hold(request_id));
   const PriceVersion& price = *TRY(pinned(open.price_id));
   const PayingTenant& tenant = *TRY(tenant_of(open.project_id));
-  const TokenCount before = TRY(volume(state_, open.payer_id, open.offering, tenant.month));
+  const Month month = TRY(counting_month(state_, open.payer_id, tenant.month));
+  const TokenCount before = TRY(volume(state_, open.payer_id, open.offering, month));
   const size_t row = pricing::row_of(price, open.tier, open.input_tokens, before);
   const TokenCount covered = covered_of(usage, open.covered_tokens);
   const TokenUsage paid = uncovered(usage, covered);
@@ -236,7 +238,7 @@ Result<Settlement> Books::settle(const std::string& request_id, const TokenUsage
   put_ended(state_, request_id, sequence);
   TRY(count_usage(open, usage, charged));
   UsageSums sums{.requests = 1, .usage = usage, .covered = without(usage, paid), .charged = charged};
-  TRY(add_usage(state_, open.payer_id, now_, tenant.month,
+  TRY(add_usage(state_, open.payer_id, now_, month,
                 {.project_id = open.project_id,
                  .key_id = open.key_id,
                  .offering = open.offering,
@@ -244,7 +246,7 @@ Result<Settlement> Books::settle(const std::string& request_id, const TokenUsage
                  .price_id = open.price_id,
                  .price_row = static_cast<int64_t>(row)},
                 sums));
-  TRY(add_lots_spent(state_, open.payer_id, tenant.month, spent));
+  TRY(add_lots_spent(state_, open.payer_id, month, spent));
   if (cost) {
     Payload beside(EntryKind::kCost);
     beside.text(request_id).number(cost->attributed.count()).number(cost->saved.count());

@@ -144,6 +144,33 @@ TEST_F(ClockSteps, ALeaseLastsAsLongWhateverTheWallClockSays) {
   expect_verified();
 }
 
+TEST_F(ClockSteps, WhatIsChargedInAMonthThatWasInvoicedIsOnTheNextInvoice) {
+  const Month month = TimeZone::utc().month_of(clock_.wall());
+  const WallTime next = TimeZone::utc().period_of(month).until;
+  const auto issue = [&](Month of) {
+    const auto issued =
+        ledger_->write<Invoice>([&](Books& books) { return books.issue_invoice("default", of); });
+    EXPECT_TRUE(issued) << issued.error().message;
+    return issued.value_or(Invoice());
+  };
+  charge();
+  clock_.advance(next - clock_.wall());
+  const Money first = issue(month).exact;
+  clock_.advance(-1ms);
+  charge();
+  ASSERT_TRUE(ledger_->write<Refund>([&](Books& books) { return books.refund({.request_id = "req_1"}); }));
+  Lot plan = money_lot("0.01");
+  plan.kind = LotKind::kPlan;
+  plan.paid = yuan("0.001");
+  grant(plan);
+  charge();
+  clock_.advance(31 * 24h + 1ms);
+  const Invoice second = issue(month + std::chrono::months(1));
+  EXPECT_EQ(first + second.exact, yuan("1") - wallet() - of("rounding"));
+  EXPECT_EQ(second.exact, yuan("0.001")) << "and what came back paid for the rest";
+  expect_verified();
+}
+
 TEST_F(ClockSteps, ATrueUpAndAnInvoiceOfAMonthAreOneWhateverTheClockDoes) {
   charge();
   const Month month = TimeZone::utc().month_of(clock_.wall());

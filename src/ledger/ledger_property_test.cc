@@ -98,6 +98,11 @@ class LedgerProperty : public LedgerTest, public ::testing::WithParamInterface<R
   void limit(Books& books);
   void true_up(Books& books, const std::string& payer, Month month);
   void invoice(Books& books);
+  /// Of what comes later nothing counts in it.
+  void close(const std::string& payer, Month month) {
+    Month& first_open = shadow_.first_open[payer];
+    first_open = std::max(first_open, month + std::chrono::months(1));
+  }
   void notify(Books& books);
   void pass_time();
   void round();
@@ -357,6 +362,7 @@ void LedgerProperty::true_up(Books& books, const std::string& payer, Month month
   EXPECT_EQ(is.second, std::max(committed_ - is.first, Money()));
   shadow_.post("CNY", wallet_of(payer), "revenue", is.second);
   true_ups_[{payer, month}] = is;
+  close(payer, month);
 }
 
 void LedgerProperty::invoice(Books& books) {
@@ -393,6 +399,7 @@ void LedgerProperty::invoice(Books& books) {
   EXPECT_EQ(issued->exact - issued->net, issued->residue) << printed;
   shadow_.post("CNY", "rounding", wallet_of(payer), issued->residue);
   invoices_[{payer, month}] = printed;
+  close(payer, month);
 }
 
 void LedgerProperty::notify(Books& books) {

@@ -12,8 +12,7 @@ namespace feilun::ledger {
 
 /// The rules once more in the fewest lines, for property tests: one thread, no disk, no groups, one currency.
 /// What an operation answers, the real ledger must answer too (of an Error the code counts), and all accounts
-/// are the same at any time. What a token costs is left to pricing; idempotency keys to the test, which
-/// repeats itself without telling.
+/// are the same at any time. What a token costs is left to pricing, idempotency keys to the test.
 class ShadowLedger {
  public:
   struct Counted {
@@ -26,9 +25,10 @@ class ShadowLedger {
   WallTime now;
   std::map<int64_t, Counted> limits;  ///< by the entry that made them
   std::map<std::string, Project> projects;
-  std::map<std::string, TimeZone> zones;                   ///< by payer
-  std::map<std::string, Money> credit_limits;              ///< by payer
-  std::map<std::string, Money> accounts;                   ///< "wallet:proj_1 CNY"
+  std::map<std::string, TimeZone> zones;       ///< by payer
+  std::map<std::string, Money> credit_limits;  ///< by payer
+  std::map<std::string, Money> accounts;       ///< "wallet:proj_1 CNY"
+  std::map<std::string, Month> first_open;     ///< months that are neither invoiced nor trued up, by payer
   std::map<std::pair<std::string, Month>, Money> charged;  ///< by settles, by payer
 
   Result<PriceVersion> set_price(PriceVersion price) {
@@ -80,7 +80,7 @@ class ShadowLedger {
   Result<Settlement> settle(const std::string& id, const TokenUsage& usage) {
     Request& request = *TRY(open(id));
     const std::string& payer = request.project.payer;
-    const Month month = zones.at(payer).month_of(now);
+    const Month month = std::max(zones.at(payer).month_of(now), first_open[payer]);
     const TokenCount tokens = usage.input() + usage.total_output();
     TokenCount& volume = volumes_[{payer + ' ' + request.asked.offering, month}];
     const Money due = std::min(cost(request, usage, request.covered, volume), request.held);

@@ -49,7 +49,15 @@ TimeZone Replay::zone_of_payer(const std::string& payer) const {
 }
 
 int64_t Replay::month_of_payer(const std::string& payer) const {
-  return number_of(zone_of_payer(payer).month_of(WallTime(std::chrono::microseconds(time_))));
+  const int64_t month = number_of(zone_of_payer(payer).month_of(WallTime(std::chrono::microseconds(time_))));
+  const auto open = first_open_.find(payer);
+  return open == first_open_.end() ? month : std::max(month, open->second);
+}
+
+void Replay::close_month(const std::string& payer, int64_t month) {
+  int64_t& first_open = first_open_[payer];
+  first_open = std::max(first_open, month + 1);
+  put(KeyBytes('S').text("open " + payer).take(), ValueBytes().number(first_open).take());
 }
 
 void Replay::count_item(const std::string& payer, int64_t month, int item, const std::string& lot,
@@ -196,6 +204,7 @@ void Replay::invoice(const Entry& entry) {
   owed_.insert_or_assign(number, std::move(owed));
   put_owed(number);
   add_free_money(payer, -paper->paid);
+  close_month(payer, which);
 }
 
 void Replay::payment(const Entry& entry) {

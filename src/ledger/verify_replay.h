@@ -177,7 +177,6 @@ class Replay {
   void put_open(const std::string& id, const Request& request);
 
   // verify_usage.cc: sums of usage, refunds and true-ups.
-  int64_t month_of(const std::string& project) const;
   std::string volume_key(const Request& request) const;
   void count(const Request& request, const Entry& settle, const Classes& covered, int128 charged);
   void refund(const Entry& entry);
@@ -188,7 +187,9 @@ class Replay {
   void payment(const Entry& entry);
   void credit_note(const Entry& entry);
   TimeZone zone_of_payer(const std::string& payer) const;
+  /// The month of the entry in which the payer's charges count: none that was invoiced or trued up.
   int64_t month_of_payer(const std::string& payer) const;
+  void close_month(const std::string& payer, int64_t month);
   void count_item(const std::string& payer, int64_t month, int item, const std::string& lot, int128 amount);
   void count_spent(const std::string& payer, const std::vector<Posting>& spent);
   void count_bought(const std::string& payer, const std::string& lot, int128 paid);
@@ -263,6 +264,7 @@ class Replay {
   std::unordered_map<std::string, std::vector<Posting>> spent_;  ///< by settled request, for refunds
   std::map<std::pair<std::string, std::string>, std::string>
       claims_;                                                      ///< requests, by key and idempotency key
+  std::map<std::string, int64_t> first_open_;                       ///< months, by payer
   std::map<std::string, std::vector<Limit>> limits_;                ///< by scope
   std::map<std::string, std::set<std::string>> webhooks_;           ///< that want alerts, by organisation
   std::deque<std::pair<std::string, std::string>> due_alerts_;      ///< organisation, fields

@@ -27,19 +27,12 @@ struct Two {
 
 }  // namespace
 
-int64_t Replay::month_of(const std::string& project) const {
-  const auto known = projects_.find(project);
-  const auto owner = organisations_.find(known == projects_.end() ? "" : known->second.organisation);
-  const TimeZone zone = owner == organisations_.end() ? TimeZone::utc() : owner->second.zone;
-  return number_of(zone.month_of(WallTime(std::chrono::microseconds(time_))));
-}
-
 std::string Replay::volume_key(const Request& request) const {
-  return KeyBytes('V').text(request.payer).number(month_of(request.project)).text(request.offering).take();
+  return KeyBytes('V').text(request.payer).number(month_of_payer(request.payer)).text(request.offering).take();
 }
 
 void Replay::count(const Request& request, const Entry& settle, const Classes& covered, int128 charged) {
-  const int64_t month = month_of(request.project);
+  const int64_t month = month_of_payer(request.payer);
   const auto key = [&](char table, int64_t period, bool with_key) {
     KeyBytes bytes(table);
     bytes.text(request.payer).number(period).text(request.project);
@@ -130,6 +123,7 @@ void Replay::true_up(const Entry& entry) {
   expect_postings(entry,
                   {{"wallet:" + organisation, currency, -shortfall}, {"revenue", currency, shortfall}});
   count_true_up(organisation, *month, shortfall);
+  close_month(organisation, number_of(*month));
   put(key, ValueBytes().amount(charged).amount(shortfall).number(sequence_).take());
 }
 

@@ -1,0 +1,34 @@
+#include "ledger/closed_months.h"
+
+#include <algorithm>
+#include <string>
+
+#include "ledger/fields.h"
+
+namespace feilun::ledger {
+namespace {
+
+std::string first_open_key(std::string_view payer_id) {
+  return KeyWriter('S').text("open " + std::string(payer_id)).take();
+}
+
+int64_t number_of(Month month) {
+  return int{month.year()} * 12 + static_cast<int64_t>(static_cast<unsigned>(month.month())) - 1;
+}
+
+}  // namespace
+
+Result<Month> counting_month(State& state, std::string_view payer_id, Month month) {
+  const std::string* value = TRY(state.get(first_open_key(payer_id)));
+  const int64_t number = number_of(month);
+  const int64_t first_open = value == nullptr ? number : FieldReader(*value).number();
+  return month + std::chrono::months(std::max(first_open, number) - number);
+}
+
+Result<> close_month(State& state, std::string_view payer_id, Month month) {
+  const Month first_open = TRY(counting_month(state, payer_id, month + std::chrono::months(1)));
+  state.put(first_open_key(payer_id), FieldWriter().number(number_of(first_open)).take());
+  return {};
+}
+
+}  // namespace feilun::ledger
