@@ -60,7 +60,8 @@ Result<> read_face(const AdminBody& body, Lot& lot) {
   return {};
 }
 
-Result<Lot> read_lot(const AdminCall& call, const AdminBody& body) {
+/// When it expires is a moment, not a time from now: who asks again with the same key must say the same.
+Result<Lot> read_lot(const AdminBody& body) {
   Lot lot{.kind = TRY(ledger::parse_lot_kind(TRY(body.required("kind"))))};
   TRY(read_face(body, lot));
   lot.paid = TRY(body.money("paid")).value_or(Money());
@@ -68,8 +69,6 @@ Result<Lot> read_lot(const AdminCall& call, const AdminBody& body) {
   lot.priority = TRY(body.fields().integer("priority", 0, 1000)).value_or(0);
   if (const auto at = TRY(body.fields().integer("expires_at", 0, kSecondsMax))) {
     lot.expires = WallTime(std::chrono::seconds(*at));
-  } else if (const auto in = TRY(body.fields().integer("expires_in_seconds", 1, kSecondsMax / 2))) {
-    lot.expires = call.now + std::chrono::seconds(*in);
   }
   lot.idempotency_key = TRY(body.text("idempotency_key")).value_or("");
   return lot;
@@ -92,7 +91,7 @@ Result<std::string> list_lots(AdminCall& call) {
 Result<std::string> grant_lot(AdminCall& call) {
   TRY(call.check_operator("grants credits, quotas, packages and plans"));
   const AdminBody body = TRY(AdminBody::read(call.request));
-  Lot lot = TRY(read_lot(call, body));
+  Lot lot = TRY(read_lot(body));
   const std::string reason = TRY(body.text("reason")).value_or("");
   const auto granted = TRY(call.write<LotBalance>([&](Books& books) -> Result<LotBalance> {
     const std::string wallet = TRY(call.wallet(books.state()));

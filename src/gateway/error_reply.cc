@@ -42,6 +42,13 @@ net::Response reply_of(const ErrorLook& look, std::string body) {
   return response;
 }
 
+/// Clients that try again by themselves wait no longer than a minute.
+constexpr int kPatience = 60;
+
+int known_wait(const Error& error) {
+  return error.retry_after_s > 0 ? error.retry_after_s : -1;
+}
+
 }  // namespace
 
 ErrorLook error_look(const Error& error) {
@@ -60,9 +67,10 @@ ErrorLook error_look(const Error& error) {
     case ErrorCode::kContextLengthExceeded:
       return {400, kBadRequest, "context_length_exceeded", -1, "false"};
     case ErrorCode::kInsufficientQuota:
-      return {429, "insufficient_quota", "insufficient_quota", -1, "false"};
+      return {429, "insufficient_quota", "insufficient_quota", known_wait(error), "false"};
     case ErrorCode::kRateLimited:
-      return {429, "rate_limit_error", "rate_limit_exceeded", 1, "true"};
+      return {429, "rate_limit_error", "rate_limit_exceeded", std::max(1, error.retry_after_s),
+              error.retry_after_s > kPatience ? "false" : "true"};
     case ErrorCode::kOverloaded:
       return {503, "server_error", "overloaded", std::max(1, error.retry_after_s), "true"};
     case ErrorCode::kUnavailable:

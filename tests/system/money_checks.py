@@ -48,7 +48,8 @@ class MoneyChecks:
 
     def check_lots(self):
         lots = "/v1/organization/wallets/{wallet_id}/lots"
-        credit = {"kind": "credit", "amount": "3", "expires_in_seconds": 3600, "idempotency_key": "welcome"}
+        credit = {"kind": "credit", "amount": "3", "expires_at": int(time.time()) + 3600,
+                  "idempotency_key": "welcome"}
         self.ask("POST", lots, self.acme, body=credit, status=403)
         granted = [self.ask("POST", lots, self.acme, **self.as_operator(), body=credit) for _ in range(2)]
         self.assertEqual(granted[0]["id"], granted[1]["id"])
