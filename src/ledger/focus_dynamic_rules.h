@@ -431,14 +431,15 @@ inline std::string resources_are_the_charges(const Export& all) {
 
 inline std::string commitments_are_the_charges(const Export& all) {
   const auto wrong = one_for_each(all, "CommitmentDiscountId", "CommitmentDiscountName") +
-                     one_for_each(all, "CommitmentDiscountId", "CommitmentDiscountType") +
-                     one_for_each(all, "CommitmentDiscountId", "CommitmentDiscountUnit");
+                     one_for_each(all, "CommitmentDiscountId", "CommitmentDiscountType");
   return wrong + each_row(all, [](const Row& row) {
            const auto& commitment = row.charge.commitment;
            if (!commitment) return !row["CommitmentDiscountId"];
            return row["CommitmentDiscountId"].value_or("").ends_with(commitment->id) &&
                   row.same("CommitmentDiscountName", commitment->name) &&
-                  row.is("CommitmentDiscountUnit", commitment->of_spend ? row.charge.currency : "Tokens");
+                  row.same("CommitmentDiscountUnit", row["ChargeClass"]     ? ""
+                                                     : commitment->of_spend ? row.charge.currency
+                                                                            : "Tokens");
          });
 }
 

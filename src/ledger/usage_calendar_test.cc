@@ -177,7 +177,7 @@ TEST_F(UsageCalendar, SumsAreRebuiltByteForByte) {
         });
   };
   const auto before = sums().value();
-  EXPECT_GT(before.size(), 30u);
+  EXPECT_GT(before.size(), 20u);
   ASSERT_TRUE(ledger_->write<void>([&](Books& books) -> Result<> {
     bool erase = false;
     for (const auto& [key, value] : before) {
