@@ -107,6 +107,7 @@ class ClockworkTest : public ::testing::Test {
     SpendLimit limit{.scope = project(), .measure = Measure::kTokens, .window_s = 0};
     limit.bound = ledger::Quantity::pico(tokens);
     limit.alerts = std::move(percents);
+    limit.hard = false;
     ASSERT_TRUE(ledger_->write<SpendLimit>([&](Books& books) { return books.set_limit(limit); }));
   }
   void use(TokenCount tokens) {
