@@ -28,7 +28,15 @@ class LivedLedger {
     const Month month = TimeZone::utc().month_of(clock_.wall()) - std::chrono::months(1);
     write<std::optional<TrueUp>>([&](Books& books) { return books.true_up("acme", month); });
     write<Invoice>([&](Books& books) { return books.issue_invoice("acme", month); });
+    const std::string number = fmt::format("{}-0001", to_string(month));
+    write<PaymentDone>([&](Books& books) {
+      return books.pay_invoice({.invoice = number, .reference = "bank 1", .amount = yuan("0.01")});
+    });
+    write<Invoice>([&](Books& books) {
+      return books.credit_invoice({.invoice = number, .lines = {{.line = 0}}, .reason = "goodwill"});
+    });
     answer_notifications();
+    grant(LotKind::kQuota, "CNY", yuan("1"), "0", true);
     ASSERT_TRUE(hold("lived_open"));
     ASSERT_TRUE(wait<Hold>([&](auto done) { ledger_.top_up("lived_open", 5, std::move(done)); }));
     ASSERT_TRUE(wait<TokenUsage>(
@@ -50,7 +58,9 @@ class LivedLedger {
     const Project red = ledger_.find_project("acme/red").value();
     project_ = red.id;
     write<Organisation>([](Books& books) { return books.set_credit_limit("acme", yuan("0.5")); });
-    ASSERT_TRUE(ledger_.credit("acme", yuan("1"), "CNY", "gift", "lived"));
+    Billing billing{.owner_id = red.organisation, .taxes = std::vector<TaxRate>{{"VAT", "6"}}};
+    write<Billing>([&](Books& books) { return books.set_billing(billing); });
+    ASSERT_TRUE(ledger_.credit("acme", yuan("0.5"), "CNY", "gift", "lived"));
     PriceVersion contract{.offering = "nano", .currency = "CNY", .organisation = red.organisation};
     const Money unit = Money::pico(700'000);
     contract.rows = pricing::flat_rows({unit, unit, unit, unit, unit});
@@ -79,6 +89,7 @@ class LivedLedger {
     HoldRequest asked{.request_id = id, .key_id = "key_lived", .project_id = project_, .offering = "nano"};
     asked.input_tokens = 40;
     asked.output_slice = 30;
+    asked.claim = Claim{.key = "once " + id};
     return ledger_.hold_now(asked);
   }
   void serve(const std::string& id, TokenCount input, TokenCount output, bool costed = false) {

@@ -173,10 +173,7 @@ std::vector<TableSpec> administrative_tables() {
        {{"charged", kAmount}, {"shortfall", kAmount}, {"entry", kNumber}}},
       {'Q', "limits", {{"scope", kText}}, {{"limits", kRest}}},
       {'W', "limit's window", {{"limit", kText}}, {{"window", kRest}}},
-      {'O',
-       "notification",
-       {{"due", kTime}, {"alert", kNumber}, {"webhook", kText}},
-       {{"state", kRest}}},
+      {'O', "notification", {{"due", kTime}, {"alert", kNumber}, {"webhook", kText}}, {{"state", kRest}}},
   };
 }
 
@@ -263,6 +260,18 @@ const TableSpec* table_of(std::string_view key) {
 bool is_replayed(std::string_view key) {
   const TableSpec* table = table_of(key);
   return table == nullptr || table->replayed;
+}
+
+std::string replayed_tables() {
+  std::string letters;
+  for (const TableSpec& table : tables()) letters.append(table.replayed ? 1 : 0, table.letter);
+  return letters;
+}
+
+std::vector<std::string> kind_names() {
+  std::vector<std::string> names;
+  for (const KindSpec& each : kinds()) names.emplace_back(each.name);
+  return names;
 }
 
 std::expected<Entry, std::string> read_payload(std::string_view bytes) {

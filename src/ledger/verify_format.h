@@ -63,6 +63,10 @@ struct TableSpec {
 
 /// Whether the auditor knows what rows of this key's table must be.
 bool is_replayed(std::string_view key);
+/// The letters of the tables of which it does.
+std::string replayed_tables();
+/// The names of all kinds of entries.
+std::vector<std::string> kind_names();
 
 /// A row of the state as a person calls it: "account 'wallet:proj_1' CNY".
 std::string row_name(std::string_view key);

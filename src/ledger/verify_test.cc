@@ -4,6 +4,7 @@
 #include <fstream>
 #include <iterator>
 #include <random>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -172,6 +173,23 @@ TEST_F(VerifyTest, FindsNothingWrongInAnHonestLedger) {
   const auto closed = verify(spoilt_.path()).value();
   EXPECT_TRUE(closed.ok()) << closed.problems[0];
   EXPECT_EQ(closed.entries, beside_a_server.entries);
+}
+
+TEST_F(VerifyTest, WhatIsSpoiltHereHasEveryKindOfEntryAndRowsOfEveryTable) {
+  const audit::Place place{.directory = directory_.path()};
+  std::set<std::string> kinds;
+  ASSERT_TRUE(audit::read_journal(place, [&](const audit::ReadEntry& read) -> Result<> {
+    kinds.insert(read.entry.spec->name);
+    return {};
+  }));
+  for (const std::string& kind : audit::kind_names()) EXPECT_TRUE(kinds.contains(kind)) << kind;
+  std::set<char> tables;
+  const auto source = place.open(audit::Access::kRead).value();
+  ASSERT_TRUE(source->state([&](const std::string& key, const std::string&) -> Result<> {
+    tables.insert(key[0]);
+    return {};
+  }));
+  for (const char table : audit::replayed_tables()) EXPECT_TRUE(tables.contains(table)) << table;
 }
 
 TEST_F(VerifyTest, DetectsAnySingleByteCorruptionOfARow) {
