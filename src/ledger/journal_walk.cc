@@ -21,7 +21,8 @@ bool JournalWalk::wants(const SegmentReader::Frame& frame) const {
 Result<bool> JournalWalk::enter_segment(Store& store) {
   auto segment = TRY(store.segment_at(at_ + 1));
   if (!segment || at_ + 1 > segment->last) return false;
-  sealed_ = TRY(SegmentReader::open(TRY(whole_segment(store, *std::move(segment)))));
+  Segment whole = TRY(whole_segment(store, *std::move(segment)));
+  sealed_ = TRY(SegmentReader::open(std::move(whole)));
   frame_ = 0;
   return true;
 }

@@ -197,7 +197,8 @@ Result<int64_t> copy_state(Store& from, Target& to) {
 Result<Moved> copy(Store& from, Target& to, const ChainHead& head) {
   Moved moved{.entries = head.sequence};
   moved.segments = TRY(copy_segments(from, to));
-  TRY(copy_entries(from, to, TRY(to.last_segment())));
+  const int64_t sealed = TRY(to.last_segment());
+  TRY(copy_entries(from, to, sealed));
   moved.rows = TRY(copy_state(from, to));
   return moved;
 }

@@ -145,7 +145,7 @@ Result<Money> balance_of(const State::Row& account) {
 }
 
 void put_balance(State& state, State::Row& account, Money balance) {
-  state.put(account, FieldWriter().amount(balance).take());
+  state.put(account, std::string(view(amount_bytes(balance))));
 }
 
 Result<std::vector<PriceInterval>> price_intervals(State& state, std::string_view offering,

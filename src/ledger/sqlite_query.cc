@@ -6,7 +6,6 @@
 #include "ledger/limits.h"
 
 namespace feilun::ledger {
-
 SqliteConnection::~SqliteConnection() {
   for (auto& [sql, statement] : statements_) sqlite3_finalize(statement);
   sqlite3_close_v2(db_);

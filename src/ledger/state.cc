@@ -126,7 +126,8 @@ Result<std::string> State::entry(int64_t sequence) {
   auto rows = TRY(store_.entries(sequence - 1, 1));
   if (!rows.empty() && rows[0].sequence == sequence) return std::move(rows[0].payload);
   if (const auto segment = TRY(store_.segment_at(sequence)); segment && sequence <= segment->last) {
-    const SegmentReader sealed = TRY(SegmentReader::open(TRY(whole_segment(store_, *segment))));
+    Segment whole = TRY(whole_segment(store_, *segment));
+    const SegmentReader sealed = TRY(SegmentReader::open(std::move(whole)));
     return TRY(sealed.entry(sequence)).payload;
   }
   return fail(ErrorCode::kNotFound, "the journal has no entry {}", sequence);
