@@ -4,6 +4,8 @@
 #include <random>
 
 #include "ledger/lived_ledger.h"
+#include "ledger/postgres_store.h"
+#include "ledger/sealing.h"
 
 // What the auditor finds in a damaged ledger in PostgreSQL; verify_test.cc does the same to files.
 
@@ -99,6 +101,28 @@ TEST_F(AuditPostgres, FindsLostAndInventedRowsOfTheState) {
                           ? "DELETE FROM state WHERE key = " + row
                           : "INSERT INTO state SELECT key || '\\x00', value FROM state WHERE key = " + row);
   }
+}
+
+TEST_F(AuditPostgres, FindsAnySingleByteOfASealedSegmentThatWasChanged) {
+  PostgresOptions options;
+  options.schema = schema_;
+  const auto store = open_postgres_store(TestPostgres::server().url(), options).value();
+  while (seal_oldest(*store, {.run = 8, .kept = 8}).value()) {
+  }
+  const int64_t segments = std::stoll(sql("SELECT count(*) FROM segments"));
+  ASSERT_GE(segments, 3);
+  for (int i = 0; i < 40; ++i) {
+    const std::string one =
+        fmt::format("first = (SELECT first FROM segments ORDER BY first LIMIT 1 OFFSET {})", i % segments);
+    const int64_t at = below(std::stoll(sql("SELECT length(bytes) FROM segments WHERE " + one)));
+    const std::string flip =
+        fmt::format("UPDATE segments SET bytes = set_byte(bytes, {0}, get_byte(bytes, {0}) # {1}) WHERE {2}",
+                    at, 1 + below(255), one);
+    sql(flip);
+    EXPECT_FALSE(problems().empty()) << "byte " << at << " where " << one;
+    sql(flip);
+  }
+  EXPECT_TRUE(problems().empty());
 }
 
 TEST_F(AuditPostgres, FindsATruncatedTail) {
