@@ -35,7 +35,7 @@ TEST(ClientAddress, PortsAndBracketsAreLeftOut) {
 }
 
 TEST(ClientAddress, WhatIsNoAddressIsInNoRange) {
-  for (const char* text : {"unknown", "", "[", "[]", ":", "10.0.0.1.2", "203.0.113.9 x"}) {
+  for (const char* text : {"unknown", "[", "[]", ":", "10.0.0.1.2", "203.0.113.9 x"}) {
     const std::string address = seen("10.0.0.1", {text});
     for (const auto& network : ledger::parse_networks({"0.0.0.0/0", "::/0"}).value()) {
       EXPECT_FALSE(network.contains(address)) << text;

@@ -6,12 +6,14 @@
 #include <vector>
 
 #include "ledger/books.h"
+#include "ledger/idempotency.h"
 #include "ledger/invoicing.h"
 
 namespace feilun::ledger {
 namespace {
 
 constexpr int64_t kLotsAtOnce = 500;
+constexpr int64_t kRepliesAtOnce = 500;
 constexpr int64_t kCommitmentsAtOnce = 1000;
 
 /// Something to do for a month that has ended.
@@ -27,6 +29,15 @@ Result<int64_t> expire_all(Ledger& ledger) {
         TRY(ledger.write<int64_t>([](Books& books) { return books.expire_lots(kLotsAtOnce); }));
     expired += some;
     if (some < kLotsAtOnce) return expired;
+  }
+}
+
+/// The replies of idempotency keys that are older than a day.
+Result<> forget_replies(Ledger& ledger, WallTime now) {
+  for (;;) {
+    const int64_t some = TRY(ledger.write<int64_t>(
+        [&](Books& books) { return forget_old_replies(books.state(), now, kRepliesAtOnce); }));
+    if (some < kRepliesAtOnce) return {};
   }
 }
 
@@ -84,6 +95,7 @@ Result<int64_t> invoice_all(Ledger& ledger, WallTime now) {
 Result<ChoresDone> do_chores(Ledger& ledger, const ChoreOptions& options, WallTime now) {
   ChoresDone done{.lots_expired = TRY(expire_all(ledger))};
   done.months_trued_up = TRY(true_up_all(ledger, now));
+  TRY(forget_replies(ledger, now));
   if (options.invoices) done.invoices_issued = TRY(invoice_all(ledger, now));
   return done;
 }

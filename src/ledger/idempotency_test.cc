@@ -1,6 +1,7 @@
 #include "ledger/idempotency.h"
 
 #include "ledger/books.h"
+#include "ledger/chores.h"
 #include "ledger/ledger_fixture.h"
 
 namespace feilun::ledger {
@@ -29,6 +30,11 @@ class IdempotencyTest : public LedgerTest {
     ASSERT_TRUE(ledger_->write<void>([&](Books& books) {
       return keep_reply(books.state(), "key_test", key, request_id, reply, clock_.wall());
     }));
+  }
+  int64_t kept() {
+    return ledger_
+        ->read<int64_t>([](State& state) -> Result<int64_t> { return std::ssize(TRY(state.scan("Y", 100))); })
+        .value();
   }
   void serve(const std::string& id, const std::string& key = "order-7") {
     ASSERT_TRUE(ledger_->hold_now(claiming(id, key)));
