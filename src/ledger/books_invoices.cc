@@ -1,5 +1,6 @@
 #include "ledger/books.h"
 #include "ledger/closed_months.h"
+#include "ledger/invoice_formats.h"
 #include "ledger/invoicing.h"
 #include "ledger/limits.h"
 
@@ -66,6 +67,7 @@ Result<Invoice> Books::issue_invoice(std::string_view owner, Month month) {
   }
   const int64_t count = TRY(invoices_issued(state_, month)) + 1;
   invoice.facts.number = fmt::format("{}-{:04}", to_string(month), count);
+  TRY(invoice_from_json(invoice_json(invoice)));  // what is issued must be read for ever
   Record record = record_of(invoice, buyer, month);
   Payload payload(EntryKind::kInvoice);
   payload.text(actor_).text(record.id).text(record.parent).text(record.name);

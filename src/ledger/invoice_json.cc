@@ -3,6 +3,7 @@
 #include "ledger/currency.h"
 #include "ledger/invoice_formats.h"
 #include "ledger/json_fields.h"
+#include "ledger/limits.h"
 
 namespace feilun::ledger {
 namespace {
@@ -51,8 +52,14 @@ json::array lines_json(const Invoice& invoice) {
   return lines;
 }
 
-Money amount_from(JsonFields& from, std::string_view name) {
-  return from.object(name).money("pico");
+/// Beyond all that invoices can come to; as many as a paper has room for can be added and taxed.
+constexpr Money kPaperAmountMax = Money::pico(kTrillion * kTrillion * 10'000);
+constexpr Money kUnitMax = Money::pico(kTrillion * kTrillion);
+
+Result<Money> amount_from(JsonFields& from, std::string_view name, Money most = kPaperAmountMax) {
+  const Money amount = from.object(name).money("pico");
+  if (amount <= most && -most <= amount) return amount;
+  return fail(ErrorCode::kCorrupt, "'{}' is more than can be", name);
 }
 
 Result<WallTime> time_from(JsonFields& from, std::string_view name) {
@@ -73,14 +80,14 @@ Result<InvoiceLine> line_from(JsonFields& from) {
   charge.tier = TRY(pricing::parse_tier(from.text("service_tier")));
   charge.token_class = from.text("token_class");
   charge.price_id = from.number("price_id");
-  charge.unit = amount_from(from, "unit_price");
+  charge.unit = TRY(amount_from(from, "unit_price", kUnitMax));
   charge.quantity = from.number("quantity");
   charge.covered = from.number("covered");
   charge.reference = from.text("reference");
   charge.description = from.text("description");
-  charge.amount = amount_from(from, "exact");
-  line.amount = amount_from(from, "amount");
-  line.tax = amount_from(from, "tax");
+  charge.amount = TRY(amount_from(from, "exact"));
+  line.amount = TRY(amount_from(from, "amount"));
+  line.tax = TRY(amount_from(from, "tax"));
   return line;
 }
 
@@ -96,7 +103,7 @@ Result<InvoiceFacts> facts_from(JsonFields& from) {
   facts.due_days = days_between(facts.zone.day_of(facts.issued), TRY(parse_day(from.text("due_on"))));
   for (JsonFields& payment : from.objects("payments")) {
     facts.payments.push_back({payment.text("reference"), payment.text("method"),
-                              TRY(time_from(payment, "received")), amount_from(payment, "amount")});
+                              TRY(time_from(payment, "received")), TRY(amount_from(payment, "amount"))});
   }
   for (JsonFields& tax : from.objects("taxes"))
     facts.taxes.push_back({tax.text("name"), tax.text("percent")});
@@ -112,7 +119,7 @@ Result<Invoice> read_invoice(std::string_view json) {
   for (JsonFields& line : from.objects("lines")) invoice.lines.push_back(TRY(line_from(line)));
   size_t place = 0;
   for (JsonFields& tax : from.objects("taxes")) {
-    invoice.taxes.push_back({invoice.facts.taxes[place++], amount_from(tax, "amount")});
+    invoice.taxes.push_back({invoice.facts.taxes[place++], TRY(amount_from(tax, "amount"))});
   }
   close_sums(invoice);
   return invoice;

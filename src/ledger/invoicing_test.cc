@@ -284,29 +284,36 @@ TEST_F(InvoicingTest, TenMillionTinyChargesLeaveTheirResidueInItsAccount) {
   PriceVersion odd = price("odd");
   odd.rows = pricing::flat_rows({units[0], units[1], units[2], units[3], units[4]});
   ASSERT_TRUE(ledger_->set_price(odd));
-  constexpr int kRequests = 4'000;
+  constexpr int kRequests = 1'000, kAtOnce = 50;
   int128 pico = 0;
   TokenCount tokens = 0;
-  const auto served = ledger_->write<void>([&](Books& books) -> Result<> {
-    for (int i = 0; i < kRequests; ++i) {
-      TokenUsage usage{.input_fresh = 500 + i % 7, .cache_read = 300 + i % 11, .cache_write = 100 + i % 13};
-      usage.output = 900 + i % 17;
-      usage.reasoning = 700 + i % 19;
-      HoldRequest asked = request(fmt::format("tiny{}", i), usage.input(), usage.total_output());
-      asked.project_id = i % 3 == 0 ? red_ : blue_;
-      asked.offering = "odd";
-      TRY(books.hold(asked));
-      TRY(books.settle(asked.request_id, usage, Outcome::kCompleted));
-      const TokenCount counts[] = {usage.input_fresh, usage.cache_read, usage.cache_write, usage.output,
-                                   usage.reasoning};
-      for (size_t k = 0; k < std::size(counts); ++k) {
-        for (TokenCount token = 0; token < counts[k]; ++token) pico += units[k].pico();
-        tokens += counts[k];
-      }
+  const auto serve_one = [&](Books& books, int i) -> Result<> {
+    TokenUsage usage{.input_fresh = 2'000 + i % 7, .cache_read = 1'200 + i % 11, .cache_write = 400 + i % 13};
+    usage.output = 3'700 + i % 17;
+    usage.reasoning = 2'800 + i % 19;
+    const std::string id = fmt::format("tiny{}", i);
+    TRY(books.hold({.request_id = id,
+                    .key_id = "key_test",
+                    .project_id = i % 3 == 0 ? red_ : blue_,
+                    .offering = "odd",
+                    .input_tokens = usage.input(),
+                    .output_slice = usage.total_output()}));
+    TRY(books.settle(id, usage, Outcome::kCompleted));
+    const TokenCount counts[] = {usage.input_fresh, usage.cache_read, usage.cache_write, usage.output,
+                                 usage.reasoning};
+    for (size_t k = 0; k < std::size(counts); ++k) {
+      for (TokenCount token = 0; token < counts[k]; ++token) pico += units[k].pico();
+      tokens += counts[k];
     }
     return {};
-  });
-  ASSERT_TRUE(served) << served.error().message;
+  };
+  for (int first = 0; first < kRequests; first += kAtOnce) {
+    const auto served = ledger_->write<void>([&](Books& books) -> Result<> {
+      for (int i = first; i < first + kAtOnce; ++i) TRY(serve_one(books, i));
+      return {};
+    });
+    ASSERT_TRUE(served) << served.error().message;
+  }
   ASSERT_GT(tokens, 10'000'000);
   EXPECT_EQ(wallet_of_acme(), Money::pico(-pico));
   go_to("2023-12-01T00:00:00Z");

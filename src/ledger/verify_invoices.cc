@@ -129,11 +129,15 @@ void Replay::check_usage_lines(const std::vector<PaperLine>& lines, const std::s
     if (line.kind != "usage") continue;
     const int64_t place = place_of(kClasses, line.token_class);
     const auto sums = left.find({line.project, line.offering, place_of(kTiers, line.tier), line.price});
-    if (sums == left.end() || place == std::ssize(kClasses))
+    const bool counted = line.covered >= 0 && line.quantity >= line.covered;
+    if (sums == left.end() || place == std::ssize(kClasses) || !counted) {
       return problem("an invoice counts no such usage");
+    }
     add(sums->second.usage.tokens[place], -line.quantity);
     add(sums->second.covered.tokens[place], -line.covered);
-    if (line.exact != line.unit * (line.quantity - line.covered)) {
+    int128 cost = 0;
+    if (__builtin_mul_overflow(line.unit, int128{line.quantity - line.covered}, &cost) ||
+        line.exact != cost) {
       problem("a line is not its tokens at its price");
     }
   }
