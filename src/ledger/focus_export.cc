@@ -74,13 +74,14 @@ Result<FocusExport> FocusExport::begin(State& state, Month month, std::string_vi
   std::string scope(owner);
   if (!owner.empty() && owner != "default") scope = TRY(find_buyer(state, owner)).id;
   FocusExport exported(month, std::move(scope));
-  TRY(exported.find_lots(state));
+  TRY(exported.find_beginning(state));
   return exported;
 }
 
 /// How far a package was used before the month its own entries tell: reading begins where the oldest of those
-/// that the month may know was bought.
-Result<> FocusExport::find_lots(State& state) {
+/// that the month may know was bought. And once the month before was closed for someone, what is charged
+/// counts in this one, whatever the clock says.
+Result<> FocusExport::find_beginning(State& state) {
   JournalRange range{.from = around_.from - kLongestRequest, .until = around_.until};
   for (const Record& record : TRY(all_records(state, "lot", kRecordsMax))) {
     const Lot lot = TRY(lot_from(record));
@@ -89,6 +90,14 @@ Result<> FocusExport::find_lots(State& state) {
     if (TRY(rows_.account(state, lot.payer_id)) == nullptr) continue;
     range.thorough_from = std::min(range.thorough_from, lot.sequence);
   }
+  const Month before = month_ - std::chrono::months(1);
+  const auto first = TRY(find_record(state, "invoice", fmt::format("{}-0001", to_string(before))));
+  if (first) opened_ = first->sequence;
+  for (const Record& record : TRY(all_records(state, "commitment", kRecordsMax))) {
+    const auto done = TRY(find_true_up(state, record.id, before));
+    if (done) opened_ = std::min(opened_, done->sequence);
+  }
+  range.thorough_from = std::min(range.thorough_from, opened_);
   walk_ = JournalWalk(range);
   return {};
 }
@@ -132,8 +141,12 @@ Result<> FocusExport::entry(State& state, const JournalRow& row) {
   }
 }
 
+bool FocusExport::may_count(const JournalRow& row) const {
+  return row.time < around_.until && (row.time >= around_.from || row.sequence > opened_);
+}
+
 Result<FocusAccount*> FocusExport::account_at(State& state, std::string_view payer, const JournalRow& row) {
-  if (!around_.contains(row.time)) return nullptr;
+  if (!may_count(row)) return nullptr;
   FocusAccount* account = TRY(rows_.account(state, payer));
   return account != nullptr && account->has(row, month_) ? account : nullptr;
 }
@@ -177,7 +190,7 @@ Result<> FocusExport::settle(State& state, const JournalRow& row, std::string_vi
     open_.erase(place);
     if (!open.request) return {};
     TRY(read_settle(row, *open.request));
-  } else if (around_.contains(row.time)) {
+  } else if (may_count(row)) {
     open.request = TRY(request_of(state, request_id, row.sequence));
   } else {
     open.request.emplace();

@@ -43,7 +43,7 @@ class FocusExport {
   };
 
   FocusExport(Month month, std::string scope);
-  Result<> find_lots(State& state);
+  Result<> find_beginning(State& state);
 
   Result<> entry(State& state, const JournalRow& row);
   Result<> hold(State& state, const JournalRow& row);
@@ -55,7 +55,8 @@ class FocusExport {
   Result<> refund(State& state, const JournalRow& row, std::string_view request_id);
   Result<> credit_note(State& state, const JournalRow& row, FieldReader& fields);
 
-  /// The buyer, when it is asked for and the moment is in its month; else nullptr.
+  bool may_count(const JournalRow& row) const;
+  /// The buyer, when it is asked for and the entry counts in its month; else nullptr.
   Result<FocusAccount*> account_at(State& state, std::string_view payer, const JournalRow& row);
   /// Moves lots on by a request of which no rows are asked for.
   Result<> use_lots(State& state, const std::vector<Posting>& spent);
@@ -71,6 +72,7 @@ class FocusExport {
   Month month_;
   Period around_;  ///< the month in every time zone
   std::string scope_;
+  int64_t opened_ = INT64_MAX;  ///< the first entry that closed the month before for someone
   JournalWalk walk_;
   std::unordered_map<std::string, OpenRequest> open_;
   FocusLots lots_;

@@ -197,5 +197,49 @@ TEST_F(FocusLedger, AMonthIsOfTheZoneThatTheBuyerHadThen) {
   EXPECT_EQ(tokens("2024-03"), 10);
 }
 
+TEST_F(FocusLedger, WhatIsChargedInAClosedMonthCorrectsItInTheNext) {
+  go_to("2024-02-20T00:00:00Z");
+  add_buyer("acme", "CNY", "Asia/Shanghai", 1);
+  ASSERT_TRUE(ledger_->credit("acme", yuan("1"), "CNY", "", ""));
+  set_up_price();
+  int served = 0;
+  const auto serve = [&](const char* time) {
+    go_to(time);
+    const std::string id = fmt::format("r{}", ++served);
+    act<Settlement>([&](Books& books) -> Result<Settlement> {
+      HoldRequest asked = request(id, 10, 10);
+      asked.project_id = buyers_["acme"].projects[0];
+      TRY(books.hold(asked));
+      return books.settle(id, {.input_fresh = 10}, Outcome::kCompleted);
+    });
+  };
+  const auto issue = [&](const char* month) {
+    invoices_.push_back(
+        act<Invoice>([&](Books& books) { return books.issue_invoice("acme", parse_month(month).value()); }));
+  };
+  serve("2024-02-21T00:00:00Z");
+  go_to("2024-03-05T00:00:00Z");
+  issue("2024-02");
+  serve("2024-02-22T03:04:05Z");  // the clock was set back
+  serve("2024-03-06T00:00:00Z");
+  go_to("2024-04-05T00:00:00Z");
+  issue("2024-03");
+  const auto february = exported("2024-02").value();
+  const auto march = exported("2024-03").value();
+  Money billed;
+  for (const FocusCharge& row : february) billed += row.billed;
+  EXPECT_EQ(billed, invoices_[0].total);
+  billed = Money();
+  TokenCount corrected = 0;
+  for (const FocusCharge& row : march) {
+    billed += row.billed;
+    if (!row.corrects_invoiced) continue;
+    corrected += row.quantity;
+    EXPECT_EQ(row.charge_period.from, time_at("2024-02-22T03:00:00Z"));
+  }
+  EXPECT_EQ(billed, invoices_[1].total);
+  EXPECT_EQ(corrected, 10);
+}
+
 }  // namespace
 }  // namespace feilun::ledger

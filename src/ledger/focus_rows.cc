@@ -13,6 +13,7 @@ namespace {
 
 using std::chrono::hours;
 
+constexpr int64_t kRecordsMax = 1'000'000;
 constexpr int64_t kActsMax = 1'000'000;
 constexpr size_t kNamesKeptMax = 50'000;
 constexpr size_t kPricesKeptMax = 10'000;
@@ -52,6 +53,22 @@ Result<std::vector<std::pair<int64_t, TimeZone>>> zones_of(State& state, const B
   return zones;
 }
 
+Result<std::vector<std::pair<int64_t, Month>>> open_months_of(State& state, const Buyer& buyer) {
+  constexpr auto kNext = std::chrono::months(1);
+  std::vector<std::pair<int64_t, Month>> open;
+  for (const Record& invoice : TRY(records_of(state, "invoice", buyer.id, kRecordsMax))) {
+    const Month month = TRY(parse_month(std::string_view(invoice.name).substr(0, invoice.name.find(' '))));
+    open.emplace_back(invoice.sequence, month + kNext);
+  }
+  if (!buyer.is_organisation) return open;
+  for (const Commitment& commitment : TRY(commitments_of(state, buyer.id))) {
+    for (const TrueUp& done : TRY(true_ups_of(state, commitment.id))) {
+      open.emplace_back(done.sequence, done.month + kNext);
+    }
+  }
+  return open;
+}
+
 std::string description_of(const Lot& lot) {
   if (lot.kind == LotKind::kPackage) return fmt::format("{} tokens", tokens_in(lot.amount));
   return fmt::format("{} {} to spend", lot.amount.to_string(), lot.unit);
@@ -61,7 +78,11 @@ std::string description_of(const Lot& lot) {
 
 bool FocusAccount::has(const JournalRow& row, Month month) const {
   const auto since = [&](const auto& each) { return each.first <= row.sequence; };
-  return std::ranges::find_if(zones | std::views::reverse, since)->second.month_of(row.time) == month;
+  Month counted = std::ranges::find_if(zones | std::views::reverse, since)->second.month_of(row.time);
+  for (const auto& each : open_from) {
+    if (since(each)) counted = std::max(counted, each.second);
+  }
+  return counted == month;
 }
 
 Result<bool> FocusRows::is_asked_for(State& state, const Buyer& buyer) const {
@@ -80,6 +101,7 @@ Result<FocusAccount*> FocusRows::account(State& state, std::string_view payer) {
       found.emplace();
       found->period = buyer.zone.period_of(month_);
       found->zones = TRY(zones_of(state, buyer));
+      found->open_from = TRY(open_months_of(state, buyer));
       if (issued) found->invoice_number = issued->id;
       found->buyer = std::move(buyer);
     }
@@ -253,6 +275,7 @@ void FocusRows::add_lot(FocusAccount& account, const Lot& lot, FocusCommitment::
   FocusCharge charge = charge_of(account);
   const bool bought = part == FocusCommitment::Part::kBought;
   charge.charge_period = hour_of(account, when);
+  charge.corrects_invoiced = charge.charge_period.from < account.period.from;
   charge.offering = fmt::format("{}/{}", ledger::name_of(lot.kind), lot.id);
   charge.list_price_id = charge.price_id = lot.sequence;
   charge.list_unit = charge.contracted_unit = lot.paid;

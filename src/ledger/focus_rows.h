@@ -23,6 +23,8 @@ struct FocusAccount {
   Period period;
   /// The month is that of the time zone that the buyer had at a settle: from which entry on it had which.
   std::vector<std::pair<int64_t, TimeZone>> zones;
+  /// A month that was invoiced or trued up is closed: from which entry on what is the first open one.
+  std::vector<std::pair<int64_t, Month>> open_from;
   std::string invoice_number;  ///< empty: none yet
   FocusCosts costs;            ///< without what is on credit notes
   Money charged;               ///< by settles
