@@ -27,7 +27,6 @@ struct AdminCall {
   WallTime now;
   std::string organisation;              ///< whose things are asked for: the key's, or named by an operator
   std::vector<std::string> path_values;  ///< of the route's {…}, in order
-  bool private_webhooks = false;         ///< webhooks may lead to private addresses
 
   /// The organisation "default" runs the server: it sets prices, credits wallets, sees other organisations.
   bool by_operator() const { return key.organisation == "default"; }

@@ -68,7 +68,7 @@ constexpr AdminRoute kAdminRoutes[] = {
     {"GET",    "/v1/organization/webhooks/{webhook_id}", kManageMoney, show_webhook},
     {"POST",   "/v1/organization/webhooks/{webhook_id}", kManageMoney, change_webhook},
     {"DELETE", "/v1/organization/webhooks/{webhook_id}", kManageMoney, end_webhook},
-    {"POST",   "/v1/organization/webhooks/{webhook_id}/test", kManageMoney, test_webhook},
+    {"POST",   "/v1/organization/webhooks/{webhook_id}/test", kManageMoney, nullptr, test_webhook},
     {"GET",    "/v1/organization/commitments", kSeeMoney, list_commitments},
     {"POST",   "/v1/organization/commitments", kManageMoney, create_commitment},
     {"GET",    "/v1/organization/commitments/{commitment_id}", kSeeMoney, show_commitment},

@@ -126,7 +126,7 @@ Result<std::string> create_webhook(AdminCall& call);
 Result<std::string> show_webhook(AdminCall& call);
 Result<std::string> change_webhook(AdminCall& call);
 Result<std::string> end_webhook(AdminCall& call);
-Result<std::string> test_webhook(AdminCall& call);
+boost::asio::awaitable<void> test_webhook(Visit& visit, AdminCall call);
 
 // admin_commitments.cc
 Result<std::string> list_commitments(AdminCall& call);

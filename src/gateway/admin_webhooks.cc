@@ -1,5 +1,6 @@
 // /v1/organization/webhooks
 #include "gateway/admin_routes.h"
+#include "gateway/paid_call.h"
 #include "gateway/webhook_call.h"
 
 namespace feilun::gateway {
@@ -89,16 +90,24 @@ Result<std::string> end_webhook(AdminCall& call) {
   return deleted_reply(call.path_values.at(0), "organization.webhook.deleted");
 }
 
-Result<std::string> test_webhook(AdminCall& call) {
-  const Webhook webhook = TRY(call.read<Webhook>([&](State& state) { return webhook_in_path(call, state); }));
-  const WebhookCall how{.private_addresses = call.private_webhooks, .timeout = kTestTimeout};
-  const auto status = net::post_now(webhook_message(webhook, webhook_test_body(call.now), call.now, how));
-  return json::serialize(
-      json::object{{"id", webhook.id},
+/// It waits for somebody else's server: on the connection's own thread, which meanwhile serves others.
+boost::asio::awaitable<void> test_webhook(Visit& visit, AdminCall call) {
+  const auto webhook = co_await run_on(visit.services.admin_work, [&] {
+    return call.read<Webhook>([&](State& state) { return webhook_in_path(call, state); });
+  });
+  if (!webhook) {
+    co_await visit.reply_error(webhook.error());
+    co_return;
+  }
+  const WebhookCall how{.private_addresses = visit.services.private_webhooks, .timeout = kTestTimeout};
+  const auto status =
+      co_await net::post(webhook_message(*webhook, webhook_test_body(call.now), call.now, how));
+  co_await visit.reply_json(json::serialize(
+      json::object{{"id", webhook->id},
                    {"object", "organization.webhook.test"},
                    {"delivered", status && took_message(*status)},
                    {"status", status ? json::value(*status) : json::value(nullptr)},
-                   {"error", status ? json::value(nullptr) : json::value(status.error().message)}});
+                   {"error", status ? json::value(nullptr) : json::value(status.error().message)}}));
 }
 
 }  // namespace feilun::gateway

@@ -106,8 +106,7 @@ Result<AdminCall> admin_call(Visit& visit, FoundAdminRoute found) {
                    .request = visit.request(),
                    .now = visit.services.clock.wall(),
                    .organisation = TRY(organisation_of(visit.request(), visit.key, ledger)),
-                   .path_values = std::move(found.path_values),
-                   .private_webhooks = visit.services.private_webhooks};
+                   .path_values = std::move(found.path_values)};
 }
 
 /// It waits for the ledger, which the threads of connections must not.

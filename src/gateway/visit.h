@@ -29,7 +29,7 @@ struct Services {
   std::function<int()> connections;
   ReplyRoom& reply_room;  ///< for replies that may be large and are made as a whole
   boost::asio::thread_pool::executor_type heavy_work;  ///< for what would keep a connection's thread too long
-  boost::asio::thread_pool::executor_type admin_work;  ///< for what waits for the ledger, or for a webhook
+  boost::asio::thread_pool::executor_type admin_work;  ///< for what waits for the ledger
   boost::asio::thread_pool::executor_type
       ledger_work;  ///< for what waits for the ledger, and for nothing else
   RunningClaims& running_claims;
