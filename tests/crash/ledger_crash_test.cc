@@ -166,7 +166,8 @@ std::map<std::string, Ended> ended_in(const std::filesystem::path& directory) {
     EXPECT_TRUE(found.emplace(request, ended).second) << request << " ended twice";
     return {};
   };
-  EXPECT_TRUE(audit::each_entry(*source, [](std::string what) { ADD_FAILURE() << what; }, take));
+  EXPECT_TRUE(audit::each_entry(
+      *source, directory / "archive", [](std::string what) { ADD_FAILURE() << what; }, take));
   return found;
 }
 
