@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <optional>
 
 #include "base/json.h"
 #include "ledger/verify_paper.h"
@@ -35,6 +36,28 @@ std::string text_of(std::string_view json, std::string_view name) {
   if (!document || document->root()[name].get(text)) return {};
   return std::string(text);
 }
+
+/// What a billing record says of invoices; a later one fills in what the first does not say.
+struct Terms {
+  std::optional<std::vector<std::pair<std::string, std::string>>> taxes;
+  std::optional<int64_t> due_days;
+
+  void fill_from(std::string_view json) {
+    const auto document = JsonDocument::parse(json);
+    if (!document) return;
+    int64_t days = 0;
+    if (!due_days && !document->root()["due_days"].get(days)) due_days = days;
+    simdjson::dom::array listed;
+    if (taxes || document->root()["taxes"].get(listed)) return;
+    taxes.emplace();
+    for (const simdjson::dom::element tax : listed) {
+      std::string_view name, percent;
+      (void)tax["name"].get(name);
+      (void)tax["percent"].get(percent);
+      taxes->emplace_back(name, percent);
+    }
+  }
+};
 
 std::string currency_of(const Entry& entry) {
   return entry.postings.empty() ? "" : entry.postings[0].currency;
@@ -164,6 +187,24 @@ void Replay::check_item_lines(const std::vector<PaperLine>& lines, const std::st
   }
 }
 
+void Replay::check_terms(const Paper& paper, const std::string& payer) {
+  Terms terms;
+  for (const std::string& owner : {payer, std::string("default")}) {
+    const auto billing = records_.find({"billing", owner});
+    if (billing != records_.end()) terms.fill_from(billing->second.json);
+  }
+  std::vector<std::pair<std::string, std::string>> taxes;
+  for (const PaperTax& tax : paper.taxes) taxes.emplace_back(tax.name, tax.percent);
+  if (taxes != terms.taxes.value_or(decltype(taxes)()))
+    problem("an invoice has other taxes than are in force");
+  constexpr int64_t kUsualDays = 30, kDaysMax = 3650;
+  const int64_t days = terms.due_days.value_or(kUsualDays);
+  const Day issued = zone_of_payer(payer).day_of(WallTime(std::chrono::microseconds(time_)));
+  if (days < 0 || days > kDaysMax || paper.due_on != plus_days(issued, static_cast<int>(days))) {
+    problem("an invoice is due on another day than its terms say");
+  }
+}
+
 void Replay::invoice(const Entry& entry) {
   const std::string& number = entry.text("number");
   const std::string& payer = entry.text("payer");
@@ -189,6 +230,7 @@ void Replay::invoice(const Entry& entry) {
   if (now < period.until) problem("a month is invoiced that has not ended");
   if (!invoiced_.insert({payer, which}).second) problem("a month is invoiced twice");
   if (paper->exact != wallet_paid_[{payer, which}]) problem("an invoice is not what the wallet paid");
+  check_terms(*paper, payer);
   check_usage_lines(paper->lines, payer, which);
   check_item_lines(paper->lines, payer, which);
   const int128 tax = paper->total - paper->net;

@@ -99,6 +99,8 @@ constexpr Change kOfInvoices[] = {
      "'unit_price':{'amount':'1.00','pico':'2", "not its tokens at its price"},
     {EntryKind::kInvoice, "'kind':'usage'", "'kind':'other'", "not what its lot paid"},
     {EntryKind::kInvoice, "'percent':'6'", "'percent':'7'", "not its percentage"},
+    {EntryKind::kInvoice, "'name':'VAT'", "'name':'TAX'", "other taxes than are in force"},
+    {EntryKind::kInvoice, "'due_on':'2023-12-31'", "'due_on':'2024-01-31'", "due on another day"},
     {EntryKind::kInvoice, "'exact':{'amount':'100.00','pico':'100", "'exact':{'amount':'100.00','pico':'101",
      "do not sum to its exact sum"},
     {EntryKind::kInvoice, "'issued':'2023-12-01", "'issued':'2023-12-02", "another's, or of another time"},

@@ -197,6 +197,7 @@ class Replay {
   void count_true_up(const std::string& organisation, Month month, int128 shortfall);
   void add_free_money(const std::string& payer, int128 more);
   void put_owed(const std::string& number);
+  void check_terms(const Paper& paper, const std::string& payer);
   void check_usage_lines(const std::vector<PaperLine>& lines, const std::string& payer, int64_t month);
   void check_item_lines(const std::vector<PaperLine>& lines, const std::string& payer, int64_t month);
   /// False when the note takes back what is not left.
