@@ -45,7 +45,8 @@ Result<KeyChanges> keys_changed_after(State& state, int64_t sequence) {
 }  // namespace
 
 EmbeddedLedger::EmbeddedLedger(LedgerOptions options, ServingLock lock, std::unique_ptr<Store> reader,
-                               std::unique_ptr<Writer> writer, std::unique_ptr<Spooler> spooler)
+                               std::unique_ptr<Writer> writer, std::unique_ptr<Spooler> spooler,
+                               std::function<void()> before_stop)
     : options_(std::move(options)),
       lock_(std::move(lock)),
       reader_(std::move(reader)),
@@ -57,9 +58,11 @@ EmbeddedLedger::EmbeddedLedger(LedgerOptions options, ServingLock lock, std::uni
           options_.clock == nullptr ? static_cast<const Clock&>(system_clock_) : *options_.clock,
           options_.url.empty() ? std::nullopt : std::optional<std::chrono::milliseconds>(kKeysWait)),
       writer_(std::move(writer)),
+      before_stop_(std::move(before_stop)),
       spooler_(std::move(spooler)) {}
 
 EmbeddedLedger::~EmbeddedLedger() {
+  if (before_stop_) before_stop_();
   // The reader goes before the writer's connection: whoever closes last folds the log into the database.
   writer_->stop();
   if (spooler_) spooler_->stop();

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -21,7 +22,8 @@ namespace feilun::ledger {
 class EmbeddedLedger final : public Ledger {
  public:
   EmbeddedLedger(LedgerOptions options, ServingLock lock, std::unique_ptr<Store> reader,
-                 std::unique_ptr<Writer> writer, std::unique_ptr<Spooler> spooler = nullptr);
+                 std::unique_ptr<Writer> writer, std::unique_ptr<Spooler> spooler = nullptr,
+                 std::function<void()> before_stop = {});
   ~EmbeddedLedger() override;
 
   Result<Project> create_project(std::string name, std::string currency) override;
@@ -70,7 +72,8 @@ class EmbeddedLedger final : public Ledger {
   State reader_state_;
   KeyCache key_cache_;
   std::unique_ptr<Writer> writer_;
-  std::unique_ptr<Spooler> spooler_;  ///< nullptr where the database cannot be away
+  std::function<void()> before_stop_;  ///< of the writer
+  std::unique_ptr<Spooler> spooler_;   ///< nullptr where the database cannot be away
 };
 
 }  // namespace feilun::ledger

@@ -140,6 +140,9 @@ Result<std::unique_ptr<Ledger>> Ledger::open(LedgerOptions options) {
     spool.emplace(TRY(Spool::open(options.directory / "ledger.spool")));
     replayed = TRY(replay_spool(*store, clock, *spool));
   }
+  std::function<void()> before_stop;
+  // What a commit came to is told by the spool at the next start: nobody stays for it.
+  if (spool) before_stop = [store = store.get()] { stop_waiting(*store); };
   std::unique_ptr<Sealer> sealer;
   if (options.serving) sealer = std::make_unique<Sealer>(TRY(open_store(options)));
   auto writer = std::make_unique<Writer>(std::move(store), std::move(anchor), clock,
@@ -148,8 +151,9 @@ Result<std::unique_ptr<Ledger>> Ledger::open(LedgerOptions options) {
   if (spool) {
     spooler = std::make_unique<Spooler>(*std::move(spool), *writer, clock, options.patience, replayed);
   }
-  auto ledger = std::make_unique<EmbeddedLedger>(std::move(options), std::move(lock), std::move(reader),
-                                                 std::move(writer), std::move(spooler));
+  auto ledger =
+      std::make_unique<EmbeddedLedger>(std::move(options), std::move(lock), std::move(reader),
+                                       std::move(writer), std::move(spooler), std::move(before_stop));
   TRY(ledger->prepare());
   return ledger;
 }

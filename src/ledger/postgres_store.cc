@@ -1,6 +1,7 @@
 #include "ledger/postgres_store.h"
 
 #include <algorithm>
+#include <atomic>
 #include <ranges>
 #include <thread>
 
@@ -99,6 +100,7 @@ class PostgresStore final : public Store {
   Result<> maintain() override { return {}; }
   const std::optional<Error>& failure() const override { return failure_; }
   void abandon() override { connection_.close(); }
+  void stop_waiting() { hurries_ = true; }
 
   bool is_shared() const override { return true; }
   Result<> take_lease(std::string_view name, milliseconds lasts) override;
@@ -148,6 +150,7 @@ class PostgresStore final : public Store {
   PostgresConnection connection_;
   std::optional<Error> failure_;
   ChainHead known_;  ///< the last head that was seen committed
+  std::atomic<bool> hurries_{false};
 
   // Of the transaction.
   Phase phase_ = Phase::kOutside;
@@ -272,7 +275,7 @@ Result<> PostgresStore::outcome_of(const ChainHead& ours, const Error& cause) {
     }
     if (there) return fail(ErrorCode::kUnavailable, "nothing was written: {}", cause.message);
     if (failure_) return std::unexpected(*failure_);
-    if (steady_clock::now() >= deadline) break;
+    if (hurries_ || steady_clock::now() >= deadline) break;
     std::this_thread::sleep_for(kOutcomePause);
   }
   failure_ = fail(ErrorCode::kUnavailable,
@@ -475,6 +478,10 @@ Result<> PostgresStore::write(std::span<const StateChange> changes) {
 }
 
 }  // namespace
+
+void stop_waiting(Store& store) {
+  dynamic_cast<PostgresStore&>(store).stop_waiting();
+}
 
 Result<std::unique_ptr<Store>> open_postgres_store(std::string url, PostgresOptions options) {
   auto store = std::make_unique<PostgresStore>(std::move(url), std::move(options));

@@ -27,6 +27,10 @@ namespace feilun::ledger {
 /// it is too old, does not sync to disk, or holds tables of another format (postgres_migrations()).
 Result<std::unique_ptr<Store>> open_postgres_store(std::string url, PostgresOptions options = {});
 
+/// From now on a commit() of this store, which open_postgres_store() made, does not ask longer than once
+/// whether it happened: the process is to end. Any thread.
+void stop_waiting(Store& store);
+
 /// Brings the tables to this program's format, in one transaction, and returns what was done, in order; a
 /// dry run changes nothing and returns what would be. kUnsupported when they are newer.
 Result<std::vector<SchemaStep>> postgres_migrations(const std::string& url, bool dry_run,

@@ -40,6 +40,8 @@ class Stream:
                 self.done = True
             elif line.startswith(b"data: "):
                 self.take(json.loads(line[6:]))
+        if self.done:
+            self.connection.close()
         return self
 
     def take(self, event):
@@ -115,7 +117,7 @@ class TheDatabaseAway(unittest.TestCase):
         # Whoever ended while the database was away does not know what it will be charged.
         self.assertIn(None, [stream.last["feilun"]["charged"] for stream in streams])
         until(lambda: metric(server, "feilun_ledger_away") == 1, "the database is not missed")
-        self.assertGE(metric(server, "feilun_ledger_spool_records"), 1)
+        self.assertGreaterEqual(metric(server, "feilun_ledger_spool_records"), 1)
         began = time.monotonic()
         status, headers, error = self.ask(server)
         self.assertEqual((status, error["code"]), (503, "unavailable"))
@@ -153,12 +155,25 @@ class TheDatabaseAway(unittest.TestCase):
             running.read()
         self.postgres.start()
         server.start()
-        self.assertGE(metric(server, "feilun_ledger_replayed_total"), 2)
+        self.assertGreaterEqual(metric(server, "feilun_ledger_replayed_total"), 2)
         usage = server.balance()["usage"]
         self.assertEqual(usage["requests"], 2)
         partial = usage["output_tokens"] - finished.tokens
         self.assertLessEqual(running.tokens - partial, MARK_INTERVAL)
         self.assertLessEqual(partial, running.tokens + STREAM_WINDOW)
+        self.assertEqual(server.balance()["held"], "0.00")
+        self.verify(server)
+
+    def test_a_server_stops_without_its_database_and_charges_when_it_starts(self):
+        server = self.start()
+        stream = Stream(server, 250).read(3)
+        self.postgres.stop()
+        stream.read()
+        self.assertEqual(server.stop(), 0)
+        self.postgres.start()
+        server.start()
+        usage = server.balance()["usage"]
+        self.assertEqual((usage["requests"], usage["output_tokens"]), (1, 250))
         self.assertEqual(server.balance()["held"], "0.00")
         self.verify(server)
 
