@@ -209,6 +209,18 @@ std::string account_html(const Invoice& invoice, const Ageing& account) {
       money(invoice, account.days_over_90), money(invoice, account.total()));
 }
 
+std::string footer_of(const Invoice& invoice) {
+  if (!invoice.corrects.empty()) {
+    return "Lines are taken back at the amounts they were invoiced with, and of each tax the difference that "
+           "this makes.";
+  }
+  return fmt::format(
+      "Each token is charged exactly; lines are rounded once so that they sum to the net amount ({} {} "
+      "before "
+      "rounding). Taxes are of the net amount, rounded half up.",
+      escape(invoice.facts.currency), grouped(to_decimal(invoice.exact, invoice.digits)));
+}
+
 }  // namespace
 
 std::string invoice_html(const Invoice& invoice, const Ageing* account) {
@@ -217,10 +229,7 @@ std::string invoice_html(const Invoice& invoice, const Ageing* account) {
   html += kStyle;
   html += "<body>\n" + heading_html(invoice) + lines_html(invoice) + sums_html(invoice);
   if (account != nullptr) html += account_html(invoice, *account);
-  html += fmt::format(
-      "<footer class=\"small\">Each token is charged exactly; lines are rounded once so that they sum to the "
-      "net amount ({} {} before rounding). Taxes are of the net amount, rounded half up.</footer>\n",
-      escape(invoice.facts.currency), grouped(to_decimal(invoice.exact, invoice.digits)));
+  html += fmt::format("<footer class=\"small\">{}</footer>\n", footer_of(invoice));
   return html + "</body></html>\n";
 }
 
