@@ -30,6 +30,13 @@ constexpr int64_t kOperations = 120'000;
 constexpr int64_t kRoadOperations = 200;  ///< of a round
 constexpr int64_t kActs = 20;             ///< at most, of a round
 
+/// What a run must meet with to be worth its name.
+constexpr const char* kSeen[] = {
+    "hold done",    "top_up done",  "mark done",    "settle done",  "release done",   "refund done",
+    "grant done",   "price done",   "credit",       "invoice",      "true_up",        "notified",
+    "restart",      "grant again",  "credit again", "refund again", "invoice again",  "true_up again",
+    "hold error 3", "hold error 4", "hold error 6", "hold error 7", "settle error 4", "refund error 4"};
+
 int64_t from_environment(const char* name, int64_t otherwise) {
   const char* text = std::getenv(name);
   return text == nullptr ? otherwise : std::atoll(text);
@@ -138,6 +145,7 @@ class LedgerProperty : public LedgerTest, public ::testing::WithParamInterface<R
   std::map<std::pair<std::string, Month>, std::pair<Money, Money>> true_ups_;  ///< charged, shortfall
   std::map<std::pair<std::string, Month>, std::string> invoices_;              ///< as printed
   std::set<std::string> topped_up_;                                            ///< in this round
+  std::vector<std::string> settled_;
   int64_t next_request_ = 0;
   int64_t operations_ = 0;
   std::map<std::string, int64_t> seen_;
@@ -254,8 +262,9 @@ void LedgerProperty::ask() {
     ledger_->mark(id, usage, expect<TokenUsage>("mark", answer(shadow_.mark(id, usage))));
   } else if (dice < 92) {
     const TokenUsage usage = some_usage();
-    ledger_->settle(id, usage, Outcome::kCompleted,
-                    expect<Settlement>("settle", answer(shadow_.settle(id, usage))));
+    const auto settled = shadow_.settle(id, usage);
+    if (settled) settled_.push_back(id);
+    ledger_->settle(id, usage, Outcome::kCompleted, expect<Settlement>("settle", answer(settled)));
   } else {
     ledger_->release(id, Outcome::kCancelled, expect<Settlement>("release", answer(shadow_.release(id))));
   }
@@ -296,6 +305,12 @@ void LedgerProperty::refund(Books& books) {
     asked.tokens = below(3) == 0 ? below(60) : 0;
   }
   if (below(2) == 0) asked.idempotency_key = "refund " + std::to_string(below(3));
+  if (below(3) != 0 && !settled_.empty()) asked.request_id = one_of(settled_);
+  if (below(4) == 0 && !refunded_.empty()) {
+    const RefundRequest& before = std::next(refunded_.begin(), below(std::ssize(refunded_)))->second.first;
+    asked.request_id = before.request_id;
+    asked.idempotency_key = before.idempotency_key;
+  }
   const std::string key = asked.request_id + asked.idempotency_key;
   const auto before = refunded_.find(key);
   if (!asked.idempotency_key.empty() && before != refunded_.end()) {
@@ -534,6 +549,9 @@ TEST_P(LedgerProperty, AnswersAsItsShadowWhateverHappens) {
   restart(/*serving=*/true);
   compare_accounts();
   expect_verified();
+  if (operations >= 100'000) {
+    for (const char* what : kSeen) EXPECT_GT(seen_[what], 0) << what;
+  }
   for (const auto& [what, times] : seen_)
     std::printf("%8lld %s\n", static_cast<long long>(times), what.c_str());
 }
