@@ -73,7 +73,7 @@ class MoneyChecks:
         request_id, reply = chat(self.server, key)
         charged = decimal.Decimal(reply["feilun"]["charged"])
         self.ask("POST", refunds, body={"request_id": request_id}, status=403)
-        self.ask("GET", refunds, query=f"?request_id={request_id}", status=403)
+        self.ask("GET", refunds, key=self.globex_key, query=f"?request_id={request_id}", status=404)
         self.ask("GET", refunds, key=self.root, status=400)
         self.ask("POST", refunds, key=self.root, body={"request_id": "req_none"}, status=404)
         self.ask("POST", refunds, key=self.root, body={"request_id": request_id, "amount": "1"}, status=400)
@@ -83,6 +83,7 @@ class MoneyChecks:
         self.ask("POST", refunds, key=self.root, body={"request_id": request_id, "reason": "late"})
         self.ask("POST", refunds, key=self.root, body={"request_id": request_id}, status=400)
         listed = self.ask("GET", refunds, key=self.root, query=f"?request_id={request_id}")
+        self.assertEqual(listed, self.ask("GET", refunds, query=f"?request_id={request_id}"))
         self.assertEqual(len(listed["data"]), 2)
         self.assertEqual((decimal.Decimal(listed["charged"]), listed["left"], listed["tokens_left"]),
                          (charged, "0.00", 0))
