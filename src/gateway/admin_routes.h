@@ -11,8 +11,8 @@ namespace feilun::gateway {
 
 struct Visit;
 
-/// One endpoint of the admin API. `answer` gives the JSON of a 200; where the reply is no JSON and may be large,
-/// `stream` writes it.
+/// One endpoint of the admin API. `answer` gives the JSON of a 200; where the reply is no JSON and may be
+/// large, `stream` writes it.
 struct AdminRoute {
   std::string_view method;
   std::string_view path;  ///< with {names} for segments of any text, as docs/api/openapi.yaml has it
