@@ -308,7 +308,9 @@ void add_payments(CLI::App* group, Run& chosen) {
   add_data_option(command, *options);
   command->add_option("number", options->number, "Such as 2026-10-0001")->required();
   command->add_option("--reference", options->reference, "The bank's, or one's own")->required();
-  command->add_option("--amount", options->amount, "Such as 120.50; all that is open if not given");
+  command->add_option(
+      "--amount", options->amount,
+      "Such as 120.50; all that is open if not given; below zero for what went back, as in --amount=-120.50");
   command->add_option("--method", options->method, "As printed")->capture_default_str();
   command->add_option("--received", options->received, "When it came, such as 2026-12-01; now if not given");
   command->add_flag("--from-wallet", options->from_wallet,

@@ -11,6 +11,9 @@
 namespace feilun::ledger {
 namespace {
 
+/// The method of payments that brought no new money.
+constexpr std::string_view kFromWallet = "Wallet";
+
 struct Owed {
   Receivable invoice;
   Money coin;
@@ -33,12 +36,33 @@ Money whole_coins(Money amount, Money coin) {
   return Money::pico(amount.pico() - amount.pico() % coin.pico());
 }
 
+/// What new money has come for the invoice, less what went back.
+Result<Money> received_for(State& state, std::string_view invoice) {
+  Money received;
+  for (const PaymentDone& each : TRY(payments_of(state, invoice))) {
+    if (each.method != kFromWallet) received += each.amount;
+  }
+  return received;
+}
+
+/// A payment that bounced: the amount, below zero, within what came and is not used elsewhere by now.
+Result<> check_back(State& state, const Owed& owed, Money amount, Money free) {
+  const Money received = TRY(received_for(state, owed.invoice.number));
+  if (-amount > received || -amount > owed.invoice.paid + free) {
+    return fail(ErrorCode::kInvalidArgument,
+                "{} cannot go back: {} came for {}, of which {} still pay it, and {} are free in the wallet",
+                (-amount).to_string(), received.to_string(), owed.invoice.number,
+                owed.invoice.paid.to_string(), free.to_string());
+  }
+  return {};
+}
+
 /// How much is paid, within what is possible.
 Result<Money> amount_paid(const PaymentRequest& asked, const Owed& owed, Money free) {
   const Money open = owed.invoice.open();
   const Money most = asked.from_wallet ? std::min(open, whole_coins(free, owed.coin)) : kFundingMax;
   const Money amount = asked.amount.value_or(std::min(open, most));
-  if (amount <= Money() || amount > most) {
+  if (amount.is_zero() || (asked.from_wallet && amount < Money()) || amount > most) {
     return fail(ErrorCode::kInvalidArgument, "{} cannot be paid: {} is open on {}, {} is free in the wallet",
                 amount.to_string(), open.to_string(), asked.invoice, free.to_string());
   }
@@ -55,6 +79,9 @@ Result<PaymentDone> Books::pay_invoice(const PaymentRequest& request) {
   TRY(check_text("method", request.method, false));
   TRY(check_text("reference", request.reference, false));
   TRY(check_text("number and reference", request.invoice + " " + request.reference, false));
+  if (request.method == kFromWallet && !request.from_wallet) {
+    return fail(ErrorCode::kInvalidArgument, "new money does not come by the method '{}'", kFromWallet);
+  }
   const Owed owed = TRY(find_owed(state_, request.invoice));
   if (auto done = TRY(find_payment(state_, request.invoice, request.reference))) {
     if (same_payment(request, *done)) return *std::move(done);
@@ -66,15 +93,19 @@ Result<PaymentDone> Books::pay_invoice(const PaymentRequest& request) {
   if (!request.currency.empty() && request.currency != currency) {
     return fail(ErrorCode::kInvalidArgument, "the invoice is in {}, not {}", currency, request.currency);
   }
-  if (owed.invoice.open() <= Money()) {
+  const bool back = request.amount && *request.amount < Money() && !request.from_wallet;
+  if (!back && owed.invoice.open() <= Money()) {
     return fail(ErrorCode::kConflict, "nothing is open on {}: credit the wallet instead", request.invoice);
   }
   const Money free = TRY(free_money(state_, payer));
-  PaymentDone done{.reference = request.reference, .method = request.from_wallet ? "Wallet" : request.method};
+  PaymentDone done{.reference = request.reference,
+                   .method = request.from_wallet ? std::string(kFromWallet) : request.method};
   done.received = request.received.value_or(now_);
   done.currency = currency;
+  if (back) TRY(check_back(state_, owed, *request.amount, free));
   done.amount = TRY(amount_paid(request, owed, free));
-  done.applied = std::min(done.amount, owed.invoice.open());
+  done.applied =
+      back ? std::max(done.amount, -owed.invoice.paid) : std::min(done.amount, owed.invoice.open());
   done.invoice = owed.invoice;
   done.invoice.paid += done.applied;
   const Money put_in = request.from_wallet ? Money() : done.amount;

@@ -76,6 +76,29 @@ TEST_F(ReceivablesTest, WhatIsPaidTooMuchStaysInTheWalletForLaterInvoices) {
   expect_verified();
 }
 
+TEST_F(ReceivablesTest, APaymentThatBouncedOpensTheInvoiceAgain) {
+  const auto back = [](const char* amount, const char* reference) {
+    return PaymentRequest{.invoice = kNumber, .reference = reference, .amount = yuan(amount)};
+  };
+  EXPECT_EQ(refused(back("-1", "x")), ErrorCode::kInvalidArgument);
+  ASSERT_TRUE(pay({.invoice = kNumber, .reference = "b", .amount = yuan("150")}));
+  EXPECT_EQ(refused(back("-150.01", "x")), ErrorCode::kInvalidArgument);
+  for (int i = 0; i < 2; ++i) EXPECT_EQ(pay(back("-150", "b bounced"))->applied, yuan("-106"));
+  EXPECT_EQ(state_of(owed()), "open");
+  EXPECT_EQ(wallet_of_acme(), yuan("-106"));
+  EXPECT_EQ(free_of(acme_), Money());
+  EXPECT_EQ(refused(back("-1", "y")), ErrorCode::kInvalidArgument);
+  // What was paid too much and pays another invoice by now cannot go back.
+  ASSERT_TRUE(pay({.invoice = kNumber, .reference = "c", .amount = yuan("150")}));
+  serve_round(red_, 50);
+  go_to("2024-01-01T00:00:00Z");
+  EXPECT_EQ(issue("acme", "2023-12").paid, yuan("44"));
+  EXPECT_EQ(refused(back("-150", "c bounced")), ErrorCode::kInvalidArgument);
+  EXPECT_EQ(pay(back("-6", "c in part"))->applied, yuan("-6"));
+  EXPECT_EQ(owed().open(), yuan("6"));
+  expect_verified();
+}
+
 TEST_F(ReceivablesTest, MoneyCreditedWithoutAnInvoiceCanPayOneLater) {
   EXPECT_EQ(refused({.invoice = kNumber, .reference = "w", .from_wallet = true}),
             ErrorCode::kInvalidArgument);
@@ -97,6 +120,9 @@ TEST_F(ReceivablesTest, PaymentsThatCannotBeAreRefused) {
   EXPECT_EQ(refused({.invoice = kNumber, .reference = "b", .amount = yuan("0")}),
             ErrorCode::kInvalidArgument);
   EXPECT_EQ(refused({.invoice = kNumber, .reference = "b", .amount = yuan("-1")}),
+            ErrorCode::kInvalidArgument);
+  EXPECT_EQ(refused({.invoice = kNumber, .reference = "b", .method = "Wallet"}), ErrorCode::kInvalidArgument);
+  EXPECT_EQ(refused({.invoice = kNumber, .reference = "b", .amount = yuan("-1"), .from_wallet = true}),
             ErrorCode::kInvalidArgument);
   EXPECT_EQ(refused({.invoice = kNumber, .reference = "b", .amount = yuan("0.001")}),
             ErrorCode::kInvalidArgument);

@@ -270,10 +270,14 @@ void Replay::payment(const Entry& entry) {
   expect_postings(
       entry, {{"funding", currency_of(entry), -put_in}, {"wallet:" + payer, currency_of(entry), put_in}});
   if (put_in != 0 && currency_of(entry) != owed.currency) problem("a payment in another currency");
-  const int128 most = put_in == 0 ? std::min(open, free_money_[payer]) : open;
-  if (applied <= 0 || applied > most || (put_in != 0 && applied != std::min(put_in, open))) {
+  int128 right = std::min(put_in, open);
+  if (put_in == 0) right = std::min({applied, open, free_money_[payer]});
+  if (put_in < 0) right = std::max(put_in, -owed.paid);
+  if (applied == 0 || (put_in == 0 && applied < 0) || applied != right) {
     problem("a payment pays another sum than it can");
   }
+  add(owed.received, put_in);
+  if (owed.received < 0) problem("more goes back than was paid");
   if (text_of(record, "applied") != fmt::format("{}", applied)) problem("a payment's record says otherwise");
   add(owed.paid, applied);
   put_owed(number);

@@ -127,7 +127,7 @@ class Replay {
   struct Owed {
     std::string payer, currency;
     int64_t due_day = 0, notes = 0;
-    int128 total = 0, paid = 0, credited = 0, coin = 1;
+    int128 total = 0, paid = 0, credited = 0, received = 0, coin = 1;
     std::vector<LineLeft> lines;
     std::vector<std::string> percents;
   };
