@@ -155,7 +155,10 @@ void Replay::act(const Entry& entry) {
   ValueBytes line;
   line.time(time_);
   for (const Value& value : entry.fields.all()) line.text(value.text);
-  put(KeyBytes('T').text(organisation_of(type, id, made.parent)).number(INT64_MAX - sequence_).take(),
+  put(KeyBytes('T')
+          .text(organisation_of(type, id, made.parent))
+          .number(INT64_MAX - std::max<int64_t>(0, sequence_))
+          .take(),
       line.take());
   if (type == "price") price(id, made.parent, before, after);
   if (type == "project") project(id, after);
