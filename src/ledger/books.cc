@@ -32,6 +32,17 @@ Result<> Books::begin(WallTime now) {
   return {};
 }
 
+void Books::attempt() {
+  actor_ = "local";
+  state_.mark();
+}
+
+void Books::undo() {
+  if (!state_.undo()) return;
+  prices_.clear();
+  tenants_ = {};
+}
+
 Result<bool> Books::leads() {
   const auto living = TRY(state_.store().leases());
   return living.empty() || living.front() == lease_;

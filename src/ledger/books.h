@@ -29,14 +29,17 @@ namespace feilun::ledger {
 
 /// The ledger's rules: what each operation checks, journals and derives, inside one write transaction.
 ///
-/// Between begin() and finish() any number of operations may run. Each is atomic on its own: it validates
-/// wholly before its first write, so an operation that fails has changed nothing and the group goes on.
+/// After begin() any number of acts may run, each after attempt(). Each validates wholly before its first
+/// write, so an act that fails has changed nothing; several that are one to whoever asks are undone together.
 class Books {
  public:
   explicit Books(State& state) : state_(state) {}
 
   /// `now` is the time of every entry of this group.
   Result<> begin(WallTime now);
+  /// What follows, up to the next attempt(), can be undone.
+  void attempt();
+  void undo();
   State& state() { return state_; }
   /// Who does what follows, for the audit log: a key's id, a member's, or "local".
   void act_as(std::string actor) { actor_ = std::move(actor); }
@@ -133,7 +136,8 @@ class Books {
   /// its time zone.
   Result<Invoice> issue_invoice(std::string_view owner, Month month);
   // books_receivables.cc
-  /// What was paid against an invoice, once for each reference; what is more than is open stays in the wallet.
+  /// What was paid against an invoice, once for each reference; what is more than is open stays in the
+  /// wallet.
   Result<PaymentDone> pay_invoice(const PaymentRequest& request);
   /// Takes back lines of an invoice, or parts of them.
   Result<Invoice> credit_invoice(const CreditRequest& request);
@@ -177,9 +181,8 @@ class Books {
                          const std::vector<CountedLimit>& limits, std::string_view currency) const;
 
   /// The limits that count a request, with their windows; of one that is open, by the entry of its hold.
-  Result<std::vector<CountedLimit>> limits_on(
-      const PayingTenant& tenant, std::string_view key_id,
-      int64_t opened = std::numeric_limits<int64_t>::max());
+  Result<std::vector<CountedLimit>> limits_on(const PayingTenant& tenant, std::string_view key_id,
+                                              int64_t opened = std::numeric_limits<int64_t>::max());
   /// kRateLimited, or kInsufficientQuota of a limit of spend, when one has no room for so much.
   Result<> check_limits(const std::vector<CountedLimit>& limits, TokenCount tokens, Money money,
                         std::string_view currency) const;

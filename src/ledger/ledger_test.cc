@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "ledger/books.h"
 #include "ledger/ledger_fixture.h"
 
 namespace feilun::ledger {
@@ -28,6 +29,27 @@ TEST_F(LedgerTest, ProjectNamesAreUnique) {
   EXPECT_EQ(ledger_->create_project("", "USD").error().code, ErrorCode::kInvalidArgument);
   EXPECT_EQ(ledger_->create_project("x", "usd").error().code, ErrorCode::kInvalidArgument);
   EXPECT_EQ(ledger_->create_project("proj_x", "USD").error().code, ErrorCode::kInvalidArgument);
+}
+
+TEST_F(LedgerTest, OfSeveralActsThatAreOneTheFirstIsUndoneWhenTheSecondFails) {
+  set_up_price();
+  credit("1.00");
+  const auto made = ledger_->write<Project>([](Books& books) -> Result<Project> {
+    TRY(books.create_project("first", "CNY"));
+    TRY(books.credit("default", yuan("5.00"), "CNY", "half", ""));
+    return books.create_project("first", "CNY");
+  });
+  ASSERT_FALSE(made);
+  EXPECT_EQ(made.error().code, ErrorCode::kConflict);
+  EXPECT_EQ(balance().posted, yuan("1.00"));
+  EXPECT_EQ(ledger_->find_project("first").error().code, ErrorCode::kNotFound);
+
+  // What was there before, and what comes after, is as if it had never been tried.
+  EXPECT_TRUE(ledger_->hold_now(request("req_1")));
+  EXPECT_TRUE(ledger_->create_project("first", "CNY"));
+  credit("2.00");
+  EXPECT_EQ(balance().posted, yuan("3.00"));
+  expect_verified();
 }
 
 TEST_F(LedgerTest, ChargesWhatWasUsedAndFreesTheRest) {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <map>
+#include <ranges>
 #include <utility>
 
 #include "ledger/archive.h"
@@ -45,7 +46,8 @@ Result<const std::string*> State::get(std::string_view key) {
 }
 
 void State::change(Row& row, std::optional<std::string> value) {
-  row.value_ = std::move(value);
+  const bool known = row.changed_ || row.value_ || !row.stored_;
+  undo_.push_back({&row, std::exchange(row.value_, std::move(value)), row.changed_, row.away_, known});
   row.away_ = false;
   if (!std::exchange(row.changed_, true)) changed_.push_back(&row);
 }
@@ -156,10 +158,34 @@ Result<> State::flush() {
     if (!row->value_ || row->away_) rows_.erase(rows_.find(row->key_));
   }
   changed_.clear();
+  mark();
   return {};
 }
 
+void State::mark() {
+  undo_.clear();
+  marked_head_ = head_;
+  marked_entries_ = entries_.size();
+}
+
+bool State::undo() {
+  if (undo_.empty() && entries_.size() == marked_entries_) return false;
+  for (Before& before : undo_ | std::views::reverse) {
+    Row& row = *before.row;
+    row.value_ = std::move(before.value);
+    row.away_ = before.away;
+    row.changed_ = before.changed;
+    if (!before.changed) std::erase(changed_, &row);
+    if (!before.known) rows_.erase(rows_.find(row.key_));
+  }
+  undo_.clear();
+  entries_.resize(marked_entries_);
+  head_ = marked_head_;
+  return true;
+}
+
 void State::forget() {
+  undo_.clear();
   entries_.clear();
   changed_.clear();
   rows_.clear();

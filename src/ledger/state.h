@@ -67,12 +67,24 @@ class State {
   int64_t append(WallTime time, std::string payload);
   /// Writes all entries and changed rows to the store; the commit is the caller's.
   Result<> flush();
+  /// From here on changes can be undone, until the next flush().
+  void mark();
+  /// All is as it was at mark(). False when it was all along.
+  bool undo();
   /// Forgets everything since begin(): the transaction was not committed.
   void forget();
   /// How often rows were forgotten: what was derived from them before may not be so.
   int64_t forgotten() const { return forgotten_; }
 
  private:
+  /// What a row was before it was changed.
+  struct Before {
+    Row* row;
+    std::optional<std::string> value;
+    bool changed;
+    bool away;
+    bool known;  ///< false: nobody had asked for it yet
+  };
   struct KeyHash {
     using is_transparent = void;
     size_t operator()(std::string_view key) const { return std::hash<std::string_view>()(key); }
@@ -90,6 +102,10 @@ class State {
   std::vector<JournalRow> entries_;
   Rows rows_;
   std::vector<Row*> changed_;
+
+  std::vector<Before> undo_;  ///< since mark(), in order
+  ChainHead marked_head_;
+  size_t marked_entries_ = 0;
 };
 
 }  // namespace feilun::ledger

@@ -125,13 +125,13 @@ Result<> Writer::apply_queued(Group& group) {
     group.push_back(std::move(taken_.front()));
     taken_.pop_front();
     const ChainHead before = state_.head();
-    books_.act_as("local");
+    books_.attempt();
     const bool applied = group.back()->apply(books_);
     if (store_->failure()) return std::unexpected(*store_->failure());
-    if (applied || state_.head() == before) continue;
-    // It failed half-way, and would be journalled in part: the way to the database broke, or it is a bug.
-    TRY(store_->get(""));
-    CHECK(state_.head() == before);
+    if (applied) continue;
+    // Where it failed half-way because the way to the database broke, the whole group comes to nothing.
+    if (state_.head() != before) TRY(store_->get(""));
+    books_.undo();
   }
   return {};
 }

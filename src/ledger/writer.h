@@ -75,7 +75,7 @@ class Writer {
  private:
   struct Operation {
     virtual ~Operation() = default;
-    /// False when it failed and changed nothing.
+    /// False when it failed: what it changed is undone.
     virtual bool apply(Books& books) = 0;
     /// `failure`: why the group was not committed; nullptr when it was.
     virtual void finish(const Error* failure) = 0;

@@ -42,14 +42,16 @@ class FeilunServer:
         self.process = None
         self.key = None
 
-    def start(self):
+    def start(self, until=None):
+        """Returns once `until()` holds, by itself when all models are ready."""
+        until = until or self.ready
         self.log_path = self.data / "server.log"
         with open(self.log_path, "ab") as log:
             self.process = subprocess.Popen(
                 [self.binary, "serve", "--data", self.data, "--listen", f"127.0.0.1:{self.port}", *self.flags],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         deadline = time.monotonic() + START_SECONDS_MAX
-        while not self.ready():
+        while not until():
             if self.process.poll() is not None or time.monotonic() > deadline:
                 raise RuntimeError(f"feilun did not start:\n{self.log()}")
             time.sleep(0.02)
