@@ -50,7 +50,7 @@ def write_large_model(folder):
 
 def complete(server, model):
     """The status of a request for one token, and its headers."""
-    body = json.dumps({"model": model, "prompt": "abc", "max_tokens": 1}).encode()
+    body = json.dumps({"model": model, "prompt": "ABC", "max_tokens": 1}).encode()
     request = urllib.request.Request(server.url + "/v1/completions", body,
                                      {"Authorization": f"Bearer {server.key}", "Content-Type": "application/json"})
     try:
