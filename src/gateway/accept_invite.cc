@@ -11,7 +11,7 @@ namespace json = boost::json;
 namespace {
 
 Result<std::string> accept(Visit& visit) {
-  const AdminBody body = TRY(AdminBody::read(visit.request()));
+  const AdminBody body = TRY(AdminBody::read(visit.request(), {"token", "name", "password"}));
   const std::string token = TRY(body.required("token"));
   const std::string name = TRY(body.text("name")).value_or("");
   const auto password = TRY(body.text("password"));

@@ -68,10 +68,17 @@ Result<> AdminCall::check_grant(ledger::Role role) const {
               name_of(key.organisation_role), name_of(role));
 }
 
-Result<AdminBody> AdminBody::read(const net::Request& request) {
+Result<AdminBody> AdminBody::read(const net::Request& request,
+                                  std::initializer_list<std::string_view> known) {
   JsonDocument document = TRY(JsonDocument::parse(request.body.empty() ? "{}" : request.body));
   RequestFields fields = TRY(RequestFields::of(document.root(), {}, "the request"));
-  return AdminBody(std::move(document), std::move(fields));
+  TRY(fields.only(known));
+  return AdminBody(std::move(document), std::move(fields),
+                   std::string(request.headers.find("idempotency-key")));
+}
+
+Result<std::string> AdminBody::idempotency_key() const {
+  return TRY(text("idempotency_key")).value_or(header_);
 }
 
 Result<std::string> AdminBody::required(std::string_view name) const {

@@ -63,23 +63,28 @@ struct AdminCall {
 /// The JSON object of the request's body; no body is an empty object.
 class AdminBody {
  public:
-  static Result<AdminBody> read(const net::Request& request);
+  /// A field that is not among `known`, or stands there twice, is an error: whoever misspells one would
+  /// otherwise get something wider than was asked for.
+  static Result<AdminBody> read(const net::Request& request, std::initializer_list<std::string_view> known);
   const RequestFields& fields() const { return fields_; }
   Result<std::string> required(std::string_view name) const;
   Result<std::optional<std::string>> text(std::string_view name) const;
   /// nullopt when absent.
   Result<std::optional<std::vector<std::string>>> texts(std::string_view name) const;
   Result<std::optional<std::vector<int64_t>>> numbers(std::string_view name) const;
+  /// Under which key something is done once: the field "idempotency_key", or the header; may be empty.
+  Result<std::string> idempotency_key() const;
   /// An amount as a string; the error names the field.
   Result<std::optional<Money>> money(std::string_view name) const;
   /// A month such as "2026-11".
   Result<std::optional<Month>> month(std::string_view name) const;
 
  private:
-  AdminBody(JsonDocument document, RequestFields fields)
-      : document_(std::move(document)), fields_(std::move(fields)) {}
+  AdminBody(JsonDocument document, RequestFields fields, std::string header)
+      : document_(std::move(document)), fields_(std::move(fields)), header_(std::move(header)) {}
   JsonDocument document_;
   RequestFields fields_;
+  std::string header_;  ///< idempotency-key
 };
 
 /// All values of a query parameter: "name", "name[]" and "name=a,b" alike.

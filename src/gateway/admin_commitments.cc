@@ -81,7 +81,7 @@ Result<std::string> list_commitments(AdminCall& call) {
 
 Result<std::string> create_commitment(AdminCall& call) {
   TRY(call.check_operator("enters commitments"));
-  const AdminBody body = TRY(AdminBody::read(call.request));
+  const AdminBody body = TRY(AdminBody::read(call.request, {"amount", "from", "until"}));
   if (call.organisation == "default") {
     return fail(ErrorCode::kInvalidArgument, "name a customer in the header openai-organization");
   }
@@ -107,7 +107,7 @@ Result<std::string> show_commitment(AdminCall& call) {
 
 Result<std::string> change_commitment(AdminCall& call) {
   TRY(call.check_operator("ends commitments"));
-  const AdminBody body = TRY(AdminBody::read(call.request));
+  const AdminBody body = TRY(AdminBody::read(call.request, {"until"}));
   const auto until = TRY(body.month("until"));
   if (!until) return std::unexpected(missing_month("until", "the first month without it"));
   const auto ended = TRY(call.write<Commitment>([&](Books& books) -> Result<Commitment> {

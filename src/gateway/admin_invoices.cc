@@ -162,7 +162,9 @@ Result<> read_billing(const AdminBody& body, ledger::Billing& billing) {
   }
   if (!body.fields().find("taxes")) return {};
   billing.taxes.emplace();
+  static constexpr std::string_view kTaxFields[] = {"name", "percent"};
   for (const RequestFields& tax : TRY(objects_in(body, "taxes"))) {
+    TRY(tax.only(kTaxFields));
     const auto name = TRY(tax.string("name"));
     const auto percent = TRY(tax.string("percent"));
     billing.taxes->push_back({std::string(name.value_or("")), std::string(percent.value_or(""))});
@@ -193,7 +195,7 @@ Result<std::string> list_invoices(AdminCall& call) {
 
 Result<std::string> issue_invoices(AdminCall& call) {
   TRY(call.check_operator("issues invoices"));
-  const AdminBody body = TRY(AdminBody::read(call.request));
+  const AdminBody body = TRY(AdminBody::read(call.request, {"month"}));
   const Month month = TRY(month_asked(body));
   std::vector<std::string> numbers;
   if (call.organisation == "default") {
@@ -255,7 +257,8 @@ Result<std::string> list_payments(AdminCall& call) {
 
 Result<std::string> pay_invoice(AdminCall& call) {
   TRY(call.check_operator("notes payments"));
-  const AdminBody body = TRY(AdminBody::read(call.request));
+  const AdminBody body = TRY(AdminBody::read(
+      call.request, {"reference", "amount", "currency", "method", "received_at", "from_wallet"}));
   ledger::PaymentRequest asked{.invoice = call.path_values.at(0)};
   asked.reference = TRY(body.required("reference"));
   asked.amount = TRY(body.money("amount"));
@@ -287,11 +290,13 @@ Result<std::string> list_credit_notes(AdminCall& call) {
 
 Result<std::string> issue_credit_note(AdminCall& call) {
   TRY(call.check_operator("issues credit notes"));
-  const AdminBody body = TRY(AdminBody::read(call.request));
+  const AdminBody body = TRY(AdminBody::read(call.request, {"reason", "idempotency_key", "lines"}));
   ledger::CreditRequest asked{.invoice = call.path_values.at(0)};
   asked.reason = TRY(body.required("reason"));
-  asked.idempotency_key = TRY(body.text("idempotency_key")).value_or("");
+  asked.idempotency_key = TRY(body.idempotency_key());
+  static constexpr std::string_view kLineFields[] = {"line", "amount"};
   for (const RequestFields& line : TRY(objects_in(body, "lines"))) {
+    TRY(line.only(kLineFields));
     const auto place = TRY(line.integer("line", 0, kManyMax));
     if (!place) return line.wrong_type("line", "a line's place, from 0");
     asked.lines.push_back({.line = static_cast<size_t>(*place)});
@@ -351,7 +356,8 @@ Result<std::string> show_billing(AdminCall& call) {
 }
 
 Result<std::string> change_billing(AdminCall& call) {
-  const AdminBody body = TRY(AdminBody::read(call.request));
+  const AdminBody body =
+      TRY(AdminBody::read(call.request, {"wallet_id", "name", "address", "tax_number", "due_days", "taxes"}));
   if (body.fields().find("taxes") || body.fields().find("due_days")) {
     TRY(call.check_operator("sets taxes and due days"));
   }

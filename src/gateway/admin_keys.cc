@@ -147,7 +147,8 @@ Result<std::string> list_project_keys(AdminCall& call) {
 }
 
 Result<std::string> create_project_key(AdminCall& call) {
-  const AdminBody body = TRY(AdminBody::read(call.request));
+  const AdminBody body =
+      TRY(AdminBody::read(call.request, {"name", "expires_in_seconds", "models", "endpoints", "ip_ranges"}));
   ledger::KeyRequest request{.name = TRY(body.text("name")).value_or("")};
   request.expires = TRY(read_expiry(call, body));
   request.scope = TRY(read_scope(body)).value_or(ledger::KeyScope());
@@ -166,7 +167,8 @@ Result<std::string> show_project_key(AdminCall& call) {
 }
 
 Result<std::string> change_project_key(AdminCall& call) {
-  const AdminBody body = TRY(AdminBody::read(call.request));
+  const AdminBody body =
+      TRY(AdminBody::read(call.request, {"name", "expires_in_seconds", "models", "endpoints", "ip_ranges"}));
   ledger::KeyChange change{.name = TRY(body.text("name"))};
   if (const auto expires = TRY(read_expiry(call, body))) change.expires = expires;
   change.scope = TRY(read_scope(body));
@@ -177,7 +179,7 @@ Result<std::string> change_project_key(AdminCall& call) {
 }
 
 Result<std::string> rotate_project_key(AdminCall& call) {
-  const AdminBody body = TRY(AdminBody::read(call.request));
+  const AdminBody body = TRY(AdminBody::read(call.request, {"overlap_seconds"}));
   const int64_t overlap = TRY(body.fields().integer("overlap_seconds", 0, kSecondsMax)).value_or(0);
   const NewKey made = TRY(call.write<NewKey>([&](Books& books) -> Result<NewKey> {
     const Key key = TRY(managed_key(call, books.state()));
@@ -211,7 +213,8 @@ Result<std::string> list_admin_keys(AdminCall& call) {
 }
 
 Result<std::string> create_admin_key(AdminCall& call) {
-  const AdminBody body = TRY(AdminBody::read(call.request));
+  const AdminBody body =
+      TRY(AdminBody::read(call.request, {"name", "role", "expires_in_seconds", "user_id"}));
   ledger::KeyRequest request{.parent = call.organisation,
                              .name = TRY(body.required("name")),
                              .role = ledger::KeyRole::kAdmin,

@@ -139,7 +139,8 @@ Result<std::string> list_limits(AdminCall& call) {
 }
 
 Result<std::string> create_limit(AdminCall& call) {
-  const AdminBody body = TRY(AdminBody::read(call.request));
+  const AdminBody body =
+      TRY(AdminBody::read(call.request, {"scope", "measure", "window", "bound", "hard", "alerts"}));
   SpendLimit limit{.scope = TRY(body.text("scope")).value_or(call.organisation)};
   limit.measure = TRY(ledger::parse_measure(TRY(body.required("measure"))));
   limit.window_s = TRY(ledger::parse_window(TRY(body.required("window"))));
@@ -161,7 +162,7 @@ Result<std::string> show_limit(AdminCall& call) {
 }
 
 Result<std::string> change_limit(AdminCall& call) {
-  const AdminBody body = TRY(AdminBody::read(call.request));
+  const AdminBody body = TRY(AdminBody::read(call.request, {"bound", "hard", "alerts"}));
   const auto changed = TRY(call.write<SpendLimit>([&](Books& books) -> Result<SpendLimit> {
     SpendLimit limit = TRY(own_limit(call, books.state())).limit;
     TRY(read_terms(body, limit));

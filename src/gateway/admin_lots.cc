@@ -70,7 +70,7 @@ Result<Lot> read_lot(const AdminBody& body) {
   if (const auto at = TRY(body.fields().integer("expires_at", 0, kSecondsMax))) {
     lot.expires = WallTime(std::chrono::seconds(*at));
   }
-  lot.idempotency_key = TRY(body.text("idempotency_key")).value_or("");
+  lot.idempotency_key = TRY(body.idempotency_key());
   return lot;
 }
 
@@ -90,7 +90,9 @@ Result<std::string> list_lots(AdminCall& call) {
 
 Result<std::string> grant_lot(AdminCall& call) {
   TRY(call.check_operator("grants credits, quotas, packages and plans"));
-  const AdminBody body = TRY(AdminBody::read(call.request));
+  const AdminBody body =
+      TRY(AdminBody::read(call.request, {"kind", "tokens", "amount", "paid", "models", "priority",
+                                         "expires_at", "idempotency_key", "reason"}));
   Lot lot = TRY(read_lot(body));
   const std::string reason = TRY(body.text("reason")).value_or("");
   const auto granted = TRY(call.write<LotBalance>([&](Books& books) -> Result<LotBalance> {
@@ -104,7 +106,7 @@ Result<std::string> grant_lot(AdminCall& call) {
 
 Result<std::string> set_credit_limit(AdminCall& call) {
   TRY(call.check_operator("gives credit"));
-  const AdminBody body = TRY(AdminBody::read(call.request));
+  const AdminBody body = TRY(AdminBody::read(call.request, {"amount"}));
   TRY(body.required("amount"));
   const Money limit = *TRY(body.money("amount"));
   if (call.organisation == "default") {

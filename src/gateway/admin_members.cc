@@ -120,7 +120,7 @@ Result<std::string> show_user(AdminCall& call) {
 }
 
 Result<std::string> change_user(AdminCall& call) {
-  const AdminBody body = TRY(AdminBody::read(call.request));
+  const AdminBody body = TRY(AdminBody::read(call.request, {"role"}));
   const ledger::Role role = TRY(ledger::parse_role(TRY(body.required("role"))));
   TRY(call.check_grant(role));
   const Member changed = TRY(call.write<Member>([&](Books& books) -> Result<Member> {
@@ -157,7 +157,7 @@ Result<std::string> list_project_users(AdminCall& call) {
 }
 
 Result<std::string> add_project_user(AdminCall& call) {
-  const AdminBody body = TRY(AdminBody::read(call.request));
+  const AdminBody body = TRY(AdminBody::read(call.request, {"user_id", "email", "role"}));
   const auto role = TRY(ledger::parse_project_role(TRY(body.required("role"))));
   const auto id = TRY(body.text("user_id"));
   const std::string who = id ? *id : TRY(body.required("email"));
@@ -178,7 +178,7 @@ Result<std::string> show_project_user(AdminCall& call) {
 }
 
 Result<std::string> change_project_user(AdminCall& call) {
-  const AdminBody body = TRY(AdminBody::read(call.request));
+  const AdminBody body = TRY(AdminBody::read(call.request, {"role"}));
   const auto role = TRY(ledger::parse_project_role(TRY(body.required("role"))));
   const InProject changed = TRY(call.write<InProject>([&](Books& books) -> Result<InProject> {
     InProject found = TRY(project_member_in_path(call, books.state()));
@@ -207,7 +207,8 @@ Result<std::string> list_invites(AdminCall& call) {
 }
 
 Result<std::string> create_invite(AdminCall& call) {
-  const AdminBody body = TRY(AdminBody::read(call.request));
+  const AdminBody body =
+      TRY(AdminBody::read(call.request, {"email", "role", "projects", "expires_in_seconds"}));
   Invite invite{.organisation = call.organisation, .email = TRY(body.required("email"))};
   invite.role = TRY(ledger::parse_role(TRY(body.required("role"))));
   TRY(call.check_grant(invite.role));

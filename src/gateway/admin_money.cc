@@ -66,11 +66,12 @@ Result<std::string> list_wallets(AdminCall& call) {
 
 Result<std::string> credit_wallet(AdminCall& call) {
   TRY(call.check_operator("credits wallets"));
-  const AdminBody body = TRY(AdminBody::read(call.request));
+  const AdminBody body =
+      TRY(AdminBody::read(call.request, {"amount", "currency", "reason", "idempotency_key"}));
   const Money amount = TRY(Money::parse(TRY(body.required("amount"))));
   const std::string currency = TRY(parse_currency(TRY(body.required("currency"))));
   const std::string reason = TRY(body.text("reason")).value_or("top-up");
-  const std::string once = TRY(body.text("idempotency_key")).value_or("");
+  const std::string once = TRY(body.idempotency_key());
   const auto balance = TRY(call.write<ledger::Balance>([&](Books& books) -> Result<ledger::Balance> {
     return books.credit(TRY(call.wallet(books.state())), amount, currency, reason, once);
   }));
@@ -100,7 +101,9 @@ Result<std::string> list_prices(AdminCall& call) {
 
 Result<std::string> publish_price(AdminCall& call) {
   TRY(call.check_operator("publishes prices"));
-  const AdminBody body = TRY(AdminBody::read(call.request));
+  const AdminBody body =
+      TRY(AdminBody::read(call.request, {"offering", "currency", "input", "output", "cache_read",
+                                         "cache_write", "reasoning", "effective_from"}));
   PriceVersion price;
   price.offering = TRY(body.required("offering"));
   price.currency = TRY(parse_currency(TRY(body.required("currency"))));

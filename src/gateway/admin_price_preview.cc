@@ -66,7 +66,7 @@ Result<std::vector<PriceVersion>> read_candidates(const AdminCall& call, const A
 
 Result<std::string> preview_price(AdminCall& call) {
   TRY(call.check_operator("previews prices"));
-  const AdminBody body = TRY(AdminBody::read(call.request));
+  const AdminBody body = TRY(AdminBody::read(call.request, {"sheet", "rates", "offering", "month"}));
   const auto month = TRY(body.month("month"));
   if (!month) {
     return std::unexpected(Error{ErrorCode::kInvalidArgument,

@@ -48,9 +48,11 @@ Result<std::string> show_organisation(AdminCall& call) {
 }
 
 Result<std::string> change_organisation(AdminCall& call) {
-  const AdminBody body = TRY(AdminBody::read(call.request));
+  const AdminBody body = TRY(AdminBody::read(call.request, {"name", "time_zone"}));
   const ledger::OrganisationChange change{.name = TRY(body.text("name")),
                                           .time_zone = TRY(body.text("time_zone"))};
+  // Where its months begin decides what its limits and invoices count.
+  if (change.time_zone) TRY(call.check_operator("changes where months begin"));
   if (call.organisation == "default") {
     return fail(ErrorCode::kUnsupported, "the organisation 'default' has nothing that can be changed");
   }
@@ -74,7 +76,7 @@ Result<std::string> list_projects(AdminCall& call) {
 }
 
 Result<std::string> create_project(AdminCall& call) {
-  const AdminBody body = TRY(AdminBody::read(call.request));
+  const AdminBody body = TRY(AdminBody::read(call.request, {"name"}));
   const std::string name = TRY(body.required("name"));
   const Project made = TRY(call.write<Project>([&](Books& books) -> Result<Project> {
     std::string currency = TRY(ledger::organisation_of(books.state(), call.organisation)).currency;
@@ -91,7 +93,7 @@ Result<std::string> show_project(AdminCall& call) {
 }
 
 Result<std::string> change_project(AdminCall& call) {
-  const AdminBody body = TRY(AdminBody::read(call.request));
+  const AdminBody body = TRY(AdminBody::read(call.request, {"name"}));
   const auto name = TRY(body.text("name"));
   const Project changed = TRY(call.write<Project>([&](Books& books) -> Result<Project> {
     const Project project = TRY(call.project(books.state()));

@@ -68,12 +68,13 @@ Result<std::string> list_refunds(AdminCall& call) {
 
 Result<std::string> create_refund(AdminCall& call) {
   TRY(call.check_operator("refunds requests"));
-  const AdminBody body = TRY(AdminBody::read(call.request));
+  const AdminBody body =
+      TRY(AdminBody::read(call.request, {"request_id", "amount", "tokens", "reason", "idempotency_key"}));
   ledger::RefundRequest request{.request_id = TRY(body.required("request_id"))};
   request.amount = TRY(body.money("amount"));
   request.tokens = TRY(body.fields().integer("tokens", 0, ledger::kTokensMax));
   request.reason = TRY(body.text("reason")).value_or("");
-  request.idempotency_key = TRY(body.text("idempotency_key")).value_or("");
+  request.idempotency_key = TRY(body.idempotency_key());
   const auto made = TRY(call.write<Refund>([&](Books& books) { return books.refund(request); }));
   return json::serialize(refund_json(request.request_id, made));
 }

@@ -74,7 +74,8 @@ Result<std::string> list_service_accounts(AdminCall& call) {
 }
 
 Result<std::string> create_service_account(AdminCall& call) {
-  const AdminBody body = TRY(AdminBody::read(call.request));
+  const AdminBody body =
+      TRY(AdminBody::read(call.request, {"name", "create_service_account_only", "expires_in_seconds"}));
   const std::string name = TRY(body.required("name"));
   const bool alone = TRY(body.fields().boolean("create_service_account_only")).value_or(false);
   const auto expires = TRY(read_expiry(call, body));
@@ -100,7 +101,7 @@ Result<std::string> show_service_account(AdminCall& call) {
 }
 
 Result<std::string> change_service_account(AdminCall& call) {
-  const AdminBody body = TRY(AdminBody::read(call.request));
+  const AdminBody body = TRY(AdminBody::read(call.request, {"name", "role"}));
   const auto name = TRY(body.text("name"));
   std::optional<ledger::ProjectRole> role;
   if (const auto text = TRY(body.text("role"))) role = TRY(ledger::parse_project_role(*text));
@@ -118,7 +119,7 @@ Result<std::string> remove_service_account(AdminCall& call) {
 }
 
 Result<std::string> create_service_account_key(AdminCall& call) {
-  const AdminBody body = TRY(AdminBody::read(call.request));
+  const AdminBody body = TRY(AdminBody::read(call.request, {"name", "expires_in_seconds"}));
   const auto name = TRY(body.text("name"));
   const auto expires = TRY(read_expiry(call, body));
   const NewKey made = TRY(call.write<NewKey>([&](Books& books) -> Result<NewKey> {

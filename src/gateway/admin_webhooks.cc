@@ -56,7 +56,7 @@ Result<std::string> list_webhooks(AdminCall& call) {
 }
 
 Result<std::string> create_webhook(AdminCall& call) {
-  const AdminBody body = TRY(AdminBody::read(call.request));
+  const AdminBody body = TRY(AdminBody::read(call.request, {"url", "events"}));
   Webhook webhook{.organisation = call.organisation, .url = TRY(body.required("url"))};
   webhook.events = TRY(body.texts("events")).value_or(webhook.events);
   const auto made = TRY(call.write<Webhook>([&](Books& books) { return books.set_webhook(webhook); }));
@@ -71,7 +71,7 @@ Result<std::string> show_webhook(AdminCall& call) {
 }
 
 Result<std::string> change_webhook(AdminCall& call) {
-  const AdminBody body = TRY(AdminBody::read(call.request));
+  const AdminBody body = TRY(AdminBody::read(call.request, {"url", "events"}));
   const auto url = TRY(body.text("url"));
   const auto events = TRY(body.texts("events"));
   const auto changed = TRY(call.write<Webhook>([&](Books& books) -> Result<Webhook> {

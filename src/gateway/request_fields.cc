@@ -1,6 +1,10 @@
 #include "gateway/request_fields.h"
 
+#include <fmt/ranges.h>
+
+#include <algorithm>
 #include <cmath>
+#include <vector>
 
 namespace feilun::gateway {
 
@@ -51,6 +55,23 @@ std::unexpected<Error> RequestFields::wrong_type(std::string_view name, std::str
   return std::unexpected(error(
       ErrorCode::kInvalidArgument, name,
       fmt::format("'{}' must be {}, not {}", path_of(name), expected, value ? type_name(*value) : "absent")));
+}
+
+Result<> RequestFields::only(std::span<const std::string_view> known) const {
+  std::vector<std::string_view> seen;
+  for (const auto& [name, value] : object_) {
+    if (std::ranges::find(known, name) == known.end()) {
+      return std::unexpected(
+          error(ErrorCode::kInvalidArgument, name,
+                fmt::format("'{}' is no field here: there are {}", path_of(name), fmt::join(known, ", "))));
+    }
+    if (std::ranges::find(seen, name) != seen.end()) {
+      return std::unexpected(
+          error(ErrorCode::kInvalidArgument, name, fmt::format("'{}' stands here twice", path_of(name))));
+    }
+    seen.push_back(name);
+  }
+  return {};
 }
 
 std::optional<element> RequestFields::find(std::string_view name) const {

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -29,6 +30,9 @@ class RequestFields {
   Result<double> number_in(simdjson::dom::element value, std::string_view name, double low,
                            double high) const;
   Result<std::optional<simdjson::dom::object>> object(std::string_view name) const;
+
+  /// An error for a field that is none of these, or stands here twice.
+  Result<> only(std::span<const std::string_view> known) const;
 
   std::string path_of(std::string_view name) const;
   /// An error that names a field of this object.

@@ -131,6 +131,13 @@ Result<Commitment> Books::commit(Commitment commitment) {
   if (!commitment.from.ok() || (commitment.until && *commitment.until <= commitment.from)) {
     return fail(ErrorCode::kInvalidArgument, "the commitment would end before it begins");
   }
+  const Month current = TRY(TimeZone::find(organisation.time_zone)).month_of(now_);
+  // Every month that is over is charged at once: not years for a slip of the pen.
+  const Month earliest = current - std::chrono::months(1);
+  if (commitment.from < earliest) {
+    return fail(ErrorCode::kInvalidArgument, "a commitment begins last month, {}, or later",
+                to_string(earliest));
+  }
   const auto others = TRY(commitments_of(state_, organisation.id));
   const auto overlaps = [&](const Commitment& other) { return overlap(other, commitment); };
   if (std::ssize(others) >= kCommitmentsMax || std::ranges::any_of(others, overlaps)) {

@@ -11,7 +11,7 @@
 namespace feilun::ledger {
 namespace {
 
-constexpr size_t kLimitsMax = 16;
+constexpr int64_t kLimitsMax = 16;
 constexpr size_t kAlertsMax = 10;
 
 Quantity count(TokenCount tokens) {
@@ -102,8 +102,10 @@ Result<SpendLimit> Books::set_limit(SpendLimit limit) {
     return fail(ErrorCode::kCorrupt, "the limits of '{}' lack {}", limit.scope, limit.id);
   }
   if (!before) {
-    if (limits.size() >= kLimitsMax) {
-      return fail(ErrorCode::kInvalidArgument, "'{}' has {} limits already", limit.scope, kLimitsMax);
+    // Counted apart, so that a customer cannot fill the operator's places.
+    if (std::ranges::count(limits, limit.by_operator, &SpendLimit::by_operator) >= kLimitsMax) {
+      return fail(ErrorCode::kInvalidArgument, "'{}' has {} limits already: end one", limit.scope,
+                  kLimitsMax);
     }
     limit.id = new_id("lim");
     limit.since = state_.head().sequence + 1;

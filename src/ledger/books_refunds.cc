@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <ranges>
 
+#include "ledger/archive.h"
 #include "ledger/books.h"
 #include "ledger/checked_text.h"
 #include "ledger/closed_months.h"
@@ -8,6 +9,7 @@
 #include "ledger/invoice_items.h"
 #include "ledger/invoicing.h"
 #include "ledger/limits.h"
+#include "ledger/segment.h"
 
 namespace feilun::ledger {
 namespace {
@@ -104,6 +106,31 @@ Result<> add_to_invoice(State& state, const std::vector<Posting>& back, WallTime
   return {};
 }
 
+/// When an entry was journalled; one of this group is of now.
+Result<WallTime> time_of(State& state, int64_t sequence, WallTime now) {
+  const auto rows = TRY(state.store().entries(sequence - 1, 1));
+  if (!rows.empty() && rows[0].sequence == sequence) return rows[0].time;
+  const auto segment = TRY(state.store().segment_at(sequence));
+  if (!segment || sequence > segment->last) return now;
+  const SegmentReader sealed = TRY(SegmentReader::open(TRY(whole_segment(state.store(), *segment))));
+  return TRY(sealed.entry(sequence)).time;
+}
+
+/// kConflict for what a wallet paid in a month that is invoiced: there a credit note gives back, and both
+/// would give back twice.
+Result<> check_not_invoiced(State& state, const std::vector<Posting>& spent, WallTime charged) {
+  for (const Posting& part : spent) {
+    if (!part.account.starts_with(kWalletAccounts)) continue;
+    const std::string payer = part.account.substr(kWalletAccounts.size());
+    const Month month = TRY(find_buyer(state, payer)).zone.month_of(charged);
+    if (TRY(counting_month(state, payer, month)) == month) continue;
+    return fail(ErrorCode::kConflict,
+                "{} is invoiced, or its commitment settled: give back with a credit note on its invoice",
+                to_string(month));
+  }
+  return {};
+}
+
 bool asks_for(const RefundRequest& request, const Refund& done) {
   if (!request.amount && !request.tokens) return true;
   return request.amount.value_or(Money()) == done.amount && request.tokens.value_or(0) == done.tokens;
@@ -166,6 +193,8 @@ Result<Refund> Books::refund(const RefundRequest& request) {
   if (refunds.size() >= kRefundsMax) {
     return fail(ErrorCode::kInvalidArgument, "a request is refunded at most {} times", kRefundsMax);
   }
+  TRY(check_not_invoiced(state_, spent,
+                         TRY(time_of(state_, *TRY(ended_by(state_, request.request_id)), now_))));
   std::vector<Posting> postings;
   const auto back_to = unwound(spent, before, {amount, token_amount(tokens)});
   for (const Posting& back : back_to) {

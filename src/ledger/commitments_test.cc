@@ -83,6 +83,7 @@ TEST_F(CommitmentsTest, CoversItsMonthsOnlyAndNoneTwice) {
   const Commitment first = commit("1", "2023-11", "2024-01").value();
   EXPECT_EQ(commit("2", "2023-12").error().code, ErrorCode::kConflict);
   EXPECT_EQ(commit("2", "2023-10").error().code, ErrorCode::kConflict);
+  EXPECT_EQ(commit("2", "2023-09", "2023-10").error().code, ErrorCode::kInvalidArgument) << "long past";
   ASSERT_TRUE(commit("2", "2024-01"));
   EXPECT_EQ(commit("1", "2023-10", "2023-10").error().code, ErrorCode::kInvalidArgument);
   go_to("2024-03-01T00:00:00Z");

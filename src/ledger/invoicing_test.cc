@@ -131,12 +131,20 @@ TEST_F(InvoicingTest, LinesSumToWhatTheWalletPaidWhateverPaidForTheUsage) {
   expect_verified();
 }
 
-TEST_F(InvoicingTest, ARefundAfterTheInvoiceIsOnTheNextOne) {
+TEST_F(InvoicingTest, ARefundOfAnEndedMonthIsOnTheNextInvoiceUntilTheMonthIsInvoiced) {
   serve(red_, 5 * kMillion);
   go_to("2023-12-01T00:00:00Z");
+  const auto refund = [&] {
+    return ledger_->write<Refund>(
+        [](Books& books) { return books.refund({.request_id = "r1", .amount = yuan("1"), .reason = ""}); });
+  };
+  ASSERT_TRUE(refund());
   EXPECT_EQ(issue("acme", "2023-11").total, yuan("3"));
-  ASSERT_TRUE(ledger_->write<Refund>(
-      [](Books& books) { return books.refund({.request_id = "r1", .amount = yuan("1"), .reason = ""}); }));
+  // From here on a credit note gives back: both would give back twice.
+  const auto late = refund();
+  ASSERT_FALSE(late);
+  EXPECT_EQ(late.error().code, ErrorCode::kConflict);
+  EXPECT_NE(late.error().message.find("credit note"), std::string::npos);
   go_to("2024-01-01T00:00:00Z");
   const Invoice next = issue("acme", "2023-12");
   EXPECT_EQ(next.total, yuan("-1"));

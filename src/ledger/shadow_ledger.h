@@ -40,7 +40,6 @@ class ShadowLedger {
     price.id = ++last_price_;
     return versions.insert_or_assign(price.effective_from, price).first->second;
   }
-
   /// Returns what is left of it. `lot.id`: what the ledger called it, if it granted it.
   Result<Money> grant(const Lot& lot) {
     const auto live = std::ranges::count_if(lots_, [&](const auto& each) {
@@ -105,8 +104,11 @@ class ShadowLedger {
     for (const Draw& spent : request.draws) left[spent.currency] += spent.amount;
     Money money = whole ? left["CNY"] : *asked.amount;
     Money tokens = whole ? left["TOK"] : token_amount(*asked.tokens);
-    const bool possible = money <= left["CNY"] && tokens <= left["TOK"] && !(money + tokens).is_zero();
-    if (!possible) return no(ErrorCode::kInvalidArgument);
+    if (money > left["CNY"] || tokens > left["TOK"]) return no(ErrorCode::kInvalidArgument);
+    if ((money + tokens).is_zero()) return no(ErrorCode::kInvalidArgument);
+    const std::string& payer = request.project.payer;
+    if (request.paid && first_open[payer] > zones.at(payer).month_of(*request.paid))
+      return no(ErrorCode::kConflict);
     const Refund made{.amount = money, .tokens = tokens_in(tokens)};
     for (auto spent = request.draws.rbegin(); spent != request.draws.rend(); ++spent) {
       Money& want = spent->currency == "TOK" ? tokens : money;
@@ -117,7 +119,6 @@ class ShadowLedger {
     }
     return made;
   }
-
   void post(const std::string& unit, const std::string& from, const std::string& to, Money amount) {
     at(from, unit) -= amount;
     at(to, unit) += amount;
@@ -134,8 +135,8 @@ class ShadowLedger {
     std::vector<Draw> draws;  ///< once it has ended: what is spent of each
     TokenUsage mark;
     bool open = true;
+    std::optional<WallTime> paid;  ///< when its wallet paid
   };
-
   static std::unexpected<Error> no(ErrorCode code) { return std::unexpected(Error{code, "refused"}); }
   Money& at(const std::string& account, const std::string& unit) { return accounts[account + ' ' + unit]; }
   Money wallet_free(const std::string& payer) {
@@ -161,7 +162,6 @@ class ShadowLedger {
     const size_t row = pricing::row_of(request.price, request.asked.tier, request.asked.input_tokens, volume);
     return pricing::cost_of(request.price.rows[row].units, usage);
   }
-
   /// What the request may draw on, in the order in which it is spent.
   std::vector<Source> sources(const Request& request, const std::string& unit) {
     const std::string& payer = request.project.payer;
@@ -246,11 +246,11 @@ class ShadowLedger {
       post(draw.currency, held_of(request.project.payer), "revenue", spent);
       post(draw.currency, held_of(request.project.payer), returned_to(draw.account), draw.amount - spent);
       draw.amount = spent;
+      if (draw.account[0] == 'w' && !spent.is_zero()) request.paid = now;
     }
     request.open = false;
     return done;
   }
-
   /// The limits that count it, those of its key first.
   std::vector<Counted*> limits_on(const Request& request) {
     std::vector<Counted*> on;
