@@ -43,8 +43,8 @@ gateway::GatewayOptions gateway_options(const Settings& settings, net::ListenAdd
   options.page = page_html();
   options.cors_origin = settings.cors_origin;
   options.trusted_proxies = settings.trusted_proxies;
-  options.clockwork = gateway::ClockworkOptions{.invoices = settings.invoices,
-                                                .private_webhooks = settings.webhook_private};
+  options.clockwork =
+      gateway::ClockworkOptions{.invoices = settings.invoices, .private_webhooks = settings.webhook_private};
   return options;
 }
 

@@ -36,8 +36,8 @@ struct Settings {
   int mark_interval = 32;
   int stream_window = 2;
   bool priority_tier = false;
-  bool invoices = false;         ///< issue them when a month has ended
-  bool webhook_private = false;  ///< webhooks may lead to private addresses
+  bool invoices = false;               ///< issue them when a month has ended
+  bool webhook_private = false;        ///< webhooks may lead to private addresses
   std::optional<Money> machine_price;  ///< per hour, in `currency`
   engine::EngineOptions engine;
 };

@@ -111,14 +111,13 @@ void StepLoop::apply(std::vector<Command> commands) {
 void StepLoop::apply_one(SubmitCommand command) {
   const SequenceId sequence = next_sequence_++;
   const Generation& generation = command.generation;
-  const Result<> queued =
-      scheduler_.submit({.id = sequence,
-                         .prompt = generation.prompt,
-                         .max_tokens = generation.max_tokens,
-                         .allowed_tokens = generation.allowed_tokens,
-                         .tenant = std::hash<std::string>()(generation.tenant),
-                         .tier = generation.tier},
-                        clock_.mono());
+  const Result<> queued = scheduler_.submit({.id = sequence,
+                                             .prompt = generation.prompt,
+                                             .max_tokens = generation.max_tokens,
+                                             .allowed_tokens = generation.allowed_tokens,
+                                             .tenant = std::hash<std::string>()(generation.tenant),
+                                             .tier = generation.tier},
+                                            clock_.mono());
   // The mailbox counted the queue and the engine measured the length before they let it in.
   CHECK(queued.has_value());
   sequences_by_id_.emplace(generation.id, sequence);

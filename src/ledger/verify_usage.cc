@@ -28,7 +28,11 @@ struct Two {
 }  // namespace
 
 std::string Replay::volume_key(const Request& request) const {
-  return KeyBytes('V').text(request.payer).number(month_of_payer(request.payer)).text(request.offering).take();
+  return KeyBytes('V')
+      .text(request.payer)
+      .number(month_of_payer(request.payer))
+      .text(request.offering)
+      .take();
 }
 
 void Replay::count(const Request& request, const Entry& settle, const Classes& covered, int128 charged) {
@@ -53,8 +57,8 @@ void Replay::count(const Request& request, const Entry& settle, const Classes& c
     put(row,
         ValueBytes().number(sums.requests).usage(sums.usage).usage(sums.covered).amount(sums.charged).take());
   }
-  Sums& of_lines = month_usage_[{request.payer, month}]
-                               [{request.project, request.offering, request.tier, request.price}];
+  Sums& of_lines =
+      month_usage_[{request.payer, month}][{request.project, request.offering, request.tier, request.price}];
   for (int i = 0; i < 5; ++i) {
     add(of_lines.usage.tokens[i], settle.usage().tokens[i]);
     add(of_lines.covered.tokens[i], covered.tokens[i]);
