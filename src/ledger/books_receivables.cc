@@ -146,6 +146,12 @@ Result<Invoice> Books::credit_invoice(const CreditRequest& request) {
   const Invoice& note = made.note;
   const std::string& payer = owed.invoice.organisation_id;
   const std::string& currency = owed.invoice.currency;
+  const Money earned = TRY(balance_of(*TRY(account_row(state_, "revenue", currency))));
+  if ((earned + note.exact).is_negative()) {
+    return fail(ErrorCode::kConflict,
+                "only {} of all that was charged is left: was a request of this invoice refunded by itself?",
+                earned.to_string());
+  }
   Record record = record_of(made, name);
   Payload payload(EntryKind::kCreditNote);
   payload.text(actor_).text(record.id).text(record.parent).text(payer).text(record.name);

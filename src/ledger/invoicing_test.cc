@@ -139,7 +139,13 @@ TEST_F(InvoicingTest, ARefundOfAnEndedMonthIsOnTheNextInvoiceUntilTheMonthIsInvo
         [](Books& books) { return books.refund({.request_id = "r1", .amount = yuan("1"), .reason = ""}); });
   };
   ASSERT_TRUE(refund());
-  EXPECT_EQ(issue("acme", "2023-11").total, yuan("3"));
+  const Invoice november = issue("acme", "2023-11");
+  EXPECT_EQ(november.total, yuan("3"));
+  const auto everything = ledger_->write<Invoice>([&](Books& books) {
+    return books.credit_invoice({.invoice = november.facts.number, .reason = "again"});
+  });
+  ASSERT_FALSE(everything) << "a part came back already";
+  EXPECT_EQ(everything.error().code, ErrorCode::kConflict);
   // From here on a credit note gives back: both would give back twice.
   const auto late = refund();
   ASSERT_FALSE(late);
