@@ -15,7 +15,7 @@ using namespace feilun;
 
 namespace {
 
-using Quantise = engine::BackendOptions::Quantise;
+using engine::Quantise;
 
 Quantise quantise_of(std::string_view name) {
   if (name == "f32") return Quantise::kF32;

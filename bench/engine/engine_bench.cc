@@ -131,7 +131,7 @@ int main(int argc, char** argv) {
   options.kv_memory_bytes = 2LL << 30;
   const char* quant = std::getenv("FEILUN_QUANT");
   const bool bytes = quant != nullptr && std::string_view(quant) == "w8a8";
-  if (bytes) options.quantise = engine::EngineOptions::Quantise::kW8A8;
+  if (bytes) options.quantise = engine::Quantise::kW8A8;
   const auto isa = compute::choose_isa();
   if (!isa) stop(isa.error().message);
   auto file = model::open_model(argv[1]);

@@ -111,7 +111,7 @@ Result<> set_kv(Settings& settings, std::string_view text) {
 }
 
 Result<> set_quant(Settings& settings, std::string_view text) {
-  using Quantise = engine::EngineOptions::Quantise;
+  using engine::Quantise;
   if (text == "none")
     settings.engine.quantise = Quantise::kAsStored;
   else if (text == "q8_0")

@@ -5,6 +5,7 @@
 #include <span>
 
 #include "base/result.h"
+#include "engine/quantise.h"
 #include "model/model_file.h"
 
 namespace feilun::engine {
@@ -39,7 +40,7 @@ class Backend {
 
 /// How a CPU backend is made.
 struct BackendOptions {
-  enum class Quantise { kAsStored, kQ8_0, kQ4_0, kW8A8, kF32 } quantise = Quantise::kAsStored;
+  Quantise quantise = Quantise::kAsStored;
   bool kv_bf16 = true;    ///< false: F32
   int64_t kv_blocks = 0;  ///< ≥ 1
   int threads = 1;
@@ -48,7 +49,7 @@ struct BackendOptions {
 /// Bytes that one KV block (16 tokens, all layers, K and V) takes.
 int64_t kv_block_bytes(const model::Hyperparameters& shape, bool kv_bf16);
 /// Bytes the weights take once loaded.
-int64_t weight_bytes(const model::ModelFile& file, BackendOptions::Quantise quantise);
+int64_t weight_bytes(const model::ModelFile& file, Quantise quantise);
 /// Loads the weights (repacked for the machine's instruction set) and reserves the KV cache.
 Result<std::unique_ptr<Backend>> make_cpu_backend(const model::ModelFile& file,
                                                   const BackendOptions& options);

@@ -11,22 +11,6 @@ namespace {
 
 static_assert(Backend::kBlockTokens == compute::kKvBlockTokens);
 
-model::WeightConversion conversion(BackendOptions::Quantise quantise) {
-  switch (quantise) {
-    case BackendOptions::Quantise::kAsStored:
-      return std::nullopt;
-    case BackendOptions::Quantise::kQ8_0:
-      return compute::DType::kQ8_0;
-    case BackendOptions::Quantise::kQ4_0:
-      return compute::DType::kQ4_0;
-    case BackendOptions::Quantise::kW8A8:
-      return compute::DType::kW8;
-    case BackendOptions::Quantise::kF32:
-      return compute::DType::kF32;
-  }
-  return std::nullopt;
-}
-
 }  // namespace
 
 CpuBackend::CpuBackend(int threads, compute::PagedKv cache, int vocabulary)
@@ -43,8 +27,8 @@ Result<std::unique_ptr<Backend>> CpuBackend::make(const model::ModelFile& file,
       compute::PagedKv::allocate(model::Decoder::kv_shape(file.shape, options.kv_bf16), options.kv_blocks));
   std::unique_ptr<CpuBackend> backend(
       new CpuBackend(options.threads, std::move(cache), file.shape.vocabulary));
-  backend->decoder_ = TRY(
-      model::Decoder::load(file, std::move(design), conversion(options.quantise), backend->pool_, kernels));
+  backend->decoder_ = TRY(model::Decoder::load(file, std::move(design), conversion_of(options.quantise),
+                                               backend->pool_, kernels));
   return backend;
 }
 
@@ -61,8 +45,8 @@ int64_t kv_block_bytes(const model::Hyperparameters& shape, bool kv_bf16) {
   return model::Decoder::kv_shape(shape, kv_bf16).block_bytes();
 }
 
-int64_t weight_bytes(const model::ModelFile& file, BackendOptions::Quantise quantise) {
-  return model::decoder_weight_bytes(file, conversion(quantise));
+int64_t weight_bytes(const model::ModelFile& file, Quantise quantise) {
+  return model::decoder_weight_bytes(file, conversion_of(quantise));
 }
 
 Result<std::unique_ptr<Backend>> make_cpu_backend(const model::ModelFile& file,

@@ -39,7 +39,7 @@ class Reader {
  public:
   Reader(const ModelFile& file, int64_t tokens) : blocks_(static_cast<size_t>(tokens + 15) / 16) {
     std::iota(blocks_.begin(), blocks_.end(), 0);
-    backend_ = make_cpu_backend(file, {.quantise = BackendOptions::Quantise::kF32,
+    backend_ = make_cpu_backend(file, {.quantise = Quantise::kF32,
                                        .kv_bf16 = false,
                                        .kv_blocks = static_cast<int64_t>(blocks_.size()),
                                        .threads = 2})

@@ -15,8 +15,6 @@ namespace {
 
 using compute::DType;
 using model::ModelFile;
-using Quantise = BackendOptions::Quantise;
-
 std::vector<float> last_logits(const ModelFile& file, const BackendOptions& options, int count = 40) {
   auto backend = make_cpu_backend(file, options);
   if (!backend) throw std::runtime_error(backend.error().message);

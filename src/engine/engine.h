@@ -14,6 +14,7 @@
 #include "base/clock.h"
 #include "base/money.h"
 #include "base/result.h"
+#include "engine/quantise.h"
 #include "model/model_file.h"
 #include "scheduler/eviction_policy.h"
 #include "scheduler/tier.h"
@@ -116,7 +117,7 @@ struct EngineOptions {
   CachePolicy prefix_cache = CachePolicy::kGittins;
   bool share_prefixes = false;  ///< tenants see each other's cached prefixes: a side channel, when wanted
   bool speculate = true;        ///< guess tokens by looking back where that pays; no answer changes
-  enum class Quantise { kAsStored, kQ8_0, kQ4_0, kW8A8, kF32 } quantise = Quantise::kAsStored;
+  Quantise quantise = Quantise::kAsStored;
   /// Called on the engine's thread after each step, for tests and metrics. May be empty.
   std::function<void(const struct StepTrace&)> on_step;
 };

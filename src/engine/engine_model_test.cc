@@ -38,7 +38,7 @@ model::ModelFile open_stories() {
 }
 
 EngineOptions exact() {
-  return {.kv_bf16 = false, .threads = 1, .quantise = EngineOptions::Quantise::kF32};
+  return {.kv_bf16 = false, .threads = 1, .quantise = Quantise::kF32};
 }
 
 std::unique_ptr<Engine> start(model::ModelFile file, EngineOptions options) {
@@ -159,7 +159,7 @@ std::vector<Generation> mixed_requests(const Engine& engine, int count = 17) {
   return requests;
 }
 
-class BatchInvariance : public ::testing::TestWithParam<EngineOptions::Quantise> {
+class BatchInvariance : public ::testing::TestWithParam<Quantise> {
  protected:
   EngineOptions options() const { return {.threads = 2, .quantise = GetParam()}; }
 
@@ -269,13 +269,12 @@ TEST_P(BatchInvariance, WithAndWithoutGuesses) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Weights, BatchInvariance,
-                         ::testing::Values(EngineOptions::Quantise::kF32, EngineOptions::Quantise::kQ8_0,
-                                           EngineOptions::Quantise::kW8A8, EngineOptions::Quantise::kQ4_0),
+                         ::testing::Values(Quantise::kF32, Quantise::kQ8_0, Quantise::kW8A8, Quantise::kQ4_0),
                          [](const auto& weights) {
-                           return weights.param == EngineOptions::Quantise::kF32    ? "F32"
-                                  : weights.param == EngineOptions::Quantise::kQ8_0 ? "Q8_0"
-                                  : weights.param == EngineOptions::Quantise::kW8A8 ? "W8A8"
-                                                                                    : "Q4_0";
+                           return weights.param == Quantise::kF32    ? "F32"
+                                  : weights.param == Quantise::kQ8_0 ? "Q8_0"
+                                  : weights.param == Quantise::kW8A8 ? "W8A8"
+                                                                     : "Q4_0";
                          });
 
 TEST(EngineStart, SaysWhatIsMissingBeforeItLoads) {

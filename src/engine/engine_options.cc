@@ -20,20 +20,4 @@ int thread_count(const EngineOptions& options) {
   return std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
 }
 
-model::WeightConversion conversion_of(EngineOptions::Quantise quantise) {
-  switch (quantise) {
-    case EngineOptions::Quantise::kAsStored:
-      return std::nullopt;
-    case EngineOptions::Quantise::kQ8_0:
-      return compute::DType::kQ8_0;
-    case EngineOptions::Quantise::kQ4_0:
-      return compute::DType::kQ4_0;
-    case EngineOptions::Quantise::kW8A8:
-      return compute::DType::kW8;
-    case EngineOptions::Quantise::kF32:
-      return compute::DType::kF32;
-  }
-  std::unreachable();
-}
-
 }  // namespace feilun::engine

@@ -1,7 +1,6 @@
 #pragma once
 
 #include "engine/engine.h"
-#include "model/weight_packing.h"
 
 // What both kinds of engine make of their options.
 
@@ -11,6 +10,5 @@ namespace feilun::engine {
 Result<> check_options(const EngineOptions& options);
 /// As asked for; 0: one a core.
 int thread_count(const EngineOptions& options);
-model::WeightConversion conversion_of(EngineOptions::Quantise quantise);
 
 }  // namespace feilun::engine

@@ -107,7 +107,7 @@ Result<> test_alone(const model::ModelFile& file, int threads, CheckReport& repo
 
 /// The logits of a text at its golden answers, in one row after the other.
 Result<std::vector<Logits>> answer_texts(const model::ModelFile& file, const CheckOptions& options,
-                                         BackendOptions::Quantise quantise) {
+                                         Quantise quantise) {
   int64_t longest = 1;
   for (const GoldenText& text : options.goldens) {
     longest = std::max(longest, static_cast<int64_t>(text.tokens.size()));
@@ -210,8 +210,8 @@ Result<CheckReport> check_model(const model::ModelFile& file, const CheckOptions
   CheckReport report;
   TRY(test_alone(file, options.threads, report));
   if (options.goldens.empty()) return report;
-  const auto exact = TRY(answer_texts(file, options, BackendOptions::Quantise::kF32));
-  const auto eight = TRY(answer_texts(file, options, BackendOptions::Quantise::kQ8_0));
+  const auto exact = TRY(answer_texts(file, options, Quantise::kF32));
+  const auto eight = TRY(answer_texts(file, options, Quantise::kQ8_0));
   size_t first = 0;
   for (const GoldenText& text : options.goldens) {
     const size_t count = text.answers.size();

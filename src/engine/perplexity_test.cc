@@ -15,7 +15,6 @@
 namespace feilun::engine {
 namespace {
 
-using Quantise = BackendOptions::Quantise;
 using Text = std::vector<TokenId>;
 
 constexpr int kWindow = 512;
@@ -29,8 +28,8 @@ model::ModelFile open_tiny_stories() {
 /// Drawn from the model in F32, from its whole distribution: each token is as likely in the text as the model
 /// says, so what another model says less well shows.
 std::vector<Text> texts_of_its_own() {
-  auto engine = Engine::start(open_tiny_stories(),
-                              {.kv_bf16 = false, .threads = 1, .quantise = EngineOptions::Quantise::kF32});
+  auto engine =
+      Engine::start(open_tiny_stories(), {.kv_bf16 = false, .threads = 1, .quantise = Quantise::kF32});
   EXPECT_TRUE(engine) << engine.error().message;
   GenerationLogs logs;
   std::map<std::string, Text> texts;

@@ -13,8 +13,6 @@
 namespace feilun::engine {
 namespace {
 
-using Quantise = BackendOptions::Quantise;
-
 const std::string kGolden = std::string(FEILUN_SOURCE_DIR) + "/tests/golden/gguf/";
 
 using Rows = std::vector<std::vector<double>>;
