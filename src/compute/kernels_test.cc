@@ -176,6 +176,24 @@ TEST_P(KernelsTest, MatmulCanAddToItsOutput) {
   }
 }
 
+/// One row of activations that are all `q`, times a matrix of one panel whose weights are all `weight`.
+void expect_exact_dots(const Kernels& kernels, const WeightMatrix& matrix, int weight, int q) {
+  const int64_t depth = matrix.depth();
+  std::vector<float> scale(static_cast<size_t>(depth / 32), 1.0f);
+  std::vector<int32_t> sum(static_cast<size_t>(depth / 32), q * 32);
+  std::vector<int8_t> row(static_cast<size_t>(depth), static_cast<int8_t>(q));
+  std::vector<float> out(32);
+  kernels.matmul({.panels = matrix.panel(0),
+                  .type = matrix.type(),
+                  .panel_count = 1,
+                  .depth = depth,
+                  .rows = 1,
+                  .xq = {row.data(), scale.data(), sum.data()},
+                  .out = out.data(),
+                  .out_stride = 32});
+  for (const float x : out) ASSERT_EQ(x, static_cast<float>(weight * q * depth));
+}
+
 TEST_P(KernelsTest, QuantisedDotsAreExactAtTheExtremes) {
   // All weights at −128 or 127 and all activations at ±127: where sixteen-bit sums would saturate.
   for (const DType type : {DType::kQ8_0, DType::kQ4_0}) {
@@ -191,22 +209,8 @@ TEST_P(KernelsTest, QuantisedDotsAreExactAtTheExtremes) {
       }
       WeightArena arena;
       const WeightMatrix matrix = pack_into(arena, type, bytes, kDepth, 32, type);
-      for (const int sign : {-1, 1}) {
-        std::vector<int8_t> q(kDepth, static_cast<int8_t>(127 * sign));
-        std::vector<float> scale(2, 1.0f);
-        std::vector<int32_t> sum(2, 127 * sign * 32);
-        std::vector<float> out(32);
-        kernels().matmul({.panels = matrix.panel(0),
-                          .type = type,
-                          .panel_count = 1,
-                          .depth = kDepth,
-                          .rows = 1,
-                          .xq = {q.data(), scale.data(), sum.data()},
-                          .out = out.data(),
-                          .out_stride = 32});
-        const int w = type == DType::kQ8_0 ? weight : weight < 0 ? -8 : 7;
-        for (const float x : out) ASSERT_EQ(x, static_cast<float>(w * 127 * sign * kDepth));
-      }
+      const int w = type == DType::kQ8_0 ? weight : weight < 0 ? -8 : 7;
+      for (const int q : {-127, 127}) expect_exact_dots(kernels(), matrix, w, q);
     }
   }
 }
@@ -218,21 +222,7 @@ TEST_P(KernelsTest, BytesOfOneScaleAreExactAtTheExtremes) {
     WeightArena arena;
     const WeightMatrix matrix =
         pack_into(arena, DType::kF32, std::as_bytes(std::span(weights)), kDepth, 32, DType::kW8);
-    for (const int sign : {-1, 1}) {
-      std::vector<int8_t> q(kDepth, static_cast<int8_t>(127 * sign));
-      std::vector<float> scale(2, 1.0f);
-      std::vector<int32_t> sum(2, 127 * sign * 32);
-      std::vector<float> out(32);
-      kernels().matmul({.panels = matrix.panel(0),
-                        .type = DType::kW8,
-                        .panel_count = 1,
-                        .depth = kDepth,
-                        .rows = 1,
-                        .xq = {q.data(), scale.data(), sum.data()},
-                        .out = out.data(),
-                        .out_stride = 32});
-      for (const float x : out) ASSERT_EQ(x, static_cast<float>(weight * 127 * sign * kDepth));
-    }
+    for (const int q : {-127, 127}) expect_exact_dots(kernels(), matrix, weight, q);
   }
 }
 
