@@ -6,7 +6,6 @@ thread, a megabyte at a time. Both take turns.
 import argparse
 import os
 import pathlib
-import socket
 import subprocess
 import sys
 import tempfile
@@ -34,20 +33,13 @@ def seconds_to_read(path):
     return time.perf_counter() - begin
 
 
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
 def seconds_to_ready(path):
     """Of a server with a data directory that it has used before: making its keys is not part of loading."""
     with tempfile.TemporaryDirectory() as data:
         subprocess.run([contestants.RELEASE / "feilun", "key", "create", "--data", data], check=True, capture_output=True)
-        port = free_port()
         begin = time.perf_counter()
         server = subprocess.Popen([contestants.RELEASE / "feilun", "serve", "--data", data, "--model", f"m={path}",
-                                   "--listen", f"127.0.0.1:{port}", "--ctx", "4096"],
+                                   "--listen", "127.0.0.1:0", "--ctx", "4096"],
                                   stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
         try:
             for line in server.stdout:  # asking it would take a share of the two cores
