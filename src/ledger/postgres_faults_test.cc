@@ -1,15 +1,14 @@
 #include <gtest/gtest.h>
 #include <poll.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 
 #include <atomic>
-#include <list>
 #include <mutex>
 #include <thread>
 
 #include "ledger/ledger_fixture.h"
 #include "ledger/postgres_fixture.h"
+#include "ledger/postgres_proxy.h"
 
 // A ledger whose way to its PostgreSQL breaks at any byte, in either direction: before a statement arrives,
 // in the middle of one, between a COMMIT and its answer. A hold that was refused holds nothing; an end is
@@ -30,22 +29,12 @@ enum class Fate {
 /// carries the n-th byte of one way carries nothing more of it.
 class BreakingProxy {
  public:
-  explicit BreakingProxy(std::string server_directory) : server_(std::move(server_directory)) {
-    listener_ = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    const sockaddr_un address = address_in(directory_.path());
-    CHECK(bind(listener_, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0);
-    CHECK(listen(listener_, 8) == 0);
-    thread_ = std::jthread([this](const std::stop_token& stop) { accept_all(stop); });
-  }
-  ~BreakingProxy() {
-    thread_.request_stop();
-    thread_.join();
-    for (std::jthread& each : connections_) each.request_stop();
-    connections_.clear();
-    close(listener_);
+  explicit BreakingProxy(std::string server_directory)
+      : proxy_(std::move(server_directory),
+               [this](int client, int server, const std::stop_token& stop) { carry(client, server, stop); }) {
   }
 
-  std::string url() const { return "postgresql:///postgres?user=feilun&host=" + directory_.path().string(); }
+  std::string url() const { return proxy_.url(); }
   int64_t carried(Way way) const { return carried_[static_cast<size_t>(way)]; }
   /// Counts from now on.
   void break_at(Way way, int64_t byte, Fate fate) {
@@ -61,27 +50,6 @@ class BreakingProxy {
 
  private:
   static constexpr int64_t kNever = INT64_MAX;
-
-  static sockaddr_un address_in(const std::filesystem::path& directory) {
-    sockaddr_un address = {.sun_family = AF_UNIX};
-    const std::string path = directory / ".s.PGSQL.5432";
-    CHECK(path.size() < sizeof address.sun_path);
-    path.copy(address.sun_path, path.size());
-    return address;
-  }
-
-  void accept_all(const std::stop_token& stop) {
-    pollfd waited = {.fd = listener_, .events = POLLIN};
-    while (!stop.stop_requested()) {
-      if (poll(&waited, 1, 20) <= 0) continue;
-      const int client = accept(listener_, nullptr, nullptr);
-      const int server = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-      const sockaddr_un address = address_in(server_);
-      CHECK(connect(server, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0);
-      connections_.emplace_back(
-          [this, client, server](const std::stop_token& ended) { carry(client, server, ended); });
-    }
-  }
 
   void carry(int client, int server, const std::stop_token& stop) {
     pollfd both[2] = {{.fd = client, .events = POLLIN}, {.fd = server, .events = POLLIN}};
@@ -104,7 +72,7 @@ class BreakingProxy {
     if (size <= 0) return false;
     const int64_t allowed = take(way, size);
     carried_[static_cast<size_t>(way)] += allowed;
-    if (!send_all(to, {bytes, static_cast<size_t>(allowed)})) return false;
+    if (!PostgresProxy::send_all(to, {bytes, static_cast<size_t>(allowed)})) return false;
     if (allowed == size) return true;
     from.events = 0;  // nothing more is read
     shutdown(to, SHUT_WR);
@@ -120,25 +88,12 @@ class BreakingProxy {
     return std::exchange(left_, -1);
   }
 
-  static bool send_all(int socket, std::string_view bytes) {
-    while (!bytes.empty()) {
-      const ssize_t sent = send(socket, bytes.data(), bytes.size(), MSG_NOSIGNAL);
-      if (sent <= 0) return false;
-      bytes.remove_prefix(static_cast<size_t>(sent));
-    }
-    return true;
-  }
-
-  TemporaryDirectory directory_;
-  std::string server_;
-  int listener_ = -1;
   std::mutex mutex_;
   Way way_ = Way::kToServer;
   std::atomic<Fate> fate_{Fate::kHangUp};
   int64_t left_ = kNever;  ///< below zero once it broke
   std::array<std::atomic<int64_t>, 2> carried_{};
-  std::list<std::jthread> connections_;
-  std::jthread thread_;
+  PostgresProxy proxy_;
 };
 
 constexpr int kRequests = 6;

@@ -2,8 +2,6 @@
 #include <gtest/gtest.h>
 #include <poll.h>
 #include <sys/prctl.h>
-#include <sys/socket.h>
-#include <sys/un.h>
 #include <sys/wait.h>
 
 #include <atomic>
@@ -12,6 +10,7 @@
 
 #include "base/temporary_directory.h"
 #include "ledger/postgres_fixture.h"
+#include "ledger/postgres_proxy.h"
 #include "ledger/postgres_schema.h"
 
 // What happens to a group whose gateway stops, or loses its connection, at the worst moment.
@@ -33,55 +32,18 @@ class CuttingProxy {
     kDoneLate  ///< as kDone, but only when the client has long gone
   };
 
-  explicit CuttingProxy(std::string server_directory) : server_(std::move(server_directory)) {
-    listener_ = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    const sockaddr_un address = address_in(directory_.path());
-    CHECK(bind(listener_, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0);
-    CHECK(listen(listener_, 8) == 0);
-    thread_ = std::jthread([this](const std::stop_token& stop) { accept_all(stop); });
-  }
-  ~CuttingProxy() {
-    thread_.request_stop();
-    thread_.join();
-    for (std::jthread& thread : connections_) thread.request_stop();
-    connections_.clear();
-    close(listener_);
+  explicit CuttingProxy(std::string server_directory)
+      : proxy_(std::move(server_directory),
+               [this](int client, int server, const std::stop_token& stop) { serve(client, server, stop); }) {
   }
 
-  std::string url() const { return "postgresql:///postgres?user=feilun&host=" + directory_.path().string(); }
+  std::string url() const { return proxy_.url(); }
   void arm(Fate fate) {
     fate_ = fate;
     armed_ = true;
   }
 
  private:
-  static sockaddr_un address_in(const std::filesystem::path& directory) {
-    sockaddr_un address = {.sun_family = AF_UNIX};
-    const std::string path = directory / ".s.PGSQL.5432";
-    CHECK(path.size() < sizeof address.sun_path);
-    path.copy(address.sun_path, path.size());
-    return address;
-  }
-
-  static bool readable(int socket, const std::stop_token& stop) {
-    pollfd waited = {.fd = socket, .events = POLLIN};
-    while (!stop.stop_requested()) {
-      if (poll(&waited, 1, 20) > 0) return true;
-    }
-    return false;
-  }
-
-  void accept_all(const std::stop_token& stop) {
-    while (readable(listener_, stop)) {
-      const int client = accept(listener_, nullptr, nullptr);
-      const int server = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-      const sockaddr_un address = address_in(server_);
-      CHECK(connect(server, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0);
-      connections_.emplace_back(
-          [this, client, server](const std::stop_token& ended) { serve(client, server, ended); });
-    }
-  }
-
   void serve(int client, int server, const std::stop_token& stop) {
     std::string bytes(1 << 16, '\0');
     pollfd both[2] = {{.fd = client, .events = POLLIN}, {.fd = server, .events = POLLIN}};
@@ -97,7 +59,7 @@ class CuttingProxy {
           cut(client, server, read_bytes);
           return;
         }
-        open = size > 0 && send_all(both[1 - from].fd, read_bytes);
+        open = size > 0 && PostgresProxy::send_all(both[1 - from].fd, read_bytes);
       }
     }
     close(client);
@@ -108,7 +70,7 @@ class CuttingProxy {
     if (fate_ != Fate::kDone) close(client);
     if (fate_ == Fate::kDoneLate) std::this_thread::sleep_for(milliseconds(500));
     if (fate_ != Fate::kLost) {
-      send_all(server, bytes);
+      PostgresProxy::send_all(server, bytes);
       char answer;
       (void)!read(server, &answer, 1);
     }
@@ -116,22 +78,9 @@ class CuttingProxy {
     close(server);
   }
 
-  static bool send_all(int socket, std::string_view bytes) {
-    while (!bytes.empty()) {
-      const ssize_t sent = send(socket, bytes.data(), bytes.size(), MSG_NOSIGNAL);
-      if (sent <= 0) return false;
-      bytes.remove_prefix(static_cast<size_t>(sent));
-    }
-    return true;
-  }
-
-  TemporaryDirectory directory_;
-  std::string server_;
-  int listener_ = -1;
   std::atomic<bool> armed_{false};
   std::atomic<Fate> fate_{Fate::kLost};
-  std::vector<std::jthread> connections_;
-  std::jthread thread_;
+  PostgresProxy proxy_;
 };
 
 class PostgresTurnsTest : public PostgresTest {
