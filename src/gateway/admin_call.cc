@@ -131,6 +131,12 @@ Result<std::optional<Money>> AdminBody::money(std::string_view name) const {
   return TRY(amount);
 }
 
+Result<std::optional<WallTime>> AdminBody::expiry(WallTime now) const {
+  const auto seconds = TRY(fields_.integer("expires_in_seconds", 1, kKeySecondsMax));
+  if (!seconds) return std::nullopt;
+  return now + std::chrono::seconds(*seconds);
+}
+
 Result<std::optional<Month>> AdminBody::month(std::string_view name) const {
   const auto text = TRY(fields_.string(name));
   if (!text) return std::nullopt;

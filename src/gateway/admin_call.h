@@ -60,6 +60,9 @@ struct AdminCall {
   Result<> check_grant(ledger::Role role) const;
 };
 
+/// How long a key may last, and an old secret beside its new one.
+constexpr int64_t kKeySecondsMax = 10 * 366 * 86'400LL;
+
 /// The JSON object of the request's body; no body is an empty object.
 class AdminBody {
  public:
@@ -76,6 +79,8 @@ class AdminBody {
   Result<std::string> idempotency_key() const;
   /// An amount as a string; the error names the field.
   Result<std::optional<Money>> money(std::string_view name) const;
+  /// When what lasts "expires_in_seconds" from now ends.
+  Result<std::optional<WallTime>> expiry(WallTime now) const;
   /// A month such as "2026-11".
   Result<std::optional<Month>> month(std::string_view name) const;
 

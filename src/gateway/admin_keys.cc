@@ -14,16 +14,8 @@ using ledger::Key;
 using ledger::NewKey;
 using ledger::State;
 
-constexpr int64_t kSecondsMax = 10 * 366 * 86'400LL;
-
 json::array texts(const std::vector<std::string>& values) {
   return json::array(values.begin(), values.end());
-}
-
-Result<std::optional<WallTime>> read_expiry(const AdminCall& call, const AdminBody& body) {
-  const auto seconds = TRY(body.fields().integer("expires_in_seconds", 1, kSecondsMax));
-  if (!seconds) return std::nullopt;
-  return call.now + std::chrono::seconds(*seconds);
 }
 
 /// nullopt when the body names no scope.
@@ -150,7 +142,7 @@ Result<std::string> create_project_key(AdminCall& call) {
   const AdminBody body =
       TRY(AdminBody::read(call.request, {"name", "expires_in_seconds", "models", "endpoints", "ip_ranges"}));
   ledger::KeyRequest request{.name = TRY(body.text("name")).value_or("")};
-  request.expires = TRY(read_expiry(call, body));
+  request.expires = TRY(body.expiry(call.now));
   request.scope = TRY(read_scope(body)).value_or(ledger::KeyScope());
   request.owner = call.own_member();
   const NewKey made = TRY(call.write<NewKey>([&](Books& books) -> Result<NewKey> {
@@ -170,7 +162,7 @@ Result<std::string> change_project_key(AdminCall& call) {
   const AdminBody body =
       TRY(AdminBody::read(call.request, {"name", "expires_in_seconds", "models", "endpoints", "ip_ranges"}));
   ledger::KeyChange change{.name = TRY(body.text("name"))};
-  if (const auto expires = TRY(read_expiry(call, body))) change.expires = expires;
+  if (const auto expires = TRY(body.expiry(call.now))) change.expires = expires;
   change.scope = TRY(read_scope(body));
   const Key changed = TRY(call.write<Key>([&](Books& books) -> Result<Key> {
     return books.change_key(TRY(managed_key(call, books.state())).id, change);
@@ -180,7 +172,7 @@ Result<std::string> change_project_key(AdminCall& call) {
 
 Result<std::string> rotate_project_key(AdminCall& call) {
   const AdminBody body = TRY(AdminBody::read(call.request, {"overlap_seconds"}));
-  const int64_t overlap = TRY(body.fields().integer("overlap_seconds", 0, kSecondsMax)).value_or(0);
+  const int64_t overlap = TRY(body.fields().integer("overlap_seconds", 0, kKeySecondsMax)).value_or(0);
   const NewKey made = TRY(call.write<NewKey>([&](Books& books) -> Result<NewKey> {
     const Key key = TRY(managed_key(call, books.state()));
     return books.rotate_key(key.id, call.now + std::chrono::seconds(overlap));
@@ -220,7 +212,7 @@ Result<std::string> create_admin_key(AdminCall& call) {
                              .role = ledger::KeyRole::kAdmin,
                              .organisation_role = call.key.organisation_role};
   if (const auto role = TRY(body.text("role"))) request.organisation_role = TRY(ledger::parse_role(*role));
-  request.expires = TRY(read_expiry(call, body));
+  request.expires = TRY(body.expiry(call.now));
   if (const auto member = TRY(body.text("user_id"))) {
     const auto owner = TRY(call.read<ledger::Member>(
         [&](State& state) { return ledger::find_member(state, call.organisation, *member); }));

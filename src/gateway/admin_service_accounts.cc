@@ -12,8 +12,6 @@ using ledger::NewKey;
 using ledger::ServiceAccount;
 using ledger::State;
 
-constexpr int64_t kSecondsMax = 10 * 366 * 86'400LL;
-
 Result<ServiceAccount> account_of(const AdminCall& call, State& state) {
   const std::string project = TRY(call.project(state)).id;
   const std::string& id = call.path_values.at(1);
@@ -39,12 +37,6 @@ json::object new_key_json(const NewKey& made) {
           {"created_at", unix_seconds(made.key.created)},
           {"expires_at", unix_seconds(made.key.expires)},
           {"value", made.secret}};
-}
-
-Result<std::optional<WallTime>> read_expiry(const AdminCall& call, const AdminBody& body) {
-  const auto seconds = TRY(body.fields().integer("expires_in_seconds", 1, kSecondsMax));
-  if (!seconds) return std::nullopt;
-  return call.now + std::chrono::seconds(*seconds);
 }
 
 struct MadeAccount {
@@ -78,7 +70,7 @@ Result<std::string> create_service_account(AdminCall& call) {
       TRY(AdminBody::read(call.request, {"name", "create_service_account_only", "expires_in_seconds"}));
   const std::string name = TRY(body.required("name"));
   const bool alone = TRY(body.fields().boolean("create_service_account_only")).value_or(false);
-  const auto expires = TRY(read_expiry(call, body));
+  const auto expires = TRY(body.expiry(call.now));
   const MadeAccount made = TRY(call.write<MadeAccount>([&](Books& books) -> Result<MadeAccount> {
     const std::string project = TRY(call.project(books.state())).id;
     TRY(call.check_owner(books.state(), project, "a service account"));
@@ -121,7 +113,7 @@ Result<std::string> remove_service_account(AdminCall& call) {
 Result<std::string> create_service_account_key(AdminCall& call) {
   const AdminBody body = TRY(AdminBody::read(call.request, {"name", "expires_in_seconds"}));
   const auto name = TRY(body.text("name"));
-  const auto expires = TRY(read_expiry(call, body));
+  const auto expires = TRY(body.expiry(call.now));
   const NewKey made = TRY(call.write<NewKey>([&](Books& books) -> Result<NewKey> {
     const ServiceAccount account = TRY(managed_account(call, books.state()));
     return books.create_key({.parent = account.project_id,
