@@ -1,7 +1,6 @@
 #include <algorithm>
 #include <ranges>
 
-#include "ledger/archive.h"
 #include "ledger/books.h"
 #include "ledger/checked_text.h"
 #include "ledger/closed_months.h"
@@ -9,7 +8,6 @@
 #include "ledger/invoice_items.h"
 #include "ledger/invoicing.h"
 #include "ledger/limits.h"
-#include "ledger/segment.h"
 
 namespace feilun::ledger {
 namespace {
@@ -28,17 +26,22 @@ void put_refunds(State& state, std::string_view request_id, const std::vector<Re
   state.put(refunds_key(request_id), value.take());
 }
 
-/// What a request was charged, draw by draw in the order spent, as its settle says.
-Result<std::vector<Posting>> spent_by(State& state, std::string_view request_id) {
+/// What a request was charged, as its settle says.
+struct Spent {
+  std::vector<Posting> draws;  ///< in the order spent
+  WallTime at;
+};
+
+Result<Spent> spent_by(State& state, std::string_view request_id) {
   const auto ended = TRY(ended_by(state, request_id));
   if (!ended) {
     const bool open = TRY(open_hold(state, request_id)).has_value();
     if (open) return fail(ErrorCode::kConflict, "the request {} has not ended yet", request_id);
     return fail(ErrorCode::kNotFound, "there is no request {}", request_id);
   }
-  const std::string payload = TRY(state.entry(*ended));
-  FieldReader fields(payload);
-  std::vector<Posting> spent;
+  const JournalRow entry = TRY(state.entry(*ended));
+  FieldReader fields(entry.payload);
+  Spent spent{.at = entry.time};
   if (fields.byte() != static_cast<uint8_t>(EntryKind::kSettle)) return spent;  // released: nothing
   fields.text();
   fields.byte();
@@ -48,7 +51,7 @@ Result<std::vector<Posting>> spent_by(State& state, std::string_view request_id)
   for (int64_t i = 0; i < count && fields.ok(); ++i) {
     Posting one{.account = fields.text(), .currency = std::string(fields.raw(3))};
     one.amount = fields.amount();
-    spent.push_back(std::move(one));
+    spent.draws.push_back(std::move(one));
   }
   if (!fields.ok()) return fail(ErrorCode::kCorrupt, "the entry {} cannot be read", *ended);
   return spent;
@@ -106,23 +109,13 @@ Result<> add_to_invoice(State& state, const std::vector<Posting>& back, WallTime
   return {};
 }
 
-/// When an entry was journalled; one of this group is of now.
-Result<WallTime> time_of(State& state, int64_t sequence, WallTime now) {
-  const auto rows = TRY(state.store().entries(sequence - 1, 1));
-  if (!rows.empty() && rows[0].sequence == sequence) return rows[0].time;
-  const auto segment = TRY(state.store().segment_at(sequence));
-  if (!segment || sequence > segment->last) return now;
-  const SegmentReader sealed = TRY(SegmentReader::open(TRY(whole_segment(state.store(), *segment))));
-  return TRY(sealed.entry(sequence)).time;
-}
-
 /// kConflict for what a wallet paid in a month that is invoiced: there a credit note gives back, and both
 /// would give back twice.
-Result<> check_not_invoiced(State& state, const std::vector<Posting>& spent, WallTime charged) {
-  for (const Posting& part : spent) {
+Result<> check_not_invoiced(State& state, const Spent& spent) {
+  for (const Posting& part : spent.draws) {
     if (!part.account.starts_with(kWalletAccounts)) continue;
     const std::string payer = part.account.substr(kWalletAccounts.size());
-    const Month month = TRY(find_buyer(state, payer)).zone.month_of(charged);
+    const Month month = TRY(find_buyer(state, payer)).zone.month_of(spent.at);
     if (TRY(counting_month(state, payer, month)) == month) continue;
     return fail(ErrorCode::kConflict,
                 "{} is invoiced, or its commitment settled: give back with a credit note on its invoice",
@@ -156,7 +149,7 @@ Result<std::vector<Refund>> refunds_of(State& state, std::string_view request_id
 
 Result<ChargeLeft> charge_left(State& state, std::string_view request_id) {
   TRY(check_text("request's id", request_id, false));
-  const Charge charged = Charge::of(TRY(spent_by(state, request_id)));
+  const Charge charged = Charge::of(TRY(spent_by(state, request_id)).draws);
   const Charge back = Charge::of(TRY(refunds_of(state, request_id)));
   return ChargeLeft{charged.amount, back.amount, tokens_in(charged.tokens), tokens_in(back.tokens)};
 }
@@ -175,7 +168,7 @@ Result<Refund> Books::refund(const RefundRequest& request) {
     }
   }
   const auto spent = TRY(spent_by(state_, request.request_id));
-  const Charge charged = Charge::of(spent);
+  const Charge charged = Charge::of(spent.draws);
   const Charge before = Charge::of(refunds);
   const Charge left{charged.amount - before.amount, charged.tokens - before.tokens};
   const bool whole = !request.amount && !request.tokens;
@@ -193,10 +186,9 @@ Result<Refund> Books::refund(const RefundRequest& request) {
   if (refunds.size() >= kRefundsMax) {
     return fail(ErrorCode::kInvalidArgument, "a request is refunded at most {} times", kRefundsMax);
   }
-  TRY(check_not_invoiced(state_, spent,
-                         TRY(time_of(state_, *TRY(ended_by(state_, request.request_id)), now_))));
+  TRY(check_not_invoiced(state_, spent));
   std::vector<Posting> postings;
-  const auto back_to = unwound(spent, before, {amount, token_amount(tokens)});
+  const auto back_to = unwound(spent.draws, before, {amount, token_amount(tokens)});
   for (const Posting& back : back_to) {
     postings.push_back({"revenue", back.currency, -back.amount});
     postings.push_back({TRY(returned_to(back.account)), back.currency, back.amount});

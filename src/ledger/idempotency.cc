@@ -65,8 +65,8 @@ Result<Phase> phase_of(State& state, std::string_view request_id) {
   // What lies in an archive is old: whether it was charged is not worth a guess that could charge it again.
   if (!entry && entry.error().code == ErrorCode::kNotFound) return Phase::kCharged;
   if (!entry) return std::unexpected(entry.error());
-  return FieldReader(*entry).byte() == static_cast<uint8_t>(EntryKind::kRelease) ? Phase::kFree
-                                                                                 : Phase::kCharged;
+  return FieldReader(entry->payload).byte() == static_cast<uint8_t>(EntryKind::kRelease) ? Phase::kFree
+                                                                                         : Phase::kCharged;
 }
 
 std::string packed(const KeptReply& reply) {

@@ -45,7 +45,7 @@ Result<Settlement> apply(Books& books, const SpoolRecord& record) {
 Result<bool> is_known(State& state, const SpoolRecord& record) {
   const auto end = TRY(ended_by(state, record.request_id));
   if (!end) return false;
-  const std::string payload = TRY(state.entry(*end));
+  const std::string payload = TRY(state.entry(*end)).payload;
   FieldReader fields(payload);
   const auto kind = static_cast<EntryKind>(fields.byte());
   fields.text();

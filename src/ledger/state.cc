@@ -120,17 +120,17 @@ Result<> State::expect(std::vector<std::string> keys) {
   return {};
 }
 
-Result<std::string> State::entry(int64_t sequence) {
+Result<JournalRow> State::entry(int64_t sequence) {
   const int64_t unwritten = head_.sequence - std::ssize(entries_);
   if (sequence > unwritten && sequence <= head_.sequence) {
-    return entries_[static_cast<size_t>(sequence - unwritten - 1)].payload;
+    return entries_[static_cast<size_t>(sequence - unwritten - 1)];
   }
   auto rows = TRY(store_.entries(sequence - 1, 1));
-  if (!rows.empty() && rows[0].sequence == sequence) return std::move(rows[0].payload);
+  if (!rows.empty() && rows[0].sequence == sequence) return std::move(rows[0]);
   if (const auto segment = TRY(store_.segment_at(sequence)); segment && sequence <= segment->last) {
     Segment whole = TRY(whole_segment(store_, *segment));
     const SegmentReader sealed = TRY(SegmentReader::open(std::move(whole)));
-    return TRY(sealed.entry(sequence)).payload;
+    return sealed.entry(sequence);
   }
   return fail(ErrorCode::kNotFound, "the journal has no entry {}", sequence);
 }

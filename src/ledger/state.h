@@ -60,9 +60,9 @@ class State {
   /// Reads rows that are asked for soon, in one question.
   Result<> expect(std::vector<std::string> keys);
 
-  /// The payload of an entry, this group's and sealed ones included. kNotFound when the journal has none of
+  /// An entry, this group's and sealed ones included. kNotFound when the journal has none of
   /// that sequence, or its segment was archived.
-  Result<std::string> entry(int64_t sequence);
+  Result<JournalRow> entry(int64_t sequence);
   /// Chains an entry behind the last; returns its sequence.
   int64_t append(WallTime time, std::string payload);
   /// Writes all entries and changed rows to the store; the commit is the caller's.

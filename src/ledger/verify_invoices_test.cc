@@ -65,7 +65,7 @@ class VerifyInvoices : public InvoicingTest, public ::testing::WithParamInterfac
         return {};
       }
       std::string payload =
-          TRY(ledger_->read<std::string>([&](State& state) { return state.entry(read.sequence); }));
+          TRY(ledger_->read<JournalRow>([&](State& state) { return state.entry(read.sequence); })).payload;
       const std::string from = escaped(change->from);
       const size_t at = payload.find(from);
       if (at == payload.npos) return fail(ErrorCode::kNotFound, "there is no {}", from);
