@@ -1,6 +1,7 @@
 """The servers of the serving benchmark, each as itself: started, asked for its keys, stopped."""
 import os
 import pathlib
+import socket
 import subprocess
 import sys
 import time
@@ -12,7 +13,7 @@ ROOT = HERE.parents[1]
 RELEASE = ROOT / os.environ.get("FEILUN_BUILD", "build/release")
 os.environ["FEILUN_BINARY"] = str(RELEASE / "feilun")
 sys.path.insert(0, str(ROOT / "tests/system"))
-from feilun_server import FeilunServer, free_port  # noqa: E402
+from feilun_server import FeilunServer  # noqa: E402
 
 MODEL = "bench"
 CONTEXT = 2048  # of each of llama-server's slots; a request here has at most about 1,200 tokens
@@ -41,6 +42,12 @@ class Feilun:
 
     def close(self):
         self.server.__exit__()
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
 
 
 class LlamaServer:

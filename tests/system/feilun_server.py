@@ -9,9 +9,9 @@ FEILUN_ADMIN_KEY and runs the command after `--`; its exit status is the command
 import json
 import os
 import pathlib
+import re
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -25,19 +25,15 @@ TESTDATA = pathlib.Path(os.environ.get("FEILUN_TESTDATA", ROOT / "../shared/test
 START_SECONDS_MAX = 60
 
 
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
 class FeilunServer:
+    """Its port is one that the system chose at the first start: a port picked here could be taken meanwhile."""
+
     def __init__(self, *flags, models=(), binary=BINARY, data=None):
         self.binary = binary
         self.data = pathlib.Path(data or tempfile.mkdtemp(prefix="feilun-test-"))
         self.owns_data = data is None
-        self.port = free_port()
-        self.url = f"http://127.0.0.1:{self.port}"
+        self.port = 0
+        self.url = None
         self.flags = [*flags, *(f"--model={model}" for model in models)]
         self.process = None
         self.key = None
@@ -51,13 +47,20 @@ class FeilunServer:
                 [self.binary, "serve", "--data", self.data, "--listen", f"127.0.0.1:{self.port}", *self.flags],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         deadline = time.monotonic() + START_SECONDS_MAX
-        while not until():
+        while not (self.told_port() and until()):
             if self.process.poll() is not None or time.monotonic() > deadline:
                 raise RuntimeError(f"feilun did not start:\n{self.log()}")
             time.sleep(0.02)
         if self.key is None:
             self.key = self.create_key("default")
         return self
+
+    def told_port(self):
+        """Whether the server has told where it listens, which it does when its first model answers."""
+        told = re.search(r"is ready on (http://127\.0\.0\.1:(\d+))", self.log())
+        if told:
+            self.url, self.port = told[1], int(told[2])
+        return told is not None
 
     def ready(self):
         try:

@@ -12,7 +12,7 @@ import unittest
 import urllib.error
 import urllib.request
 
-from feilun_server import BINARY, TESTDATA, FeilunServer, free_port
+from feilun_server import BINARY, TESTDATA, FeilunServer
 
 STORIES = TESTDATA / "models/stories260K"
 TINYSTORIES = TESTDATA / "models/tinystories-656K"
@@ -263,13 +263,13 @@ class Starting(unittest.TestCase):
 
     def test_a_missing_model_file_is_one_clear_sentence(self):
         with tempfile.TemporaryDirectory() as data:
-            done = self.serve("--data", data, "--listen", f"127.0.0.1:{free_port()}", "--model", "x=/no/such.gguf")
+            done = self.serve("--data", data, "--listen", "127.0.0.1:0", "--model", "x=/no/such.gguf")
             self.assertNotEqual(done.returncode, 0)
             self.assertIn("/no/such.gguf", done.stderr)
 
     def test_two_servers_on_one_directory_are_refused(self):
         with FeilunServer() as server:
-            done = self.serve("--data", str(server.data), "--listen", f"127.0.0.1:{free_port()}")
+            done = self.serve("--data", str(server.data), "--listen", "127.0.0.1:0")
             self.assertNotEqual(done.returncode, 0)
             self.assertIn(str(server.data), done.stderr)
 
