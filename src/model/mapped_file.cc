@@ -5,11 +5,19 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdint>
 #include <cstring>
 
 namespace feilun::model {
+namespace {
+
+constexpr size_t kWorthReadingAhead = size_t{16} << 20;
+constexpr size_t kReadAhead = size_t{512} << 20;
+constexpr size_t kReadAtOnce = size_t{4} << 20;
+
+}  // namespace
 
 Result<std::shared_ptr<const MappedFile>> MappedFile::open(const std::filesystem::path& path) {
   const int file = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
@@ -33,8 +41,24 @@ Result<std::shared_ptr<const MappedFile>> MappedFile::open(const std::filesystem
   return std::shared_ptr<const MappedFile>(new MappedFile(static_cast<const std::byte*>(data), size));
 }
 
+MappedFile::MappedFile(const std::byte* data, size_t size) : data_(data), size_(size) {
+  if (size_ < kWorthReadingAhead) return;
+  ahead_ = std::jthread([this](const std::stop_token& stop) { read_ahead(stop); });
+}
+
 MappedFile::~MappedFile() {
+  ahead_ = {};
   if (data_ != nullptr) ::munmap(const_cast<std::byte*>(data_), size_);
+}
+
+void MappedFile::read_ahead(const std::stop_token& stop) const {
+  const size_t end = std::min(size_, kReadAhead);
+  for (size_t at = 0; at < end && !stop.stop_requested(); at += kReadAtOnce) {
+    auto* piece = const_cast<std::byte*>(data_) + at;
+    // A file that was cut short meanwhile, or a system that does not know the call: whoever needs the bytes
+    // will see.
+    if (::madvise(piece, std::min(kReadAtOnce, end - at), MADV_POPULATE_READ) != 0) return;
+  }
 }
 
 void MappedFile::release(std::span<const std::byte> part) const {

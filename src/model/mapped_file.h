@@ -5,12 +5,15 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <thread>
 
 #include "base/result.h"
 
 namespace feilun::model {
 
-/// A file mapped read-only into memory. Immutable; any thread may call. The map starts at a page.
+/// A file mapped read-only into memory. Immutable; any thread may call. The map starts at a page. The first
+/// half gigabyte of a large file is read from now on, by a thread that mostly waits for the disk: a model's
+/// weights come while its vocabulary is built.
 class MappedFile {
  public:
   /// kNotFound, or kIo with the system's reason. An empty file gives empty bytes.
@@ -24,9 +27,12 @@ class MappedFile {
   void release(std::span<const std::byte> part) const;
 
  private:
-  MappedFile(const std::byte* data, size_t size) : data_(data), size_(size) {}
+  MappedFile(const std::byte* data, size_t size);
+  void read_ahead(const std::stop_token& stop) const;
+
   const std::byte* data_;
   size_t size_;
+  std::jthread ahead_;
 };
 
 /// The whole of a small text file. kNotFound, kIo, or kCorrupt when it is larger than `bytes_max`.
