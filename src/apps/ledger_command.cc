@@ -104,7 +104,9 @@ Result<> rebuild(const RebuildOptions& options) {
 
 Result<> export_entries(const ExportOptions& options) {
   const ExportRange range = TRY(range_of(options));
-  const auto format = options.format == "csv" ? ExportFormat::kCsv : ExportFormat::kJsonLines;
+  const auto format = options.format == "csv"           ? ExportFormat::kCsv
+                      : options.format == "cloudevents" ? ExportFormat::kCloudEvents
+                                                        : ExportFormat::kJsonLines;
   const auto exported =
       ledger::audit::export_journal(place_of(options), format, range, [](std::string_view text) -> Result<> {
         if (std::fwrite(text.data(), 1, text.size(), stdout) == text.size()) return {};
@@ -199,8 +201,9 @@ void add_ledger_commands(CLI::App& app, Run& chosen) {
   add_journal_options(export_command, *export_options);
   add_range_options(export_command, *export_options);
   export_command
-      ->add_option("--format", export_options->format, "jsonl: an entry a line; csv: a posting a line")
-      ->check(CLI::IsMember({"jsonl", "csv"}))
+      ->add_option("--format", export_options->format,
+                   "jsonl: an entry a line; cloudevents: an event a line; csv: a posting a line")
+      ->check(CLI::IsMember({"jsonl", "cloudevents", "csv"}))
       ->capture_default_str();
   on_chosen<ExportOptions>(export_command, chosen, export_options, export_entries);
 

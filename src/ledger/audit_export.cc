@@ -77,7 +77,7 @@ json::object fields_of(const ReadEntry& read) {
   return object;
 }
 
-std::string json_line(const ReadEntry& read) {
+json::object entry_json(const ReadEntry& read) {
   json::object line = {
       {"sequence", read.sequence}, {"time", time_text(read.time)}, {"kind", read.entry.spec->name}};
   for (auto& [name, value] : fields_of(read)) line[name] = std::move(value);
@@ -89,7 +89,32 @@ std::string json_line(const ReadEntry& read) {
   }
   line["postings"] = std::move(postings);
   line["hash"] = hex(read.hash);
-  return json::serialize(line) + "\n";
+  return line;
+}
+
+std::string json_line(const ReadEntry& read) {
+  return json::serialize(entry_json(read)) + "\n";
+}
+
+/// What an event is about: the request, or else the first thing that the entry names.
+std::string_view subject_of(const ReadEntry& read) {
+  for (const std::string_view wanted : {"request", "id", "number", "lot", "payer", "organisation"}) {
+    for (const Value& value : read.entry.fields.all()) {
+      if (value.spec->name == wanted && !value.text.empty()) return value.text;
+    }
+  }
+  return {};
+}
+
+/// CloudEvents 1.0, JSON format, structured mode. An entry's hash is its id: no two ledgers share one.
+std::string event_line(const ReadEntry& read) {
+  json::object event = {
+      {"specversion", "1.0"},         {"id", hex(read.hash)},
+      {"source", "/feilun/ledger"},   {"type", fmt::format("feilun.ledger.{}", read.entry.spec->name)},
+      {"time", time_text(read.time)}, {"datacontenttype", "application/json"},
+      {"data", entry_json(read)}};
+  if (const auto subject = subject_of(read); !subject.empty()) event["subject"] = subject;
+  return json::serialize(event) + "\n";
 }
 
 std::string csv_cell(std::string_view text) {
@@ -116,6 +141,9 @@ std::string csv_lines(const ReadEntry& read) {
 
 Result<int64_t> export_journal(const Place& place, ExportFormat format, const ExportRange& range,
                                const std::function<Result<>(std::string_view)>& write) {
+  const auto text = format == ExportFormat::kCsv           ? csv_lines
+                    : format == ExportFormat::kCloudEvents ? event_line
+                                                           : json_line;
   int64_t entries = 0;
   if (format == ExportFormat::kCsv) {
     TRY(write("sequence,time,kind,account,currency,amount,amount_pico,fields,hash\r\n"));
@@ -123,7 +151,7 @@ Result<int64_t> export_journal(const Place& place, ExportFormat format, const Ex
   TRY(read_journal(place, [&](const ReadEntry& read) -> Result<> {
     if (read.time < range.from || read.time >= range.until) return {};
     ++entries;
-    return write(format == ExportFormat::kCsv ? csv_lines(read) : json_line(read));
+    return write(text(read));
   }));
   return entries;
 }

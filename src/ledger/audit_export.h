@@ -8,7 +8,7 @@
 
 namespace feilun::ledger::audit {
 
-enum class ExportFormat : uint8_t { kJsonLines, kCsv };
+enum class ExportFormat : uint8_t { kJsonLines, kCsv, kCloudEvents };
 
 /// from ≤ an entry's time < until, in microseconds since 1970.
 struct ExportRange {
@@ -18,6 +18,7 @@ struct ExportRange {
 
 /// Gives `write` the journal's entries in order, as text that other programs read; returns how many.
 ///   JSON lines: an entry a line, with its fields by the document's names and `postings`.
+///   CloudEvents: an event (CloudEvents 1.0) a line, whose `data` is what JSON lines say of the entry.
 ///   CSV: a posting a line (an entry without postings has one line too); the entry's fields are JSON in the
 ///   column `fields`.
 /// Amounts are exact: a decimal, and beside it pico-units under a name that ends in `_pico`, both as text.

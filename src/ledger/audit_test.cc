@@ -201,6 +201,30 @@ TEST_F(AuditTest, ExportedLinesAreJsonWithExactAmounts) {
   EXPECT_EQ(revenue.at("amount_pico"), "6600000");
 }
 
+TEST_F(AuditTest, ExportedEventsAreCloudEventsOfTheSameEntries) {
+  std::istringstream lines(exported(audit::ExportFormat::kJsonLines));
+  std::istringstream events(exported(audit::ExportFormat::kCloudEvents));
+  std::string line;
+  std::string event_line;
+  bool seen_settle = false;
+  while (std::getline(lines, line)) {
+    ASSERT_TRUE(std::getline(events, event_line));
+    const auto entry = boost::json::parse(line).as_object();
+    const auto event = boost::json::parse(event_line).as_object();
+    EXPECT_EQ(event.at("data"), entry);
+    EXPECT_EQ(event.at("specversion"), "1.0");
+    EXPECT_EQ(event.at("id"), entry.at("hash"));
+    EXPECT_EQ(event.at("time"), entry.at("time"));
+    const std::string kind(entry.at("kind").as_string());
+    EXPECT_EQ(event.at("type").as_string(), "feilun.ledger." + kind);
+    if (kind != "settle") continue;
+    seen_settle = true;
+    EXPECT_EQ(event.at("subject"), entry.at("request"));
+  }
+  EXPECT_TRUE(seen_settle);
+  EXPECT_FALSE(std::getline(events, event_line));
+}
+
 TEST_F(AuditTest, ExportedCsvHasALineForEachPosting) {
   const std::string text = exported(audit::ExportFormat::kCsv);
   EXPECT_THAT(text, HasSubstr(",settle,\"revenue\",CNY,0.0000066,6600000,\"{\"\"request\"\":\"\"req_1\"\""));
