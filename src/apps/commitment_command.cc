@@ -40,15 +40,6 @@ Result<> set(const CommitmentOptions& options) {
   return {};
 }
 
-/// What the month has brought so far, of the organisation.
-Result<Money> charged_in(State& state, const ledger::Organisation& owner, Month month) {
-  Money charged;
-  for (const ledger::UsageRow& row : TRY(ledger::monthly_usage(state, owner.id, month))) {
-    charged += row.sums.charged;
-  }
-  return charged;
-}
-
 Result<> print_commitment(State& state, const Commitment& commitment) {
   const auto owner = TRY(ledger::find_organisation(state, commitment.organisation));
   fmt::print("{}  {}: {} {} a month {}\n", commitment.id, owner.name, commitment.amount.to_string(),
@@ -59,7 +50,7 @@ Result<> print_commitment(State& state, const Commitment& commitment) {
   }
   const Month month = TRY(TimeZone::find(owner.time_zone)).month_of(SystemClock().wall());
   if (!commitment.covers(month)) return {};
-  const Money charged = TRY(charged_in(state, owner, month));
+  const Money charged = TRY(ledger::charged_in(state, owner.id, month));
   fmt::print("  {}  charged {} so far, {} to go\n", to_string(month), charged.to_string(),
              std::max(commitment.amount - charged, Money()).to_string());
   return {};

@@ -23,11 +23,7 @@ Result<json::object> commitment_json(State& state, const Commitment& commitment,
   const auto owner = TRY(ledger::organisation_of(state, commitment.organisation));
   const Month month = TRY(TimeZone::find(owner.time_zone)).month_of(now);
   Money charged;
-  if (commitment.covers(month)) {
-    for (const ledger::UsageRow& row : TRY(ledger::monthly_usage(state, owner.id, month))) {
-      charged += row.sums.charged;
-    }
-  }
+  if (commitment.covers(month)) charged = TRY(ledger::charged_in(state, owner.id, month));
   const Money missing = commitment.covers(month) ? std::max(commitment.amount - charged, Money()) : Money();
   json::array true_ups;
   for (const ledger::TrueUp& done : TRY(ledger::true_ups_of(state, commitment.id))) {

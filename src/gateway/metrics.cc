@@ -142,11 +142,7 @@ void Metrics::count_usage(std::string_view model, const ledger::TokenUsage& usag
                           std::string_view currency, ledger::Outcome outcome) {
   std::lock_guard lock(mutex_);
   ModelCounts& counts = models_[std::string(model)];
-  counts.usage.input_fresh += usage.input_fresh;
-  counts.usage.cache_read += usage.cache_read;
-  counts.usage.cache_write += usage.cache_write;
-  counts.usage.output += usage.output;
-  counts.usage.reasoning += usage.reasoning;
+  counts.usage += usage;
   if (!currency.empty()) counts.charged[std::string(currency)] += charged;
   ++counts.outcomes.at(static_cast<size_t>(outcome));
 }

@@ -15,8 +15,6 @@ namespace {
 using std::chrono::hours;
 using std::chrono::seconds;
 
-constexpr int64_t kRowsMax = 1'000'000;
-
 Result<int64_t> read_number(const net::Request& request, std::string_view name, int64_t otherwise,
                             int64_t most) {
   const auto given = request.query(name);
@@ -85,13 +83,11 @@ template <typename Take>
 Result<> for_each_row(ledger::State& state, const std::vector<std::string>& payers, const UsageQuery& query,
                       Take&& take) {
   for (const std::string& payer : payers) {
-    for (const ledger::UsageRow& row : TRY(ledger::hourly_usage(state, payer, query.period, kRowsMax))) {
-      if (!wanted(query.projects, row.key.project_id) || !wanted(query.keys, row.key.key_id) ||
-          !wanted(query.models, row.key.offering)) {
-        continue;
-      }
-      TRY(take(row));
-    }
+    TRY(ledger::each_hour(state, payer, query.period, [&](const ledger::UsageRow& row) -> Result<> {
+      const bool is_wanted = wanted(query.projects, row.key.project_id) &&
+                             wanted(query.keys, row.key.key_id) && wanted(query.models, row.key.offering);
+      return is_wanted ? take(row) : Result<>();
+    }));
   }
   return {};
 }

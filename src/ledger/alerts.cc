@@ -173,9 +173,8 @@ std::string signature_of(std::string_view secret, std::string_view body, WallTim
   crypto_auth_hmacsha256_update(&hmac, bytes(signed_text), signed_text.size());
   std::array<unsigned char, crypto_auth_hmacsha256_BYTES> mac;
   crypto_auth_hmacsha256_final(&hmac, mac.data());
-  std::string text = fmt::format("t={},v1=", seconds);
-  for (const unsigned char byte : mac) text += fmt::format("{:02x}", byte);
-  return text;
+  const std::string_view mac_bytes(reinterpret_cast<const char*>(mac.data()), mac.size());
+  return fmt::format("t={},v1={}", seconds, hex(mac_bytes));
 }
 
 }  // namespace feilun::ledger

@@ -12,6 +12,7 @@
 #include <system_error>
 
 #include "ledger/segment.h"
+#include "ledger/sync_path.h"
 
 namespace feilun::ledger {
 namespace {
@@ -19,12 +20,6 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr char kSums[] = "B2SUMS";
-
-std::string hex(std::string_view bytes) {
-  std::string text;
-  for (const char byte : bytes) text += fmt::format("{:02x}", static_cast<uint8_t>(byte));
-  return text;
-}
 
 std::unexpected<Error> io_error(const char* doing, const fs::path& path) {
   return fail(ErrorCode::kIo, "{} {}: {}", doing, path.string(), std::strerror(errno));
@@ -38,14 +33,6 @@ Result<std::optional<std::string>> read_file(const fs::path& path) {
   std::string bytes((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
   if (!file) return io_error("cannot read", path);
   return bytes;
-}
-
-Result<> sync_path(const fs::path& path) {
-  const int file = open(path.c_str(), O_RDONLY | O_CLOEXEC);
-  const bool synced = file >= 0 && fsync(file) == 0;
-  if (file >= 0) close(file);
-  if (!synced) return io_error("cannot sync", path);
-  return {};
 }
 
 /// Once this returns the file is there whole, whatever happens; until then it is not there, or as it was.

@@ -3,6 +3,7 @@
 #include <boost/json.hpp>
 
 #include "base/civil_time.h"
+#include "ledger/bytes.h"
 
 namespace feilun::ledger::audit {
 namespace {
@@ -15,12 +16,6 @@ constexpr const char* kClasses[] = {"input_fresh", "cache_read", "cache_write", 
 
 std::string time_text(int64_t micros) {
   return to_iso8601(WallTime(std::chrono::microseconds(micros)));
-}
-
-std::string hex(std::string_view bytes) {
-  std::string text;
-  for (const char c : bytes) text += fmt::format("{:02x}", static_cast<uint8_t>(c));
-  return text;
 }
 
 void add_amount(json::object& object, std::string_view name, int128 amount) {

@@ -28,6 +28,9 @@ Result<> Books::begin(WallTime now) {
     forgotten_ = state_.forgotten();
     prices_.clear();
     tenants_ = {};
+    // Open holds are few, and every hold asks whether its request has one. Where others write too they are
+    // forgotten with each group, and what is needed is read by expect().
+    if (!state_.store().is_shared()) TRY(state_.know_whole(kOpenHolds));
   }
   return {};
 }

@@ -176,7 +176,6 @@ class Books {
   Result<std::string> returned_to(const std::string& account);
   /// The postings that end a hold: what was spent of each draw to revenue, the rest back.
   Result<std::vector<Posting>> ending(const OpenHold& hold, const std::vector<EndedDraw>& draws);
-  Result<> count_usage(const OpenHold& hold, const TokenUsage& usage, Money charged);
   Result<Coverage> cover(const HoldRequest& request, const WorstUnits& worst, const Sources& from,
                          const std::vector<CountedLimit>& limits, std::string_view currency) const;
 
@@ -198,7 +197,7 @@ class Books {
   std::string actor_ = "local";
   std::string lease_;
   // Derived from the state, for as long as it forgets nothing.
-  int64_t forgotten_ = 0;
+  int64_t forgotten_ = -1;                  ///< as the state had it then; below zero: nothing is derived yet
   std::map<int64_t, PriceVersion> prices_;  ///< by number; a version's rows never change
   PayingTenants tenants_;
 };

@@ -176,7 +176,7 @@ Result<std::optional<TrueUp>> Books::true_up(std::string_view organisation, Mont
     return fail(ErrorCode::kConflict, "the month {} of '{}' is not over yet", to_string(month), owner.name);
   }
   TrueUp done{.commitment_id = commitment->id, .month = month};
-  for (const UsageRow& row : TRY(monthly_usage(state_, owner.id, month))) done.charged += row.sums.charged;
+  done.charged = TRY(charged_in(state_, owner.id, month));
   done.shortfall = std::max(commitment->amount - done.charged, Money());
   Payload payload(EntryKind::kTrueUp);
   payload.text(commitment->id).text(owner.id).text(to_string(month)).amount(commitment->amount);

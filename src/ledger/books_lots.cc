@@ -167,7 +167,7 @@ Result<std::string> Books::returned_to(const std::string& account) {
 Result<std::vector<Posting>> Books::ending(const OpenHold& hold, const std::vector<EndedDraw>& draws) {
   std::vector<Posting> postings;
   postings.reserve(draws.size() + 4);
-  for (const std::string& unit : {hold.currency, std::string(kTokenUnit)}) {
+  for (const std::string_view unit : {std::string_view(hold.currency), kTokenUnit}) {
     Money held;
     Money spent;
     for (const EndedDraw& draw : draws) {
@@ -175,8 +175,9 @@ Result<std::vector<Posting>> Books::ending(const OpenHold& hold, const std::vect
       held += draw.spent.amount + draw.left;
       spent += draw.spent.amount;
     }
-    postings.push_back({held_of(hold.payer_id), unit, -held});
-    postings.push_back({"revenue", unit, spent});
+    if (held.is_zero()) continue;
+    postings.push_back({held_of(hold.payer_id), std::string(unit), -held});
+    postings.push_back({"revenue", std::string(unit), spent});
   }
   for (const EndedDraw& draw : draws) {
     if (draw.left.is_zero()) continue;

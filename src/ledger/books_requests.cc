@@ -95,7 +95,7 @@ Result<const PriceVersion*> Books::pinned(int64_t id) {
 }
 
 Result<const PriceVersion*> Books::price_now(const HoldRequest& request, const Project& project) {
-  for (const std::string& organisation : {project.organisation, std::string()}) {
+  for (const std::string_view organisation : {std::string_view(project.organisation), std::string_view()}) {
     for (const PriceInterval& in :
          TRY(price_intervals(state_, request.offering, project.currency, organisation))) {
       if (in.from <= now_ && now_ < in.until) return pinned(in.id);
@@ -236,7 +236,7 @@ Result<Settlement> Books::settle(const std::string& request_id, const TokenUsage
   const int64_t sequence = TRY(record(std::move(payload), std::move(postings)));
   erase_open_hold(state_, request_id);
   put_ended(state_, request_id, sequence);
-  TRY(count_usage(open, usage, charged));
+  TRY(add_usage_totals(state_, open.project_id, {.requests = 1, .usage = usage, .charged = charged}));
   UsageSums sums{.requests = 1, .usage = usage, .covered = without(usage, paid), .charged = charged};
   TRY(add_usage(state_, open.payer_id, now_, month,
                 {.project_id = open.project_id,
@@ -288,19 +288,6 @@ Result<int64_t> Books::recover(const std::vector<std::string>& living, int64_t l
     }
   }
   return static_cast<int64_t>(left_open.size());
-}
-
-Result<> Books::count_usage(const OpenHold& hold, const TokenUsage& usage, Money charged) {
-  UsageTotals totals = TRY(usage_totals(state_, hold.project_id));
-  totals.requests += 1;
-  totals.usage.input_fresh += usage.input_fresh;
-  totals.usage.cache_read += usage.cache_read;
-  totals.usage.cache_write += usage.cache_write;
-  totals.usage.output += usage.output;
-  totals.usage.reasoning += usage.reasoning;
-  totals.charged += charged;
-  put_usage_totals(state_, hold.project_id, totals);
-  return {};
 }
 
 }  // namespace feilun::ledger

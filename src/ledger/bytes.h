@@ -22,6 +22,11 @@ AmountBytes amount_bytes(Money amount);
 /// The reverse; any 16 bytes are an amount.
 Money amount_from(const AmountBytes& bytes);
 
+/// Lower-case hexadecimal digits.
+std::string hex(std::string_view bytes);
+/// The reverse; false for anything but 64 lower-case digits.
+bool unhex(std::string_view text, Hash& hash);
+
 inline std::string_view view(const Hash& hash) {
   return {reinterpret_cast<const char*>(hash.data()), hash.size()};
 }

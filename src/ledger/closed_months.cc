@@ -8,18 +8,16 @@
 namespace feilun::ledger {
 namespace {
 
-std::string first_open_key(std::string_view payer_id) {
-  return KeyWriter('S').text("open " + std::string(payer_id)).take();
-}
-
-int64_t number_of(Month month) {
-  return int{month.year()} * 12 + static_cast<int64_t>(static_cast<unsigned>(month.month())) - 1;
+KeyWriter first_open_key(std::string_view payer_id) {
+  KeyWriter key('S');
+  key.raw("open ").text(payer_id);
+  return key;
 }
 
 }  // namespace
 
 Result<Month> counting_month(State& state, std::string_view payer_id, Month month) {
-  const std::string* value = TRY(state.get(first_open_key(payer_id)));
+  const std::string* value = TRY(state.get(first_open_key(payer_id).view()));
   const int64_t number = number_of(month);
   const int64_t first_open = value == nullptr ? number : FieldReader(*value).number();
   return month + std::chrono::months(std::max(first_open, number) - number);
@@ -27,7 +25,7 @@ Result<Month> counting_month(State& state, std::string_view payer_id, Month mont
 
 Result<> close_month(State& state, std::string_view payer_id, Month month) {
   const Month first_open = TRY(counting_month(state, payer_id, month + std::chrono::months(1)));
-  state.put(first_open_key(payer_id), FieldWriter().number(number_of(first_open)).take());
+  state.put(first_open_key(payer_id).view(), FieldWriter().number(number_of(first_open)).take());
   return {};
 }
 

@@ -46,7 +46,7 @@ std::vector<Posting> holding(const OpenHold& hold, const std::vector<Draw>& draw
     (draw.currency == kTokenUnit ? tokens : money) += draw.amount;
   }
   postings.push_back({held_of(hold.payer_id), hold.currency, money});
-  postings.push_back({held_of(hold.payer_id), std::string(kTokenUnit), tokens});
+  if (!tokens.is_zero()) postings.push_back({held_of(hold.payer_id), std::string(kTokenUnit), tokens});
   return postings;
 }
 

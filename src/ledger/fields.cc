@@ -143,6 +143,10 @@ KeyWriter& KeyWriter::raw(std::string_view bytes) {
   return *this;
 }
 
+int64_t number_of(Month month) {
+  return int64_t{int{month.year()}} * 12 + static_cast<unsigned>(month.month()) - 1;
+}
+
 std::string after_prefix(std::string prefix) {
   while (!prefix.empty() && prefix.back() == '\xff') prefix.pop_back();
   CHECK(!prefix.empty());

@@ -5,6 +5,7 @@
 #include <string>
 #include <string_view>
 
+#include "base/civil_time.h"
 #include "base/clock.h"
 #include "base/money.h"
 #include "base/result.h"
@@ -78,6 +79,9 @@ class KeyWriter {
   size_t size_;
   std::string long_;  ///< all of it, when it is not short
 };
+
+/// A month as keys and values have it: year × 12 + month − 1.
+int64_t number_of(Month month);
 
 /// The least key above all keys that begin with `prefix`.
 std::string after_prefix(std::string prefix);

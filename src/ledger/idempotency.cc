@@ -1,6 +1,5 @@
 #include "ledger/idempotency.h"
 
-#include <sodium.h>
 #include <zstd.h>
 
 #include "base/check.h"
@@ -33,13 +32,6 @@ std::string time_bytes(WallTime time) {
 /// The oldest first.
 std::string reply_key(const ClaimRow& claim) {
   return KeyWriter(kReplies).raw(time_bytes(claim.time)).text(claim.request_id).take();
-}
-
-std::string hex_of(const Hash& hash) {
-  std::string text(2 * hash.size() + 1, '\0');
-  sodium_bin2hex(text.data(), text.size(), hash.data(), hash.size());
-  text.pop_back();
-  return text;
 }
 
 Result<std::optional<ClaimRow>> claim_row(State& state, std::string_view key_id,
@@ -104,8 +96,7 @@ Result<std::optional<ClaimHolder>> find_claim(State& state, std::string_view key
   const Phase phase = TRY(phase_of(state, row->request_id));
   if (phase == Phase::kFree) return std::nullopt;
   ClaimHolder holder{.request_id = row->request_id, .time = row->time};
-  if (sodium_hex2bin(holder.body.data(), holder.body.size(), row->body.data(), row->body.size(), nullptr,
-                     nullptr, nullptr) != 0) {
+  if (!unhex(row->body, holder.body)) {
     return fail(ErrorCode::kCorrupt, "the row of the idempotency key {} cannot be read", idempotency_key);
   }
   holder.phase = phase == Phase::kCharged ? ClaimHolder::Phase::kCharged : ClaimHolder::Phase::kRunning;
@@ -127,7 +118,7 @@ Result<> check_claim(State& state, const HoldRequest& request) {
 }
 
 void put_claim(State& state, const HoldRequest& request, WallTime now) {
-  const std::string body = hex_of(request.claim->body);
+  const std::string body = hex(view(request.claim->body));
   Payload payload(EntryKind::kClaim);
   payload.text(request.request_id).text(request.key_id).text(request.claim->key).text(body);
   payload.postings({});

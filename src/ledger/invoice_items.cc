@@ -9,15 +9,10 @@ namespace {
 
 constexpr int64_t kItemsMax = 1'000'000;
 
-std::string items_prefix(std::string_view payer_id, Month month) {
-  const int64_t number = int{month.year()} * 12 + static_cast<int64_t>(unsigned{month.month()}) - 1;
-  return KeyWriter('Z').text(payer_id).number(number).take();
-}
-
-std::string item_key(std::string_view payer_id, Month month, ItemKind kind, std::string_view lot) {
-  std::string key = items_prefix(payer_id, month);
-  key.push_back(static_cast<char>(kind));
-  return key.append(lot).append(1, '\0');
+KeyWriter items_of(std::string_view payer_id, Month month) {
+  KeyWriter key('Z');
+  key.text(payer_id).number(number_of(month));
+  return key;
 }
 
 Result<InvoiceItem> read_item(std::string_view key, std::string_view value) {
@@ -39,11 +34,14 @@ Result<InvoiceItem> read_item(std::string_view key, std::string_view value) {
 
 Result<> add_invoice_item(State& state, std::string_view payer_id, Month month, ItemKind kind,
                           std::string_view lot, Money amount) {
-  const std::string key = item_key(payer_id, month, kind, lot);
+  KeyWriter key = items_of(payer_id, month);
+  const size_t prefix = key.view().size();
+  const char letter = static_cast<char>(kind);
+  key.raw({&letter, 1}).text(lot);
+  State::Row& row = *TRY(state.find(key.view()));
   InvoiceItem item;
-  const std::string* value = TRY(state.get(key));
-  if (value != nullptr) item = TRY(read_item(key.substr(items_prefix(payer_id, month).size()), *value));
-  state.put(key, FieldWriter().number(item.count + 1).amount(item.amount + amount).take());
+  if (row.value() != nullptr) item = TRY(read_item(row.key().substr(prefix), *row.value()));
+  state.put(row, FieldWriter().number(item.count + 1).amount(item.amount + amount).take());
   return {};
 }
 
@@ -59,7 +57,7 @@ Result<> add_lots_spent(State& state, std::string_view payer_id, Month month,
 
 Result<std::vector<InvoiceItem>> invoice_items(State& state, std::string_view payer_id, Month month) {
   std::vector<InvoiceItem> items;
-  const std::string prefix = items_prefix(payer_id, month);
+  const std::string prefix = items_of(payer_id, month).take();
   for (const StateRow& row : TRY(state.scan(prefix, kItemsMax))) {
     items.push_back(TRY(read_item(std::string_view(row.key).substr(prefix.size()), row.value)));
   }

@@ -18,18 +18,10 @@
 #include "ledger/spooler.h"
 #include "ledger/sqlite_store.h"
 #include "ledger/writer.h"
+#include "ledger/sync_path.h"
 
 namespace feilun::ledger {
 namespace {
-
-/// Makes the names of the files durable; their contents are their writers' business.
-Result<> sync_directory(const std::filesystem::path& directory) {
-  const int file = open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  const bool synced = file >= 0 && fsync(file) == 0;
-  if (file >= 0) close(file);
-  if (!synced) return fail(ErrorCode::kIo, "cannot sync {}", directory.string());
-  return {};
-}
 
 /// Makes the directory and those above it when absent, with durable names.
 Result<> make_directory(const std::filesystem::path& directory) {
@@ -42,7 +34,7 @@ Result<> make_directory(const std::filesystem::path& directory) {
   }
   if (!error) std::filesystem::create_directories(directory, error);
   if (error) return fail(ErrorCode::kIo, "cannot make {}: {}", directory.string(), error.message());
-  for (const auto& parent : changed) TRY(sync_directory(parent));
+  for (const auto& parent : changed) TRY(sync_path(parent));
   return {};
 }
 
@@ -129,7 +121,7 @@ Result<std::unique_ptr<Ledger>> Ledger::open(LedgerOptions options) {
   auto reader = TRY(open_store(options));
   Anchor anchor = TRY(Anchor::open(options.directory / "ledger.anchor"));
   TRY(check_anchor(*store, anchor));
-  TRY(sync_directory(options.directory));
+  TRY(sync_path(options.directory));
   static const SystemClock system_clock;
   const Clock& clock = options.clock == nullptr ? static_cast<const Clock&>(system_clock) : *options.clock;
   std::unique_ptr<Lease> lease;

@@ -25,12 +25,6 @@ constexpr int64_t kMark = 1'000'000'000;
 constexpr int64_t kEntriesAtOnce = 4096;
 constexpr int64_t kRowsAtOnce = 8192;
 
-std::string hex(std::string_view bytes) {
-  std::string text;
-  for (const char byte : bytes) text += fmt::format("{:02x}", static_cast<uint8_t>(byte));
-  return text;
-}
-
 /// The schema that a ledger is moved to. Each call is a transaction, unless begin() came before.
 class Target {
  public:

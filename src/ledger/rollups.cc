@@ -13,10 +13,6 @@ constexpr int64_t kRowsMax = 10'000'000;
 constexpr int64_t kRowsAtOnce = 4096;  ///< of hours, which go on behind the period that is asked for
 constexpr size_t kSumsBytes = 64;      ///< enough for most
 
-int64_t number_of(Month month) {
-  return int{month.year()} * 12 + static_cast<int64_t>(static_cast<unsigned>(month.month())) - 1;
-}
-
 int64_t hour_of(WallTime time) {
   return std::max<int64_t>(0, std::chrono::floor<hours>(time).time_since_epoch().count());
 }
@@ -44,10 +40,11 @@ void append_key(KeyWriter& row, const UsageKey& key, bool with_api_key) {
 class KeyReader {
  public:
   explicit KeyReader(std::string_view rest) : rest_(rest) {}
-  std::string text() {
+  /// In the key itself.
+  std::string_view text() {
     const size_t end = rest_.find('\0');
     if (end == rest_.npos) return fail_all();
-    std::string text(rest_.substr(0, end));
+    const std::string_view text = rest_.substr(0, end);
     rest_.remove_prefix(end + 1);
     return text;
   }
@@ -68,7 +65,7 @@ class KeyReader {
   bool ok() const { return ok_ && rest_.empty(); }
 
  private:
-  std::string fail_all() {
+  std::string_view fail_all() {
     ok_ = false;
     rest_ = {};
     return {};
@@ -100,9 +97,9 @@ Result<> add_to(State& state, std::string_view key, const UsageSums& more) {
   return {};
 }
 
-Result<UsageRow> read_row(const StateRow& row, size_t prefix, bool hourly) {
+/// Over the row that was read before, whose memory its texts take.
+Result<> read_row(const StateRow& row, size_t prefix, bool hourly, UsageRow& read) {
   KeyReader fields(std::string_view(row.key).substr(prefix));
-  UsageRow read;
   if (hourly) read.from = WallTime(hours(fields.number()));
   read.key.project_id = fields.text();
   if (hourly) read.key.key_id = fields.text();
@@ -112,23 +109,15 @@ Result<UsageRow> read_row(const StateRow& row, size_t prefix, bool hourly) {
   read.key.price_row = fields.number();
   if (!fields.ok()) return fail(ErrorCode::kCorrupt, "a sum of usage cannot be read");
   read.sums = TRY(read_sums(row.value));
-  return read;
-}
-
-void add(TokenUsage& to, const TokenUsage& more) {
-  to.input_fresh += more.input_fresh;
-  to.cache_read += more.cache_read;
-  to.cache_write += more.cache_write;
-  to.output += more.output;
-  to.reasoning += more.reasoning;
+  return {};
 }
 
 }  // namespace
 
 UsageSums& UsageSums::operator+=(const UsageSums& other) {
   requests += other.requests;
-  add(usage, other.usage);
-  add(covered, other.covered);
+  usage += other.usage;
+  covered += other.covered;
   charged += other.charged;
   return *this;
 }
@@ -149,24 +138,32 @@ Result<> add_usage(State& state, std::string_view payer, WallTime at, Month mont
   return {};
 }
 
-Result<std::vector<UsageRow>> hourly_usage(State& state, std::string_view payer, Period period,
-                                           int64_t limit) {
-  std::vector<UsageRow> rows;
+Result<> each_hour(State& state, std::string_view payer, Period period,
+                   const std::function<Result<>(const UsageRow&)>& take) {
   const std::string prefix = hours_prefix(payer);
   const int64_t first = hour_of(period.from) + (period.from > WallTime(hours(hour_of(period.from))) ? 1 : 0);
   // The key above which the period begins: the last possible one of the hour before.
   std::string after = KeyWriter('B').text(payer).number(std::max<int64_t>(first, 1) - 1).take();
   after.append(1, '\xff');
-  while (std::ssize(rows) < limit) {
+  UsageRow read;
+  for (;;) {
     const auto page = TRY(state.scan_after(prefix, after, kRowsAtOnce));
     for (const StateRow& row : page) {
-      UsageRow read = TRY(read_row(row, prefix.size(), true));
-      if (read.from >= period.until || std::ssize(rows) == limit) return rows;
-      if (read.from >= period.from) rows.push_back(std::move(read));
+      TRY(read_row(row, prefix.size(), true, read));
+      if (read.from >= period.until) return {};
+      if (read.from >= period.from) TRY(take(read));
     }
-    if (std::ssize(page) < kRowsAtOnce) break;
+    if (std::ssize(page) < kRowsAtOnce) return {};
     after = page.back().key;
   }
+}
+
+Result<std::vector<UsageRow>> hourly_usage(State& state, std::string_view payer, Period period) {
+  std::vector<UsageRow> rows;
+  TRY(each_hour(state, payer, period, [&](const UsageRow& row) -> Result<> {
+    rows.push_back(row);
+    return {};
+  }));
   return rows;
 }
 
@@ -174,9 +171,15 @@ Result<std::vector<UsageRow>> monthly_usage(State& state, std::string_view payer
   std::vector<UsageRow> rows;
   const std::string prefix = month_prefix(payer, month);
   for (const StateRow& row : TRY(state.scan(prefix, kRowsMax))) {
-    rows.push_back(TRY(read_row(row, prefix.size(), false)));
+    TRY(read_row(row, prefix.size(), false, rows.emplace_back()));
   }
   return rows;
+}
+
+Result<Money> charged_in(State& state, std::string_view payer, Month month) {
+  Money charged;
+  for (const UsageRow& row : TRY(monthly_usage(state, payer, month))) charged += row.sums.charged;
+  return charged;
 }
 
 Result<TokenCount> volume(State& state, std::string_view payer, std::string_view offering, Month month) {
@@ -189,7 +192,7 @@ Result<std::vector<std::string>> payers_with_usage(State& state) {
   for (;;) {
     const auto next = TRY(state.scan_after("B", after, 1));
     if (next.empty()) return payers;
-    payers.push_back(KeyReader(std::string_view(next[0].key).substr(1)).text());
+    payers.emplace_back(KeyReader(std::string_view(next[0].key).substr(1)).text());
     after = hours_prefix(payers.back());
     after.append(9, '\xff');
   }

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -45,11 +46,14 @@ struct UsageRow {
 Result<> add_usage(State& state, std::string_view payer, WallTime at, Month month, const UsageKey& key,
                    const UsageSums& sums);
 
-/// The hours that begin in the period, in order; at most `limit` rows.
-Result<std::vector<UsageRow>> hourly_usage(State& state, std::string_view payer, Period period,
-                                           int64_t limit);
+/// Calls `take` with the sums of the hours that begin in the period, in order, each good until it returns.
+Result<> each_hour(State& state, std::string_view payer, Period period,
+                   const std::function<Result<>(const UsageRow&)>& take);
+Result<std::vector<UsageRow>> hourly_usage(State& state, std::string_view payer, Period period);
 /// A month of the payer's time zone.
 Result<std::vector<UsageRow>> monthly_usage(State& state, std::string_view payer, Month month);
+/// What the payer's requests were charged in the month.
+Result<Money> charged_in(State& state, std::string_view payer, Month month);
 /// Tokens of the offering that the payer's settled requests have used in the month.
 Result<TokenCount> volume(State& state, std::string_view payer, std::string_view offering, Month month);
 /// Everyone who has settled anything, in order.

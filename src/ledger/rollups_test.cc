@@ -34,16 +34,33 @@ TEST_F(Rollups, HoursAreHalfOpenAndOneRowHoweverManyRequests) {
   add("org_a", noon_ + hours(1) - microseconds(1), key_, 2);
   add("org_a", noon_ + hours(1), key_, 4);
   add("org_b", noon_, key_, 8);
-  const auto first = hourly_usage(state_, "org_a", {noon_, noon_ + hours(1)}, 100).value();
+  const auto first = hourly_usage(state_, "org_a", {noon_, noon_ + hours(1)}).value();
   ASSERT_EQ(first.size(), 1u);
   EXPECT_EQ(first[0].from, noon_);
   EXPECT_EQ(first[0].key, key_);
   EXPECT_EQ(first[0].sums.requests, 2);
   EXPECT_EQ(first[0].sums.usage.output, 3);
   EXPECT_EQ(first[0].sums.charged, Money::pico(3));
-  EXPECT_EQ(hourly_usage(state_, "org_a", {noon_, noon_ + hours(2)}, 100)->size(), 2u);
-  EXPECT_EQ(hourly_usage(state_, "org_a", {noon_ - hours(9), noon_}, 100)->size(), 0u);
-  EXPECT_EQ(hourly_usage(state_, "org_a", {noon_ + microseconds(1), noon_ + hours(2)}, 100)->size(), 1u);
+  EXPECT_EQ(hourly_usage(state_, "org_a", {noon_, noon_ + hours(2)})->size(), 2u);
+  EXPECT_EQ(hourly_usage(state_, "org_a", {noon_ - hours(9), noon_})->size(), 0u);
+  EXPECT_EQ(hourly_usage(state_, "org_a", {noon_ + microseconds(1), noon_ + hours(2)})->size(), 1u);
+}
+
+TEST_F(Rollups, AnHourOfManyKeysIsReadWhole) {
+  constexpr int kKeys = 9000;
+  UsageKey each = key_;
+  for (int i = 0; i < kKeys; ++i) {
+    each.key_id = "key_" + std::to_string(i);
+    add("org_a", noon_, each, 1);
+  }
+  ASSERT_TRUE(state_.flush());
+  add("org_a", noon_, each, 1);
+  add("org_a", noon_ + hours(1), each, 1);
+  UsageSums sums;
+  const auto rows = hourly_usage(state_, "org_a", {noon_, noon_ + hours(1)}).value();
+  for (const UsageRow& row : rows) sums += row.sums;
+  EXPECT_EQ(rows.size(), size_t{kKeys});
+  EXPECT_EQ(sums.requests, kKeys + 1);
 }
 
 TEST_F(Rollups, MonthsSumAcrossKeysAndKeepPricesApart) {

@@ -15,7 +15,7 @@ KeyWriter key_of(char table, std::string_view id) {
   return key;
 }
 KeyWriter hold_key(std::string_view request_id) {
-  return key_of('H', request_id);
+  return key_of(kOpenHolds, request_id);
 }
 KeyWriter ended_key(std::string_view request_id) {
   return key_of('E', request_id);
@@ -68,6 +68,17 @@ Result<OpenHold> read_open_hold(std::string_view request_id, std::string_view va
   return hold;
 }
 
+Result<UsageTotals> read_usage_totals(std::string_view project_id, const std::string* value) {
+  UsageTotals totals;
+  if (value == nullptr) return totals;
+  FieldReader fields(*value);
+  totals.requests = fields.number();
+  totals.usage = fields.usage();
+  totals.charged = fields.amount();
+  if (!fields.ok() || !fields.at_end()) return unreadable("usage of", project_id);
+  return totals;
+}
+
 }  // namespace
 
 Money OpenHold::held() const {
@@ -86,7 +97,7 @@ Result<std::optional<OpenHold>> open_hold(State& state, std::string_view request
 
 Result<std::vector<OpenHold>> open_holds(State& state, int64_t limit) {
   std::vector<OpenHold> holds;
-  for (const StateRow& row : TRY(state.scan("H", limit))) {
+  for (const StateRow& row : TRY(state.scan(std::string(1, kOpenHolds), limit))) {
     holds.push_back(TRY(read_open_hold(std::string_view(row.key).substr(1, row.key.size() - 2), row.value)));
   }
   return holds;
@@ -194,22 +205,20 @@ void put_credit(State& state, const CreditRow& row) {
 }
 
 Result<UsageTotals> usage_totals(State& state, std::string_view project_id) {
-  UsageTotals totals;
-  const std::string* value = TRY(state.get(usage_key(project_id).view()));
-  if (value == nullptr) return totals;
-  FieldReader fields(*value);
-  totals.requests = fields.number();
-  totals.usage = fields.usage();
-  totals.charged = fields.amount();
-  if (!fields.ok() || !fields.at_end()) return unreadable("usage of", project_id);
-  return totals;
+  return read_usage_totals(project_id, TRY(state.get(usage_key(project_id).view())));
 }
 
-void put_usage_totals(State& state, std::string_view project_id, const UsageTotals& totals) {
+Result<> add_usage_totals(State& state, std::string_view project_id, const UsageTotals& more) {
+  State::Row& row = *TRY(state.find(usage_key(project_id).view()));
+  UsageTotals totals = TRY(read_usage_totals(project_id, row.value()));
+  totals.requests += more.requests;
+  totals.usage += more.usage;
+  totals.charged += more.charged;
   FieldWriter value;
   value.reserve(kTotalsBytes);
   value.number(totals.requests).usage(totals.usage).amount(totals.charged);
-  state.put(usage_key(project_id).view(), value.take());
+  state.put(row, value.take());
+  return {};
 }
 
 }  // namespace feilun::ledger

@@ -42,6 +42,7 @@ struct OpenHold {
   Money held() const;
 };
 
+inline constexpr char kOpenHolds = 'H';  ///< their table
 Result<std::optional<OpenHold>> open_hold(State& state, std::string_view request_id);
 Result<std::vector<OpenHold>> open_holds(State& state, int64_t limit);
 void put_open_hold(State& state, const OpenHold& hold);
@@ -86,6 +87,6 @@ Result<std::optional<CreditRow>> credit(State& state, std::string_view idempoten
 void put_credit(State& state, const CreditRow& row);
 
 Result<UsageTotals> usage_totals(State& state, std::string_view project_id);
-void put_usage_totals(State& state, std::string_view project_id, const UsageTotals& totals);
+Result<> add_usage_totals(State& state, std::string_view project_id, const UsageTotals& more);
 
 }  // namespace feilun::ledger

@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "ledger/fields.h"
 #include "ledger/limits.h"
+#include "ledger/sync_path.h"
 
 namespace feilun::ledger {
 namespace {
@@ -83,14 +84,6 @@ std::optional<SpoolRecord> read_payload(std::string_view payload) {
   if (has_cost == 1) record.cost = read_cost(in);
   if (!in.ok() || !in.at_end() || has_cost > 1 || record.outcome > Outcome::kRecovered) return std::nullopt;
   return record;
-}
-
-/// Makes the file's name durable.
-Result<> sync_directory_of(const std::filesystem::path& path) {
-  const int directory = open(path.parent_path().c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  const bool synced = directory >= 0 && fsync(directory) == 0;
-  if (directory >= 0) close(directory);
-  return synced ? Result<>() : io_error("syncing its directory");
 }
 
 Result<> put(int file, std::string_view bytes, size_t at) {
@@ -166,7 +159,7 @@ Result<> Spool::load() {
   TRY(put(file_, kMagic, 0));
   if (ftruncate(file_, static_cast<off_t>(kMagic.size() + bytes_)) != 0) return io_error("cutting");
   if (fsync(file_) != 0) return io_error("syncing");
-  return sync_directory_of(path_);
+  return sync_path(path_.parent_path());
 }
 
 Spool::Spool(Spool&& other) noexcept
@@ -213,7 +206,7 @@ Result<> Spool::replace(std::span<const SpoolRecord> records) {
   TRY(put(file, kMagic, 0));
   TRY(spool.append(records));
   if (rename(next.c_str(), path_.c_str()) != 0) return io_error("renaming");
-  TRY(sync_directory_of(path_));
+  TRY(sync_path(path_.parent_path()));
   std::swap(file_, spool.file_);
   bytes_ = spool.bytes_;
   broken_ = false;

@@ -19,14 +19,6 @@ std::unexpected<Error> away() {
               "the ledger's database is away, so no new request can be paid for: nothing was charged");
 }
 
-void add(TokenUsage& sum, const TokenUsage& part) {
-  sum.input_fresh += part.input_fresh;
-  sum.cache_read += part.cache_read;
-  sum.cache_write += part.cache_write;
-  sum.output += part.output;
-  sum.reasoning += part.reasoning;
-}
-
 Result<Settlement> apply(Books& books, const SpoolRecord& record) {
   switch (record.kind) {
     case Kind::kMark:
@@ -66,7 +58,7 @@ Result<> replay_one(Books& books, const SpoolRecord& record, Replayed& sum) {
   if (record.kind == Kind::kMark || TRY(is_known(books.state(), record))) return {};
   spdlog::error("request {}: its end came too late: {}", record.request_id, told.error().message);
   ++sum.fenced;
-  add(sum.wasted, record.usage);
+  sum.wasted += record.usage;
   return {};
 }
 
@@ -222,7 +214,7 @@ void Spooler::heard(const ToldPtr& told, Result<Settlement> result) {
       if (spooled_.erase(told) > 0 && spooled_.empty()) wake_.notify_one();
       if (!result && result.error().code == ErrorCode::kConflict && told->record.kind != Kind::kMark) {
         ++stats_.fenced;
-        add(stats_.wasted, told->record.usage);
+        stats_.wasted += told->record.usage;
       }
       done = std::exchange(told->done, nullptr);
     }

@@ -18,6 +18,23 @@ constexpr int kCheckpointPages = 1000;
 constexpr int kOpenAttempts = 500;
 constexpr char kGet[] = "SELECT value FROM state WHERE key=?";
 
+/// Beginning and ending a statement costs SQLite as much as a row of ours does, so rows go in by so many.
+constexpr size_t kRowsAtOnce = 16;
+
+/// A statement for one row and one for kRowsAtOnce of them.
+struct Insert {
+  Insert(std::string_view into, std::string_view row) : one(into) {
+    one.append(row);
+    many = one;
+    for (size_t i = 1; i < kRowsAtOnce; ++i) many.append(",").append(row);
+  }
+  std::string one;
+  std::string many;
+};
+
+const Insert kAppend("INSERT INTO journal (sequence, time, payload, hash) VALUES ", "(?,?,?,?)");
+const Insert kPut("INSERT OR REPLACE INTO state (key, value) VALUES ", "(?,?)");
+
 class SqliteStore final : public Store {
  public:
   Result<> open(const std::filesystem::path& path, std::chrono::milliseconds busy_timeout);
@@ -52,6 +69,9 @@ class SqliteStore final : public Store {
   SqliteQuery query(const char* sql) { return SqliteQuery(connection_, sql); }
   Result<> run(const char* sql) { return query(sql).run(); }
   Result<> switch_to_wal();
+  /// `bind` gives a query the parameters of one of the rows.
+  template <typename Row, typename Bind>
+  Result<> insert(const Insert& statements, std::span<const Row> rows, Bind bind);
 
   SqliteConnection connection_;
   int wal_pages_ = 0;
@@ -129,12 +149,25 @@ Result<std::vector<JournalRow>> SqliteStore::entries(int64_t after, int64_t limi
   return rows;
 }
 
+template <typename Row, typename Bind>
+Result<> SqliteStore::insert(const Insert& statements, std::span<const Row> rows, Bind bind) {
+  const auto by = [&](const std::string& sql, size_t at_once) -> Result<> {
+    auto q = query(sql.c_str());
+    for (; rows.size() >= at_once; rows = rows.subspan(at_once)) {
+      q.again();
+      for (const Row& row : rows.first(at_once)) bind(q, row);
+      TRY(q.run());
+    }
+    return {};
+  };
+  TRY(by(statements.many, kRowsAtOnce));
+  return by(statements.one, 1);
+}
+
 Result<> SqliteStore::append(std::span<const JournalRow> rows) {
-  auto q = query("INSERT INTO journal (sequence, time, payload, hash) VALUES (?,?,?,?)");
-  for (const JournalRow& row : rows) {
-    TRY(q.again().bind(row.sequence).bind(row.time).bind_blob(row.payload).bind(row.hash).run());
-  }
-  return {};
+  return insert(kAppend, rows, [](SqliteQuery& q, const JournalRow& row) {
+    q.bind(row.sequence).bind(row.time).bind_blob(row.payload).bind(row.hash);
+  });
 }
 
 Result<std::vector<Segment>> SqliteStore::segments() {
@@ -203,16 +236,19 @@ Result<std::vector<StateRow>> SqliteStore::scan(std::string_view from, std::stri
 }
 
 Result<> SqliteStore::write(std::span<const StateChange> changes) {
-  auto put = query("INSERT OR REPLACE INTO state (key, value) VALUES (?,?)");
+  std::vector<StateChange> put;
+  put.reserve(changes.size());
   auto erase = query("DELETE FROM state WHERE key=?");
   for (const StateChange& change : changes) {
     if (change.value) {
-      TRY(put.again().bind_blob(change.key).bind_blob(*change.value).run());
+      put.push_back(change);
     } else {
       TRY(erase.again().bind_blob(change.key).run());
     }
   }
-  return {};
+  return insert(kPut, std::span<const StateChange>(put), [](SqliteQuery& q, const StateChange& change) {
+    q.bind_blob(change.key).bind_blob(*change.value);
+  });
 }
 
 }  // namespace

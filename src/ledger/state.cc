@@ -5,14 +5,14 @@
 #include <ranges>
 #include <utility>
 
-#include "ledger/archive.h"
-#include "ledger/segment.h"
+#include "ledger/journal_walk.h"
 
 namespace feilun::ledger {
 namespace {
 
 /// Beyond this many rows the memory is worth more than the reads it saves.
 constexpr size_t kRowsKeptMax = 50'000;
+constexpr int64_t kWholeMax = 10'000;
 
 }  // namespace
 
@@ -34,7 +34,7 @@ State::Row& State::known(std::string_view key) {
 Result<State::Row*> State::find(std::string_view key) {
   const auto place = rows_.find(key);
   if (place != rows_.end()) return &place->second;
-  auto value = TRY(store_.get(key));
+  auto value = is_known_whole(key) ? std::nullopt : TRY(store_.get(key));
   Row& row = known(key);
   row.stored_ = value.has_value();
   row.value_ = std::move(value);
@@ -91,7 +91,9 @@ Result<std::vector<StateRow>> State::scan_range(const std::string& from, const s
       ++erased;
     }
   }
-  for (StateRow& row : TRY(store_.scan(from, until, limit + erased))) {
+  auto stored = TRY(store_.scan(from, until, limit + erased));
+  if (found.empty() && erased == 0) return stored;
+  for (StateRow& row : stored) {
     const auto here = rows_.find(row.key);
     if (here == rows_.end() || !here->second.changed_) found.insert_or_assign(row.key, std::move(row.value));
   }
@@ -104,7 +106,7 @@ Result<std::vector<StateRow>> State::scan_range(const std::string& from, const s
 }
 
 Result<> State::expect(std::vector<std::string> keys) {
-  std::erase_if(keys, [&](const std::string& key) { return rows_.contains(key); });
+  std::erase_if(keys, [&](const std::string& key) { return rows_.contains(key) || is_known_whole(key); });
   if (keys.empty()) return {};
   const auto found = TRY(store_.get_all(keys));
   for (std::string& key : keys) {
@@ -120,19 +122,27 @@ Result<> State::expect(std::vector<std::string> keys) {
   return {};
 }
 
+Result<> State::know_whole(char table) {
+  const std::string prefix(1, table);
+  auto rows = TRY(store_.scan(prefix, after_prefix(prefix), kWholeMax));
+  if (std::ssize(rows) == kWholeMax) return {};
+  for (StateRow& read : rows) {
+    if (!rows_.contains(read.key)) known(read.key).value_ = std::move(read.value);
+  }
+  whole_.push_back(table);
+  return {};
+}
+
+bool State::is_known_whole(std::string_view key) const {
+  return !key.empty() && whole_.find(key.front()) != whole_.npos;
+}
+
 Result<JournalRow> State::entry(int64_t sequence) {
   const int64_t unwritten = head_.sequence - std::ssize(entries_);
   if (sequence > unwritten && sequence <= head_.sequence) {
     return entries_[static_cast<size_t>(sequence - unwritten - 1)];
   }
-  auto rows = TRY(store_.entries(sequence - 1, 1));
-  if (!rows.empty() && rows[0].sequence == sequence) return std::move(rows[0]);
-  if (const auto segment = TRY(store_.segment_at(sequence)); segment && sequence <= segment->last) {
-    Segment whole = TRY(whole_segment(store_, *segment));
-    const SegmentReader sealed = TRY(SegmentReader::open(std::move(whole)));
-    return sealed.entry(sequence);
-  }
-  return fail(ErrorCode::kNotFound, "the journal has no entry {}", sequence);
+  return journal_entry(store_, sequence);
 }
 
 int64_t State::append(WallTime time, std::string payload) {
@@ -189,6 +199,7 @@ void State::forget() {
   entries_.clear();
   changed_.clear();
   rows_.clear();
+  whole_.clear();
   head_ = {};
   ++forgotten_;
 }

@@ -23,6 +23,8 @@ class State {
   /// Inside a transaction of the store: takes up what others have written since.
   Result<> begin();
   const ChainHead& head() const { return head_; }
+  /// The last entry that the store has; those behind it are this group's.
+  int64_t written() const { return head_.sequence - std::ssize(entries_); }
   /// For reading the journal itself.
   Store& store() { return store_; }
 
@@ -59,6 +61,9 @@ class State {
                                            int64_t limit);
   /// Reads rows that are asked for soon, in one question.
   Result<> expect(std::vector<std::string> keys);
+  /// Reads a table of few rows (with many it does nothing), so that until forget() nobody asks the store for
+  /// what it does not have.
+  Result<> know_whole(char table);
 
   /// An entry, this group's and sealed ones included. kNotFound when the journal has none of
   /// that sequence, or its segment was archived.
@@ -95,6 +100,7 @@ class State {
   /// The row in memory, made without a value where there is none.
   Row& known(std::string_view key);
   void change(Row& row, std::optional<std::string> value);
+  bool is_known_whole(std::string_view key) const;
 
   Store& store_;
   ChainHead head_;
@@ -102,6 +108,7 @@ class State {
   std::vector<JournalRow> entries_;
   Rows rows_;
   std::vector<Row*> changed_;
+  std::string whole_;  ///< tables all of whose rows are in rows_
 
   std::vector<Before> undo_;  ///< since mark(), in order
   ChainHead marked_head_;

@@ -23,26 +23,6 @@ void put_time(json::object& body, std::string_view name, const std::optional<Wal
   if (time) body[name] = micros(*time);
 }
 
-constexpr char kHexDigits[] = "0123456789abcdef";
-
-std::string hex(const Hash& hash) {
-  std::string text;
-  for (const uint8_t byte : hash) text.append({kHexDigits[byte >> 4], kHexDigits[byte & 15]});
-  return text;
-}
-
-bool unhex(std::string_view text, Hash& hash) {
-  if (text.size() != 2 * hash.size()) return false;
-  const std::string_view digits = kHexDigits;
-  for (size_t i = 0; i < hash.size(); ++i) {
-    const size_t high = digits.find(text[2 * i]);
-    const size_t low = digits.find(text[2 * i + 1]);
-    if (high == digits.npos || low == digits.npos) return false;
-    hash[i] = static_cast<uint8_t>(high << 4 | low);
-  }
-  return true;
-}
-
 json::array texts(const std::vector<std::string>& values) {
   return json::array(values.begin(), values.end());
 }
@@ -132,7 +112,7 @@ Record record_of(const KeyRow& row) {
   json::object body = {{"name", key.name},
                        {"hint", key.hint},
                        {"role", admin ? "admin" : "project"},
-                       {"hash", hex(row.hash)},
+                       {"hash", hex(view(row.hash))},
                        {"created", micros(key.created)}};
   if (admin) body["organisation_role"] = name_of(key.organisation_role);
   if (!key.owner.empty()) body["owner"] = key.owner;
@@ -141,7 +121,7 @@ Record record_of(const KeyRow& row) {
   if (key.scope) put_scope(body, *key.scope);
   json::array previous;
   for (const OldSecret& old : row.previous) {
-    previous.push_back(json::object{{"hash", hex(old.hash)}, {"until", micros(old.until)}});
+    previous.push_back(json::object{{"hash", hex(view(old.hash))}, {"until", micros(old.until)}});
   }
   if (!previous.empty()) body["previous"] = std::move(previous);
   return {.type = "key",
@@ -244,9 +224,12 @@ Record record_of(const InviteRow& row) {
   for (const InvitedTo& project : invite.projects) {
     projects.push_back(json::object{{"id", project.project_id}, {"role", name_of(project.role)}});
   }
-  json::object body = {
-      {"email", invite.email}, {"role", name_of(invite.role)},      {"projects", std::move(projects)},
-      {"hash", hex(row.hash)}, {"created", micros(invite.created)}, {"expires", micros(invite.expires)}};
+  json::object body = {{"email", invite.email},
+                       {"role", name_of(invite.role)},
+                       {"projects", std::move(projects)},
+                       {"hash", hex(view(row.hash))},
+                       {"created", micros(invite.created)},
+                       {"expires", micros(invite.expires)}};
   put_time(body, "accepted", invite.accepted);
   return {.type = "invite", .id = invite.id, .parent = invite.organisation, .json = json::serialize(body)};
 }

@@ -210,8 +210,7 @@ TEST_F(UsageCalendar, HoursOfUsageAreWholeHoursWhereAMonthIsNot) {
                         ->read<std::vector<UsageRow>>([&](State& state) {
                           return hourly_usage(state, organisations_["Asia/Kolkata"],
                                               {parse_iso8601("2024-02-29T18:00:00Z").value(),
-                                               parse_iso8601("2024-02-29T20:00:00Z").value()},
-                                              100);
+                                               parse_iso8601("2024-02-29T20:00:00Z").value()});
                         })
                         .value();
   ASSERT_EQ(rows.size(), 2u);

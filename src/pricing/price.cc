@@ -52,6 +52,15 @@ Money worst_unit(const PriceVersion& price, ServiceTier tier, TokenCount input_t
 
 }  // namespace
 
+TokenUsage& TokenUsage::operator+=(const TokenUsage& more) {
+  input_fresh += more.input_fresh;
+  cache_read += more.cache_read;
+  cache_write += more.cache_write;
+  output += more.output;
+  reasoning += more.reasoning;
+  return *this;
+}
+
 std::string_view name_of(ServiceTier tier) {
   return kTierNames.at(static_cast<size_t>(tier));
 }

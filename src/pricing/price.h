@@ -21,6 +21,7 @@ struct TokenUsage {
 
   TokenCount input() const { return input_fresh + cache_read + cache_write; }
   TokenCount total_output() const { return output + reasoning; }
+  TokenUsage& operator+=(const TokenUsage& more);
   friend bool operator==(const TokenUsage&, const TokenUsage&) = default;
 };
 
