@@ -30,7 +30,7 @@ json::object refund_json(std::string_view request_id, const Refund& refund) {
 Result<> check_seen(const AdminCall& call, State& state, std::string_view request_id) {
   if (call.by_operator()) return {};
   const auto ended = TRY(ledger::ended_by(state, request_id));
-  const auto hold = TRY(ledger::hold_entry(state.store(), request_id, ended.value_or(0)));
+  const auto hold = TRY(ledger::hold_entry(state, request_id, ended.value_or(0)));
   ledger::FieldReader fields(hold.payload);
   fields.byte();
   for (int before = 0; before < 2; ++before) fields.text();  // the request, the key

@@ -124,7 +124,8 @@ Result<bool> SqliteSource::check_definitions(const std::function<void(std::strin
     return {};
   }));
   for (const auto& [name, sql] : expected) problem("the database lacks the " + name);
-  const bool marked = TRY(pragma("PRAGMA user_version")) == kSqliteFormat &&
+  const int64_t format = TRY(pragma("PRAGMA user_version"));
+  const bool marked = format >= kSqliteFormatOldest && format <= kSqliteFormat &&
                       TRY(pragma("PRAGMA application_id")) == kSqliteApplicationId;
   if (!marked) problem(fmt::format("the database is not marked as a ledger of format {}", kSqliteFormat));
   return well && expected.empty() && marked;

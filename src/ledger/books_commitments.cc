@@ -3,10 +3,12 @@
 
 #include "base/ids.h"
 #include "ledger/books.h"
+#include "ledger/checked_amount.h"
+#include "ledger/checked_text.h"
 #include "ledger/closed_months.h"
 #include "ledger/fields.h"
+#include "ledger/invoicing.h"
 #include "ledger/json_fields.h"
-#include "ledger/limits.h"
 #include "ledger/rollups.h"
 
 namespace feilun::ledger {
@@ -45,13 +47,20 @@ Result<> check_not_invoiced(State& state, const Organisation& organisation, cons
   const Month current = zone.month_of(now);
   Month month = std::max(commitment.from, zone.month_of(organisation.created));
   for (; month < current && commitment.covers(month); month += std::chrono::months(1)) {
-    if (!TRY(find_record_named(state, "invoice", fmt::format("{} {}", to_string(month), organisation.id)))) {
+    if (!TRY(find_record_named(state, "invoice", invoice_name(organisation.id, month)))) {
       continue;
     }
     return fail(ErrorCode::kConflict, "'{}' has an invoice for {} already", organisation.name,
                 to_string(month));
   }
   return {};
+}
+
+/// Whether it is the commitment that was asked for; it may have been ended since.
+bool same_terms(const Commitment& made, const Commitment& asked) {
+  const bool ended = made.until && (!asked.until || *asked.until > *made.until);
+  return made.organisation == asked.organisation && made.currency == asked.currency &&
+         made.amount == asked.amount && made.from == asked.from && (ended || made.until == asked.until);
 }
 
 bool overlap(const Commitment& a, const Commitment& b) {
@@ -68,6 +77,7 @@ Record record_of(const Commitment& commitment) {
   return {.type = "commitment",
           .id = commitment.id,
           .parent = commitment.organisation,
+          .name = commitment.idempotency_key,
           .json = boost::json::serialize(body)};
 }
 
@@ -84,6 +94,7 @@ Result<Commitment> commitment_from(const Record& record) {
   }
   commitment.from = *from;
   if (!until.empty()) commitment.until = *end;
+  commitment.idempotency_key = record.name;
   return commitment;
 }
 
@@ -93,6 +104,13 @@ Result<std::vector<Commitment>> commitments_of(State& state, std::string_view or
     commitments.push_back(TRY(commitment_from(record)));
   }
   return commitments;
+}
+
+Result<std::optional<Commitment>> commitment_of(State& state, std::string_view organisation, Month month) {
+  for (Commitment& each : TRY(commitments_of(state, organisation))) {
+    if (each.covers(month)) return std::move(each);
+  }
+  return std::nullopt;
 }
 
 Result<Commitment> find_commitment(State& state, std::string_view id) {
@@ -121,13 +139,18 @@ Result<std::optional<TrueUp>> find_true_up(State& state, std::string_view commit
 Result<Commitment> Books::commit(Commitment commitment) {
   const Organisation organisation = TRY(find_organisation(state_, commitment.organisation));
   commitment.organisation = organisation.id;
+  TRY(check_text("idempotency key", commitment.idempotency_key, true));
+  if (const auto before = TRY(find_record_named(state_, "commitment", commitment.idempotency_key))) {
+    Commitment made = TRY(commitment_from(*before));
+    if (same_terms(made, commitment)) return made;
+    return fail(ErrorCode::kConflict, "the idempotency key '{}' was used for another commitment",
+                commitment.idempotency_key);
+  }
   if (commitment.currency != organisation.currency) {
     return fail(ErrorCode::kInvalidArgument, "the wallet of '{}' is in {}, not {}", organisation.name,
                 organisation.currency, commitment.currency);
   }
-  if (commitment.amount <= Money() || commitment.amount > kFundingMax) {
-    return fail(ErrorCode::kInvalidArgument, "a commitment is to more than zero");
-  }
+  TRY(check_amount("commitment", commitment.amount, kLeastAmount));
   if (!commitment.from.ok() || (commitment.until && *commitment.until <= commitment.from)) {
     return fail(ErrorCode::kInvalidArgument, "the commitment would end before it begins");
   }
@@ -166,10 +189,8 @@ Result<Commitment> Books::end_commitment(std::string_view commitment_id, Month u
 
 Result<std::optional<TrueUp>> Books::true_up(std::string_view organisation, Month month) {
   const Organisation owner = TRY(find_organisation(state_, organisation));
-  const auto commitments = TRY(commitments_of(state_, owner.id));
-  const auto commitment =
-      std::ranges::find_if(commitments, [&](const Commitment& each) { return each.covers(month); });
-  if (commitment == commitments.end()) return std::nullopt;
+  const auto commitment = TRY(commitment_of(state_, owner.id, month));
+  if (!commitment) return std::nullopt;
   if (const auto done = TRY(find_true_up(state_, commitment->id, month))) return done;
   const TimeZone zone = TRY(TimeZone::find(owner.time_zone));
   if (now_ < zone.period_of(month).until) {

@@ -54,7 +54,7 @@ Result<Billing> Books::set_billing(Billing billing) {
 
 Result<Invoice> Books::issue_invoice(std::string_view owner, Month month) {
   const Buyer buyer = TRY(find_buyer(state_, owner));
-  if (const auto there = TRY(find_record_named(state_, "invoice", invoice_name(buyer, month)))) {
+  if (const auto there = TRY(find_record_named(state_, "invoice", invoice_name(buyer.id, month)))) {
     return issued_invoice(state_, there->id);
   }
   if (now_ < buyer.zone.period_of(month).until) {

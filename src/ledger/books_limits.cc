@@ -2,7 +2,7 @@
 
 #include "base/ids.h"
 #include "ledger/books.h"
-#include "ledger/checked_text.h"
+#include "ledger/checked_amount.h"
 #include "ledger/limits.h"
 
 // Limits of keys, projects and organisations: how they are set, what they leave of a hold, and what they
@@ -19,11 +19,10 @@ Quantity count(TokenCount tokens) {
 }
 
 Result<> check_limit(const SpendLimit& limit) {
-  if (limit.bound.is_negative() || limit.bound > kFundingMax) {
-    return fail(ErrorCode::kInvalidArgument, "a limit's bound is from zero");
-  }
-  if (limit.measure != Measure::kSpend && limit.bound > count(kTokensMax)) {
-    return fail(ErrorCode::kInvalidArgument, "a limit's bound is at most {} {}", kTokensMax,
+  if (limit.measure == Measure::kSpend) {
+    TRY(check_amount("bound of a limit", limit.bound));
+  } else if (limit.bound.is_negative() || limit.bound > count(kTokensMax)) {
+    return fail(ErrorCode::kInvalidArgument, "a limit's bound is from 0 to {} {}", kTokensMax,
                 name_of(limit.measure));
   }
   TRY(parse_window(window_name(limit.window_s)));
@@ -47,6 +46,15 @@ Result<> check_scope(State& state, const SpendLimit& limit) {
     if (TRY(find_record(state, type, limit.scope))) return {};
   }
   return fail(ErrorCode::kNotFound, "there is no key, project or organisation '{}'", limit.scope);
+}
+
+/// How many limits of the scope the operator set, or its organisation.
+Result<int64_t> limits_set(State& state, std::string_view scope, bool by_operator) {
+  int64_t set = 0;
+  for (const Record& record : TRY(records_of(state, "limit", scope, 3 * kLimitsMax))) {
+    if (TRY(limit_from(record)).by_operator == by_operator) ++set;
+  }
+  return set;
 }
 
 Quantity needed(const SpendLimit& limit, TokenCount tokens, Money money) {
@@ -103,7 +111,7 @@ Result<SpendLimit> Books::set_limit(SpendLimit limit) {
   }
   if (!before) {
     // Counted apart, so that a customer cannot fill the operator's places.
-    if (std::ranges::count(limits, limit.by_operator, &SpendLimit::by_operator) >= kLimitsMax) {
+    if (TRY(limits_set(state_, limit.scope, limit.by_operator)) >= kLimitsMax) {
       return fail(ErrorCode::kInvalidArgument, "'{}' has {} limits already: end one", limit.scope,
                   kLimitsMax);
     }
@@ -128,16 +136,6 @@ Result<> Books::end_limit(std::string_view limit_id) {
   put_limits(state_, record->parent, limits);
   erase_limit_window(state_, limit_id);
   return {};
-}
-
-Result<std::vector<LimitUse>> limit_uses(State& state, std::string_view scope, WallTime now,
-                                         const Period& month) {
-  std::vector<LimitUse> uses;
-  for (SpendLimit& limit : TRY(limits_of(state, scope))) {
-    const LimitWindow window = TRY(LimitWindow::read(state, limit, now, month));
-    uses.push_back(use_of(std::move(limit), window));
-  }
-  return uses;
 }
 
 Result<std::vector<CountedLimit>> Books::limits_on(const PayingTenant& tenant, std::string_view key_id,

@@ -2,6 +2,7 @@
 
 #include "base/ids.h"
 #include "ledger/books.h"
+#include "ledger/checked_amount.h"
 #include "ledger/checked_text.h"
 #include "ledger/closed_months.h"
 #include "ledger/invoice_items.h"
@@ -26,12 +27,12 @@ Result<> check_lot(const Lot& lot, const Payer& payer, WallTime now) {
     return fail(ErrorCode::kInvalidArgument, "a {} of '{}' is in {}, not {}", name_of(lot.kind), payer.name,
                 package ? kTokenUnit : payer.currency, lot.unit);
   }
-  if (lot.amount <= Money() || lot.amount > kFundingMax) {
-    return fail(ErrorCode::kInvalidArgument, "{} is not a possible amount", lot.amount.to_string());
-  }
-  if (package &&
-      (lot.amount > token_amount(kTokensMax) || lot.amount != token_amount(tokens_in(lot.amount)))) {
-    return fail(ErrorCode::kInvalidArgument, "{} is not a possible count of tokens", lot.amount.to_string());
+  if (!package) TRY(check_amount("amount of a lot", lot.amount, kLeastAmount));
+  const bool counted = lot.amount >= token_amount(1) && lot.amount <= token_amount(kTokensMax) &&
+                       lot.amount == token_amount(tokens_in(lot.amount));
+  if (package && !counted) {
+    return fail(ErrorCode::kInvalidArgument, "a package has from 1 to {} tokens, not {}", kTokensMax,
+                lot.amount.to_string());
   }
   const bool bought = package || lot.kind == LotKind::kPlan;
   if (lot.paid.is_negative() || (!bought && !lot.paid.is_zero())) {
@@ -64,9 +65,7 @@ bool is_drawn(const std::vector<Draw>& draws, const Source& source) {
 
 Result<Organisation> Books::set_credit_limit(std::string_view organisation, Money limit) {
   Organisation changed = TRY(find_organisation(state_, organisation));
-  if (limit.is_negative() || limit > kFundingMax) {
-    return fail(ErrorCode::kInvalidArgument, "a credit limit is an amount from zero");
-  }
+  TRY(check_amount("credit limit", limit));
   if (changed.credit_limit == limit) return changed;
   changed.credit_limit = limit;
   const auto before = TRY(find_record(state_, "organisation", changed.id));
@@ -92,9 +91,7 @@ Result<LotBalance> Books::grant(std::string_view owner, Lot lot, std::string_vie
     return fail(ErrorCode::kInvalidArgument, "'{}' has {} lots already", payer.name, kLiveLotsMax);
   }
   const Money funding = TRY(account(state_, "funding", lot.unit));
-  if (-(funding - lot.amount) > kFundingMax) {
-    return fail(ErrorCode::kInvalidArgument, "{} is more than a ledger can hold", lot.amount.to_string());
-  }
+  TRY(check_funding(funding, lot.amount));
   const std::string wallet = wallet_of(payer.id);
   const Money available = TRY(account(state_, wallet, payer.currency)) + payer.credit_limit;
   if (lot.paid > std::max(available, Money())) {

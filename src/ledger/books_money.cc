@@ -1,8 +1,8 @@
 #include <algorithm>
 
 #include "ledger/books.h"
+#include "ledger/checked_amount.h"
 #include "ledger/checked_text.h"
-#include "ledger/limits.h"
 
 // What is put into wallets, and what offerings cost.
 
@@ -30,9 +30,7 @@ Result<Balance> Books::credit(std::string_view owner, Money amount, std::string_
   TRY(check_text("reason", reason, true));
   TRY(check_text("idempotency key", idempotency_key, true));
   const Payer payer = TRY(find_payer(state_, owner));
-  if (amount.is_negative() || amount.is_zero()) {
-    return fail(ErrorCode::kInvalidArgument, "a credit must be more than zero, not {}", amount.to_string());
-  }
+  TRY(check_amount("credit", amount, kLeastAmount));
   if (currency != payer.currency) {
     return fail(ErrorCode::kInvalidArgument, "the wallet of '{}' is in {}, not {}", payer.name,
                 payer.currency, currency);
@@ -44,9 +42,7 @@ Result<Balance> Books::credit(std::string_view owner, Money amount, std::string_
   }
   if (before) return payer_balance(state_, payer.id, payer.currency);
   const Money funding = TRY(account(state_, "funding", payer.currency));
-  if (amount > kFundingMax || -(funding - amount) > kFundingMax) {
-    return fail(ErrorCode::kInvalidArgument, "{} is more than a ledger can hold", amount.to_string());
-  }
+  TRY(check_funding(funding, amount));
   Payload payload(EntryKind::kCredit);
   payload.text(payer.id).text(actor_).text(reason).text(idempotency_key);
   const int64_t sequence = TRY(record(std::move(payload), {{"funding", payer.currency, -amount},

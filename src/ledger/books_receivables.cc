@@ -1,8 +1,10 @@
 #include <algorithm>
 
 #include "ledger/books.h"
+#include "ledger/checked_amount.h"
 #include "ledger/checked_text.h"
 #include "ledger/currency.h"
+#include "ledger/given_back.h"
 #include "ledger/invoicing.h"
 #include "ledger/limits.h"
 
@@ -29,7 +31,8 @@ Result<Owed> find_owed(State& state, std::string_view number) {
 
 bool same_payment(const PaymentRequest& asked, const PaymentDone& done) {
   return (!asked.amount || *asked.amount == done.amount) &&
-         (asked.currency.empty() || asked.currency == done.currency);
+         (asked.currency.empty() || asked.currency == done.currency) &&
+         asked.from_wallet == (done.method == kFromWallet);
 }
 
 Money whole_coins(Money amount, Money coin) {
@@ -60,8 +63,9 @@ Result<> check_back(State& state, const Owed& owed, Money amount, Money free) {
 /// How much is paid, within what is possible.
 Result<Money> amount_paid(const PaymentRequest& asked, const Owed& owed, Money free) {
   const Money open = owed.invoice.open();
-  const Money most = asked.from_wallet ? std::min(open, whole_coins(free, owed.coin)) : kFundingMax;
+  const Money most = asked.from_wallet ? std::min(open, whole_coins(free, owed.coin)) : kOneAmountMax;
   const Money amount = asked.amount.value_or(std::min(open, most));
+  if (!asked.from_wallet) TRY(check_amount("payment", amount, -kOneAmountMax));
   if (amount.is_zero() || (asked.from_wallet && amount < Money()) || amount > most) {
     return fail(ErrorCode::kInvalidArgument, "{} cannot be paid: {} is open on {}, {} is free in the wallet",
                 amount.to_string(), open.to_string(), asked.invoice, free.to_string());
@@ -71,6 +75,24 @@ Result<Money> amount_paid(const PaymentRequest& asked, const Owed& owed, Money f
                 owed.invoice.currency);
   }
   return amount;
+}
+
+/// The note that is asked for, behind those up to an entry; it has no number yet.
+Result<CreditNote> note_behind(State& state, const CreditRequest& asked, int64_t until, WallTime now) {
+  const Invoice invoice = TRY(issued_invoice(state, asked.invoice));
+  CreditNoteFacts facts{.reason = asked.reason, .lines = asked.lines, .issued = now};
+  facts.earlier = TRY(taken_back(state, asked.invoice, until));
+  return make_credit_note(invoice, std::move(facts));
+}
+
+/// kConflict when refunds gave back already what the note takes back.
+Result<> check_given_once(State& state, const std::string& number, const CreditNote& made) {
+  const Invoice invoice = TRY(issued_invoice(state, number));
+  const Month month = TRY(month_of_invoice(state, number));
+  auto taken = TRY(taken_back(state, number));
+  taken.insert(taken.end(), made.taken.begin(), made.taken.end());
+  const auto left = TRY(ChargesLeft::of(state, invoice, month, taken));
+  return left.check();
 }
 
 }  // namespace
@@ -110,9 +132,7 @@ Result<PaymentDone> Books::pay_invoice(const PaymentRequest& request) {
   done.invoice.paid += done.applied;
   const Money put_in = request.from_wallet ? Money() : done.amount;
   const Money funding = TRY(account(state_, "funding", currency));
-  if (-(funding - put_in) > kFundingMax) {
-    return fail(ErrorCode::kInvalidArgument, "{} is more than a ledger can hold", put_in.to_string());
-  }
+  TRY(check_funding(funding, put_in));
   Record record = record_of(done);
   Payload payload(EntryKind::kPayment);
   payload.text(actor_).text(record.id).text(record.parent).text(payer).amount(done.applied);
@@ -131,22 +151,20 @@ Result<Invoice> Books::credit_invoice(const CreditRequest& request) {
       request.idempotency_key.empty() ? "" : request.invoice + " " + request.idempotency_key;
   TRY(check_text("number and idempotency key", name, true));
   if (const auto there = TRY(find_record_named(state_, "credit_note", name))) {
-    return TRY(credit_note_from(*there)).note;
+    CreditNote done = TRY(credit_note_from(*there));
+    const auto same = note_behind(state_, request, there->sequence - 1, now_);
+    if (same && same->taken == done.taken) return std::move(done.note);
+    return fail(ErrorCode::kConflict, "the idempotency key '{}' was used for another credit note, {}",
+                request.idempotency_key, there->id);
   }
-  const auto earlier = TRY(credit_notes_of(state_, request.invoice));
-  CreditNoteFacts facts{.number = fmt::format("{}-C{}", request.invoice, earlier.size() + 1)};
-  facts.reason = request.reason;
-  facts.lines = request.lines;
-  facts.issued = now_;
-  for (const CreditNote& note : earlier) {
-    facts.earlier.insert(facts.earlier.end(), note.taken.begin(), note.taken.end());
-  }
-  const CreditNote made =
-      TRY(make_credit_note(TRY(issued_invoice(state_, request.invoice)), std::move(facts)));
+  CreditNote made = TRY(note_behind(state_, request, kSequenceMax, now_));
+  TRY(check_given_once(state_, request.invoice, made));
+  const auto notes = TRY(records_of(state_, "credit_note", request.invoice, kNotesMax));
+  made.note.facts.number = fmt::format("{}-C{}", request.invoice, notes.size() + 1);
   const Invoice& note = made.note;
   const std::string& payer = owed.invoice.organisation_id;
   const std::string& currency = owed.invoice.currency;
-  const Money earned = TRY(balance_of(*TRY(account_row(state_, "revenue", currency))));
+  const Money earned = TRY(account(state_, "revenue", currency));
   if ((earned + note.exact).is_negative()) {
     return fail(ErrorCode::kConflict,
                 "only {} of all that was charged is left: was a request of this invoice refunded by itself?",

@@ -1,13 +1,17 @@
 #include <algorithm>
 #include <ranges>
+#include <span>
 
 #include "ledger/books.h"
 #include "ledger/checked_text.h"
 #include "ledger/closed_months.h"
 #include "ledger/fields.h"
+#include "ledger/given_back.h"
 #include "ledger/invoice_items.h"
 #include "ledger/invoicing.h"
+#include "ledger/journal_walk.h"
 #include "ledger/limits.h"
+#include "ledger/settled_requests.h"
 
 namespace feilun::ledger {
 namespace {
@@ -30,6 +34,7 @@ void put_refunds(State& state, std::string_view request_id, const std::vector<Re
 struct Spent {
   std::vector<Posting> draws;  ///< in the order spent
   WallTime at;
+  int64_t sequence = 0;
 };
 
 Result<Spent> spent_by(State& state, std::string_view request_id) {
@@ -41,18 +46,13 @@ Result<Spent> spent_by(State& state, std::string_view request_id) {
   }
   const JournalRow entry = TRY(state.entry(*ended));
   FieldReader fields(entry.payload);
-  Spent spent{.at = entry.time};
+  Spent spent{.at = entry.time, .sequence = entry.sequence};
   if (fields.byte() != static_cast<uint8_t>(EntryKind::kSettle)) return spent;  // released: nothing
   fields.text();
   fields.byte();
   fields.number();
   fields.usage();
-  const int64_t count = fields.number();
-  for (int64_t i = 0; i < count && fields.ok(); ++i) {
-    Posting one{.account = fields.text(), .currency = std::string(fields.raw(3))};
-    one.amount = fields.amount();
-    spent.draws.push_back(std::move(one));
-  }
+  spent.draws = read_postings(fields);
   if (!fields.ok()) return fail(ErrorCode::kCorrupt, "the entry {} cannot be read", *ended);
   return spent;
 }
@@ -73,7 +73,7 @@ struct Charge {
     }
     return charge;
   }
-  static Charge of(const std::vector<Refund>& refunds) {
+  static Charge of(std::span<const Refund> refunds) {
     Charge charge;
     for (const Refund& refund : refunds) {
       charge.amount += refund.amount;
@@ -98,35 +98,60 @@ std::vector<Posting> unwound(const std::vector<Posting>& spent, Charge before, C
   return back;
 }
 
-/// What comes back to a wallet is on the next invoice; a lot that gets something back pays with it again.
-Result<> add_to_invoice(State& state, const std::vector<Posting>& back, WallTime now) {
-  for (const Posting& part : back) {
-    if (!part.account.starts_with(kWalletAccounts)) continue;
-    const std::string payer = part.account.substr(kWalletAccounts.size());
-    const Month month = TRY(counting_month(state, payer, TRY(find_buyer(state, payer)).zone.month_of(now)));
-    TRY(add_invoice_item(state, payer, month, ItemKind::kRefunded, "", part.amount));
-  }
-  return {};
+bool is_of_wallet(const Posting& posting) {
+  return posting.account.starts_with(kWalletAccounts);
 }
 
-/// kConflict for what a wallet paid in a month that is invoiced: there a credit note gives back, and both
-/// would give back twice.
-Result<> check_not_invoiced(State& state, const Spent& spent) {
-  for (const Posting& part : spent.draws) {
-    if (!part.account.starts_with(kWalletAccounts)) continue;
-    const std::string payer = part.account.substr(kWalletAccounts.size());
-    const Month month = TRY(find_buyer(state, payer)).zone.month_of(spent.at);
-    if (TRY(counting_month(state, payer, month)) == month) continue;
+Result<MonthCharge> charge_of(State& state, std::string_view request_id, const Spent& spent) {
+  const JournalRow hold = TRY(hold_entry(state, request_id, spent.sequence));
+  const auto held = TRY(held_request(hold));
+  MonthCharge charge{.payer_id = held.payer_id};
+  charge.month = TRY(find_buyer(state, held.payer_id)).zone.month_of(spent.at);
+  charge.key = {
+      .project_id = held.project_id, .offering = held.offering, .tier = held.tier, .price_id = held.price_id};
+  return charge;
+}
+
+/// kConflict in a month that is closed: for what a wallet paid, because a credit note gives that back, and
+/// for what a credit note gave back.
+Result<> check_not_noted(State& state, const MonthCharge& charge, const Spent& spent, Money amount) {
+  if (TRY(counting_month(state, charge.payer_id, charge.month)) == charge.month) return {};
+  if (std::ranges::any_of(spent.draws, is_of_wallet)) {
     return fail(ErrorCode::kConflict,
                 "{} is invoiced, or its commitment settled: give back with a credit note on its invoice",
-                to_string(month));
+                to_string(charge.month));
   }
-  return {};
+  const auto record = TRY(find_record_named(state, "invoice", invoice_name(charge.payer_id, charge.month)));
+  if (!record) return {};
+  const Invoice invoice = TRY(issued_invoice(state, record->id));
+  const auto noted = TRY(taken_back(state, record->id));
+  auto left = TRY(ChargesLeft::of(state, invoice, charge.month, noted));
+  left.refund(charge.key, amount);
+  return left.check();
 }
 
-bool asks_for(const RefundRequest& request, const Refund& done) {
-  if (!request.amount && !request.tokens) return true;
-  return request.amount.value_or(Money()) == done.amount && request.tokens.value_or(0) == done.tokens;
+/// What comes back to a wallet is on the next invoice; a lot that gets something back pays with it again.
+Result<> count_refund(State& state, const MonthCharge& charge, const std::vector<Posting>& back,
+                      WallTime now) {
+  GivenBack given;
+  for (const Posting& part : back) {
+    if (!is_tokens(part)) given.refunded += part.amount;
+    if (!is_of_wallet(part)) continue;
+    const Month today = TRY(find_buyer(state, charge.payer_id)).zone.month_of(now);
+    const Month month = TRY(counting_month(state, charge.payer_id, today));
+    TRY(add_invoice_item(state, charge.payer_id, month, ItemKind::kRefunded, "", part.amount));
+    if (month != charge.month) given.elsewhere += part.amount;
+  }
+  return given.refunded.is_zero() ? Result<>() : add_given_back(state, charge, given);
+}
+
+/// Whether the request asks for what was done under its key: what is left, where it names nothing, is what
+/// was left then.
+bool asks_for(const RefundRequest& request, const Refund& done, const Charge& left_then) {
+  const bool whole = !request.amount && !request.tokens;
+  const Money amount = whole ? left_then.amount : request.amount.value_or(Money());
+  const TokenCount tokens = whole ? tokens_in(left_then.tokens) : request.tokens.value_or(0);
+  return amount == done.amount && tokens == done.tokens;
 }
 
 }  // namespace
@@ -159,18 +184,18 @@ Result<Refund> Books::refund(const RefundRequest& request) {
   TRY(check_text("reason", request.reason, true));
   TRY(check_text("idempotency key", request.idempotency_key, true));
   auto refunds = TRY(refunds_of(state_, request.request_id));
-  if (!request.idempotency_key.empty()) {
-    const auto done = std::ranges::find(refunds, request.idempotency_key, &Refund::idempotency_key);
-    if (done != refunds.end() && asks_for(request, *done)) return *done;
-    if (done != refunds.end()) {
-      return fail(ErrorCode::kConflict, "the idempotency key '{}' was used for another refund",
-                  request.idempotency_key);
-    }
-  }
   const auto spent = TRY(spent_by(state_, request.request_id));
   const Charge charged = Charge::of(spent.draws);
-  const Charge before = Charge::of(refunds);
+  const auto done = request.idempotency_key.empty()
+                        ? refunds.end()
+                        : std::ranges::find(refunds, request.idempotency_key, &Refund::idempotency_key);
+  const Charge before = Charge::of(std::span(refunds.begin(), done));
   const Charge left{charged.amount - before.amount, charged.tokens - before.tokens};
+  if (done != refunds.end() && asks_for(request, *done, left)) return *done;
+  if (done != refunds.end()) {
+    return fail(ErrorCode::kConflict, "the idempotency key '{}' was used for another refund",
+                request.idempotency_key);
+  }
   const bool whole = !request.amount && !request.tokens;
   const TokenCount tokens = request.tokens.value_or(whole ? tokens_in(left.tokens) : 0);
   if (tokens < 0 || tokens > tokens_in(left.tokens)) {
@@ -186,7 +211,8 @@ Result<Refund> Books::refund(const RefundRequest& request) {
   if (refunds.size() >= kRefundsMax) {
     return fail(ErrorCode::kInvalidArgument, "a request is refunded at most {} times", kRefundsMax);
   }
-  TRY(check_not_invoiced(state_, spent));
+  const MonthCharge charge = TRY(charge_of(state_, request.request_id, spent));
+  TRY(check_not_noted(state_, charge, spent, amount));
   std::vector<Posting> postings;
   const auto back_to = unwound(spent.draws, before, {amount, token_amount(tokens)});
   for (const Posting& back : back_to) {
@@ -198,7 +224,7 @@ Result<Refund> Books::refund(const RefundRequest& request) {
   const int64_t sequence = TRY(record(std::move(payload), std::move(postings)));
   refunds.push_back({request.idempotency_key, amount, tokens, sequence});
   put_refunds(state_, request.request_id, refunds);
-  TRY(add_to_invoice(state_, back_to, now_));
+  TRY(count_refund(state_, charge, back_to, now_));
   return refunds.back();
 }
 

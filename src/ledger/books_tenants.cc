@@ -1,6 +1,7 @@
 #include "base/civil_time.h"
 #include "base/ids.h"
 #include "ledger/books.h"
+#include "ledger/checked_amount.h"
 #include "ledger/checked_text.h"
 #include "ledger/limits.h"
 #include "ledger/tenant_records.h"
@@ -88,9 +89,7 @@ Result<Organisation> Books::create_organisation(Organisation organisation) {
   TRY(check_organisation_name(state_, organisation.name));
   organisation.currency = TRY(parse_currency(organisation.currency));
   TRY(TimeZone::find(organisation.time_zone));
-  if (organisation.credit_limit.is_negative() || organisation.credit_limit > kFundingMax) {
-    return fail(ErrorCode::kInvalidArgument, "a credit limit is an amount from zero");
-  }
+  TRY(check_amount("credit limit", organisation.credit_limit));
   organisation.id = new_id("org");
   organisation.created = now_;
   organisation.archived.reset();

@@ -22,6 +22,7 @@ struct Commitment {
   Money amount;                ///< a month
   Month from;                  ///< the first month
   std::optional<Month> until;  ///< the first month without it
+  std::string idempotency_key = {};
 
   bool covers(Month month) const { return from <= month && (!until || month < *until); }
 };
@@ -39,6 +40,8 @@ Record record_of(const Commitment& commitment);
 Result<Commitment> commitment_from(const Record& record);
 /// At most one covers a month.
 Result<std::vector<Commitment>> commitments_of(State& state, std::string_view organisation);
+/// That covers the month.
+Result<std::optional<Commitment>> commitment_of(State& state, std::string_view organisation, Month month);
 /// kNotFound.
 Result<Commitment> find_commitment(State& state, std::string_view id);
 /// Those of one commitment, by month.

@@ -10,8 +10,6 @@
 namespace feilun::ledger {
 namespace {
 
-constexpr int64_t kNotesMax = 100'000;
-
 struct LineLeft {
   Money amount;
   Money exact;
@@ -162,6 +160,16 @@ Result<std::vector<CreditNote>> credit_notes_of(State& state, std::string_view i
   std::vector<CreditNote> notes;
   for (const Record& record : records) notes.push_back(TRY(credit_note_from(record)));
   return notes;
+}
+
+Result<std::vector<TakenBack>> taken_back(State& state, std::string_view invoice, int64_t until) {
+  std::vector<TakenBack> taken;
+  for (const Record& record : TRY(records_of(state, "credit_note", invoice, kNotesMax))) {
+    if (record.sequence > until) continue;
+    const auto note = TRY(credit_note_from(record));
+    taken.insert(taken.end(), note.taken.begin(), note.taken.end());
+  }
+  return taken;
 }
 
 }  // namespace feilun::ledger

@@ -7,6 +7,7 @@
 
 #include "base/result.h"
 #include "ledger/invoice.h"
+#include "ledger/limits.h"
 #include "ledger/record.h"
 #include "ledger/state.h"
 
@@ -16,6 +17,8 @@
 // than the invoice still asks for: lines that gave money back have lowered that.
 
 namespace feilun::ledger {
+
+inline constexpr int64_t kNotesMax = 100'000;  ///< of an invoice
 
 /// A line of the invoice, counted from 0; without an amount, all that is left of it.
 struct CreditedLine {
@@ -57,5 +60,8 @@ Result<CreditNote> credit_note_from(const Record& record);
 Result<CreditNote> find_credit_note(State& state, std::string_view number);
 /// Those of an invoice, oldest first.
 Result<std::vector<CreditNote>> credit_notes_of(State& state, std::string_view invoice);
+/// What they took back; those above `until` (of entries) left aside.
+Result<std::vector<TakenBack>> taken_back(State& state, std::string_view invoice,
+                                          int64_t until = kSequenceMax);
 
 }  // namespace feilun::ledger

@@ -49,7 +49,7 @@ ChargeStretch stretch_of(const ChargedRequest& request, const std::vector<Refund
 
 /// A request that ended with the entry `ended`, from its two entries.
 Result<ChargedRequest> request_of(State& state, std::string_view request_id, int64_t ended) {
-  const JournalRow held = TRY(hold_entry(state.store(), request_id, ended));
+  const JournalRow held = TRY(hold_entry(state, request_id, ended));
   const JournalRow settled = TRY(journal_entry(state.store(), ended));
   ChargedRequest request = TRY(request_from_hold(held));
   TRY(read_settle(settled, request));

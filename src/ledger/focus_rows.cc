@@ -97,7 +97,7 @@ Result<FocusAccount*> FocusRows::account(State& state, std::string_view payer) {
     std::optional<FocusAccount> found;
     Buyer buyer = TRY(find_buyer(state, payer));
     if (TRY(is_asked_for(state, buyer))) {
-      const auto issued = TRY(find_record_named(state, "invoice", invoice_name(buyer, month_)));
+      const auto issued = TRY(find_record_named(state, "invoice", invoice_name(buyer.id, month_)));
       found.emplace();
       found->period = buyer.zone.period_of(month_);
       found->zones = TRY(zones_of(state, buyer));

@@ -53,7 +53,7 @@ json::array lines_json(const Invoice& invoice) {
 }
 
 /// Beyond all that invoices can come to; as many as a paper has room for can be added and taxed.
-constexpr Money kPaperAmountMax = Money::pico(kTrillion * kTrillion * 10'000);
+constexpr Money kPaperAmountMax = Money::pico(kTrillion * kTrillion * 100'000'000);
 constexpr Money kUnitMax = Money::pico(kTrillion * kTrillion);
 
 Result<Money> amount_from(JsonFields& from, std::string_view name, Money most = kPaperAmountMax) {

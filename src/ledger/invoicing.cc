@@ -95,16 +95,21 @@ Result<ChargeLine> item_line(State& state, const InvoiceItem& item) {
 Result<> add_true_up(State& state, const Buyer& buyer, Month month, WallTime now, Money charged,
                      std::vector<ChargeLine>& lines) {
   if (!buyer.is_organisation || now < buyer.zone.period_of(month).until) return {};
-  for (const Commitment& commitment : TRY(commitments_of(state, buyer.id))) {
-    if (!commitment.covers(month)) continue;
-    const auto done = TRY(find_true_up(state, commitment.id, month));
-    const Money lacks = done ? done->shortfall : std::max(commitment.amount - charged, Money());
-    if (lacks.is_zero()) continue;
-    lines.push_back(own_line(
-        LineKind::kTrueUp, commitment.id, lacks,
-        fmt::format("committed to {}, used {}", commitment.amount.to_string(), charged.to_string())));
-  }
+  const auto commitment = TRY(commitment_of(state, buyer.id, month));
+  if (!commitment) return {};
+  const auto done = TRY(find_true_up(state, commitment->id, month));
+  const Money lacks = done ? done->shortfall : std::max(commitment->amount - charged, Money());
+  if (lacks.is_zero()) return {};
+  lines.push_back(
+      own_line(LineKind::kTrueUp, commitment->id, lacks,
+               fmt::format("committed to {}, used {}", commitment->amount.to_string(), charged.to_string())));
   return {};
+}
+
+Result<Record> invoice_record(State& state, std::string_view number) {
+  auto record = TRY(find_record(state, "invoice", number));
+  if (!record) return fail(ErrorCode::kNotFound, "there is no invoice '{}'", number);
+  return *std::move(record);
 }
 
 /// What both parties and the terms are now.
@@ -162,8 +167,8 @@ Result<Invoice> draft_invoice(State& state, const Buyer& buyer, Month month, Wal
   return invoice;
 }
 
-std::string invoice_name(const Buyer& buyer, Month month) {
-  return to_string(month) + " " + buyer.id;
+std::string invoice_name(std::string_view payer_id, Month month) {
+  return fmt::format("{} {}", to_string(month), payer_id);
 }
 
 Record record_of(const Invoice& invoice, const Buyer& buyer, Month month) {
@@ -171,14 +176,18 @@ Record record_of(const Invoice& invoice, const Buyer& buyer, Month month) {
   return {.type = "invoice",
           .id = invoice.facts.number,
           .parent = buyer.id,
-          .name = invoice_name(buyer, month),
+          .name = invoice_name(buyer.id, month),
           .json = boost::json::serialize(body)};
 }
 
 Result<Invoice> issued_invoice(State& state, std::string_view number) {
-  const auto record = TRY(find_record(state, "invoice", number));
-  if (!record) return fail(ErrorCode::kNotFound, "there is no invoice '{}'", number);
-  return invoice_from_json(JsonFields(record->json).text("invoice"));
+  const Record record = TRY(invoice_record(state, number));
+  return invoice_from_json(JsonFields(record.json).text("invoice"));
+}
+
+Result<Month> month_of_invoice(State& state, std::string_view number) {
+  const Record record = TRY(invoice_record(state, number));
+  return parse_month(JsonFields(record.json).text("month"));
 }
 
 Result<std::map<AgeingKey, Ageing>> ageing(State& state, std::string_view payer_id, WallTime now,
@@ -206,7 +215,7 @@ Result<std::vector<Buyer>> buyers_to_invoice(State& state, Month month, WallTime
   for (const std::string& payer : payers) {
     Buyer buyer = TRY(find_buyer(state, payer));
     if (now < buyer.zone.period_of(month).until) continue;
-    if (TRY(find_record_named(state, "invoice", invoice_name(buyer, month)))) continue;
+    if (TRY(find_record_named(state, "invoice", invoice_name(buyer.id, month)))) continue;
     if (TRY(charge_lines(state, buyer, month, now)).empty()) continue;
     buyers.push_back(std::move(buyer));
   }

@@ -43,10 +43,11 @@ Result<Invoice> draft_invoice(State& state, const Buyer& buyer, Month month, Wal
 /// The record that keeps an invoice.
 Record record_of(const Invoice& invoice, const Buyer& buyer, Month month);
 /// The record's name: a buyer has one invoice a month.
-std::string invoice_name(const Buyer& buyer, Month month);
+std::string invoice_name(std::string_view payer_id, Month month);
 
 /// The invoice of that number, as it was issued. kNotFound.
 Result<Invoice> issued_invoice(State& state, std::string_view number);
+Result<Month> month_of_invoice(State& state, std::string_view number);
 
 /// What each payer (or the one asked for) has open, by currency, on a day; without one, on the day that `now`
 /// is in the payer's time zone.

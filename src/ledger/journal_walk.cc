@@ -56,15 +56,20 @@ Result<JournalRow> journal_entry(Store& store, int64_t sequence) {
   return fail(ErrorCode::kNotFound, "the journal has no entry {}", sequence);
 }
 
-Result<JournalRow> hold_entry(Store& store, std::string_view request_id, int64_t ended) {
+Result<JournalRow> hold_entry(State& state, std::string_view request_id, int64_t ended) {
   const std::string begins = Payload(EntryKind::kHold).text(request_id).bytes();
+  int64_t behind = ended;
+  for (; behind > state.written() + 1; --behind) {
+    JournalRow row = TRY(state.entry(behind - 1));
+    if (row.payload.starts_with(begins)) return row;
+  }
   // Most requests are short: the hold is not far behind its end.
   int64_t step = kRowsBackMin;
-  for (int64_t until = ended; until > 1; until -= step, step = std::min(step * 2, kRowsBackMax)) {
+  for (int64_t until = behind; until > 1; until -= step, step = std::min(step * 2, kRowsBackMax)) {
     const int64_t from = std::max<int64_t>(1, until - step);
     JournalWalk walk({.after = from - 1, .at_once = until - from});
     for (int64_t at = from; at < until;) {
-      auto rows = TRY(walk.next(store));
+      auto rows = TRY(walk.next(state.store()));
       if (rows.empty()) break;
       for (JournalRow& row : rows) {
         if (row.payload.starts_with(begins)) return std::move(row);

@@ -10,6 +10,7 @@
 #include "ledger/fields.h"
 #include "ledger/journal.h"
 #include "ledger/segment.h"
+#include "ledger/state.h"
 #include "ledger/store.h"
 
 namespace feilun::ledger {
@@ -48,7 +49,7 @@ class JournalWalk {
 /// One entry. kNotFound when there is none of that sequence.
 Result<JournalRow> journal_entry(Store& store, int64_t sequence);
 /// The hold of a request that ended with entry `ended`. kCorrupt when the journal has none.
-Result<JournalRow> hold_entry(Store& store, std::string_view request_id, int64_t ended);
+Result<JournalRow> hold_entry(State& state, std::string_view request_id, int64_t ended);
 
 /// The postings that end a payload, or what a settle spent of each draw.
 std::vector<Posting> read_postings(FieldReader& fields);

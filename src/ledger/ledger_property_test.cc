@@ -32,10 +32,14 @@ constexpr int64_t kActs = 20;             ///< at most, of a round
 
 /// What a run must meet with to be worth its name.
 constexpr const char* kSeen[] = {
-    "hold done",    "top_up done",  "mark done",    "settle done",  "release done",   "refund done",
-    "grant done",   "price done",   "credit",       "invoice",      "true_up",        "notified",
-    "restart",      "grant again",  "credit again", "refund again", "invoice again",  "true_up again",
-    "hold error 3", "hold error 4", "hold error 6", "hold error 7", "settle error 4", "refund error 4"};
+    "hold done",       "top_up done",      "mark done",         "settle done",
+    "release done",    "refund done",      "grant done",        "price done",
+    "credit",          "invoice",          "true_up",           "notified",
+    "restart",         "grant again",      "credit again",      "refund again",
+    "invoice again",   "true_up again",    "payment done",      "payment again",
+    "payment error 4", "credit note done", "credit note again", "credit note error 4",
+    "hold error 3",    "hold error 4",     "hold error 6",      "hold error 7",
+    "settle error 4",  "refund error 4"};
 
 int64_t from_environment(const char* name, int64_t otherwise) {
   const char* text = std::getenv(name);
@@ -105,6 +109,8 @@ class LedgerProperty : public LedgerTest, public ::testing::WithParamInterface<R
   void limit(Books& books);
   void true_up(Books& books, const std::string& payer, Month month);
   void invoice(Books& books);
+  void pay(Books& books);
+  void credit_note(Books& books);
   /// Of what comes later nothing counts in it.
   void close(const std::string& payer, Month month) {
     Month& first_open = shadow_.first_open[payer];
@@ -144,6 +150,9 @@ class LedgerProperty : public LedgerTest, public ::testing::WithParamInterface<R
   std::map<std::string, std::pair<std::string, Money>> credited_;              ///< the same
   std::map<std::pair<std::string, Month>, std::pair<Money, Money>> true_ups_;  ///< charged, shortfall
   std::map<std::pair<std::string, Month>, std::string> invoices_;              ///< as printed
+  std::vector<std::pair<Invoice, std::string>> papers_;                        ///< with their payers
+  std::map<std::string, std::pair<PaymentRequest, std::string>> payments_;     ///< by invoice and reference
+  std::map<std::string, std::pair<CreditRequest, std::string>> notes_;         ///< by invoice and key
   std::set<std::string> topped_up_;                                            ///< in this round
   std::vector<std::string> settled_;
   int64_t next_request_ = 0;
@@ -314,14 +323,13 @@ void LedgerProperty::refund(Books& books) {
   const std::string key = asked.request_id + asked.idempotency_key;
   const auto before = refunded_.find(key);
   if (!asked.idempotency_key.empty() && before != refunded_.end()) {
-    // The request may ask for all, or for what it asked for before, and nothing happens; or for something
-    // else.
+    // The request may ask for what it asked for before, and nothing happens; or for something else.
     const auto& [was, answered] = before->second;
     if (below(2) == 0) asked = was;
-    const bool whole = !asked.amount && !asked.tokens;
+    const bool the_same = asked.amount == was.amount && asked.tokens == was.tokens;
     const auto refunded = books.refund(asked);
     ++seen_["refund again"];
-    if (whole || refunded) {
+    if (the_same || refunded) {
       EXPECT_EQ(answer(refunded), answered);
     } else {
       EXPECT_EQ(refunded.error().code, ErrorCode::kConflict);
@@ -413,8 +421,79 @@ void LedgerProperty::invoice(Books& books) {
   EXPECT_EQ(issued->net.pico() % 10'000'000'000, 0) << printed;
   EXPECT_EQ(issued->exact - issued->net, issued->residue) << printed;
   shadow_.post("CNY", "rounding", wallet_of(payer), issued->residue);
+  EXPECT_EQ(issued->paid, (shadow_.receivables.issue({payer, month}, *issued))) << printed;
   invoices_[{payer, month}] = printed;
+  papers_.emplace_back(*issued, payer);
   close(payer, month);
+}
+
+void LedgerProperty::pay(Books& books) {
+  if (papers_.empty()) return;
+  const auto is_open = [&](const auto& each) {
+    return shadow_.receivables.open(each.first.facts.number) > Money();
+  };
+  const auto unpaid = std::ranges::find_if(papers_, is_open);
+  const auto& [paper, payer] = unpaid != papers_.end() && below(4) != 0 ? *unpaid : one_of(papers_);
+  PaymentRequest asked{.invoice = paper.facts.number, .reference = std::to_string(below(12))};
+  const Money coin = Money::pico(10'000'000'000);
+  asked.amount = below(4) == 0 ? paper.total : coin * (1 + below(2));
+  if (*asked.amount <= Money()) asked.amount = coin;
+  asked.from_wallet = below(3) == 0;
+  if (!asked.from_wallet && below(4) == 0) asked.amount = -*asked.amount;
+  if (below(4) == 0 && !payments_.empty()) {
+    const PaymentRequest& was = std::next(payments_.begin(), below(std::ssize(payments_)))->second.first;
+    asked.invoice = was.invoice;
+    asked.reference = was.reference;
+  }
+  const auto before = payments_.find(asked.invoice + " " + asked.reference);
+  if (before != payments_.end()) {
+    const auto& [was, answered] = before->second;
+    if (below(2) == 0) asked = was;
+    const bool same_terms = asked.amount == was.amount && asked.from_wallet == was.from_wallet;
+    const auto again = books.pay_invoice(asked);
+    ++seen_["payment again"];
+    const std::string expected = same_terms ? answered : answer<Money>(fail(ErrorCode::kConflict, "other"));
+    EXPECT_EQ(again ? line(again->applied) : answer<Money>(std::unexpected(again.error())), expected);
+    return;
+  }
+  const auto paid = books.pay_invoice(asked);
+  const auto applied = paid ? Result<Money>(paid->applied) : std::unexpected(paid.error());
+  same("payment", applied, shadow_.receivables.pay(asked));
+  if (!paid) return;
+  if (!asked.from_wallet) shadow_.post("CNY", "funding", wallet_of(payer), *asked.amount);
+  payments_[asked.invoice + " " + asked.reference] = {asked, answer(applied)};
+}
+
+void LedgerProperty::credit_note(Books& books) {
+  if (papers_.empty()) return;
+  const auto& [paper, payer] = one_of(papers_);
+  CreditRequest asked{.invoice = paper.facts.number, .reason = "slow"};
+  const auto place = static_cast<size_t>(below(std::ssize(paper.lines)));
+  if (below(3) != 0) asked.lines = {{.line = place}};
+  if (below(2) == 0 && !asked.lines.empty() && paper.lines[place].amount > Money()) {
+    asked.lines[0].amount = Money::pico(10'000'000'000 * (1 + below(3)));
+  }
+  if (below(2) == 0) asked.idempotency_key = "note " + std::to_string(below(4));
+  const std::string key = asked.invoice + " " + asked.idempotency_key;
+  if (const auto before = notes_.find(key); !asked.idempotency_key.empty() && before != notes_.end()) {
+    const auto& [was, answered] = before->second;
+    const bool other = !was.lines.empty() && below(2) == 0;
+    if (!other) asked = was;
+    if (other) asked.lines = {{.line = was.lines[0].line, .amount = Money::pico(1)}};
+    const auto again = books.credit_invoice(asked);
+    ++seen_["credit note again"];
+    EXPECT_EQ(again ? line(again->total) : fmt::format("error {}", static_cast<int>(again.error().code)),
+              other ? answer<Money>(fail(ErrorCode::kConflict, "other")) : answered);
+    return;
+  }
+  const auto issued = books.credit_invoice(asked);
+  const auto total = issued ? Result<Money>(issued->total) : std::unexpected(issued.error());
+  const auto noted = shadow_.receivables.note(asked, shadow_.accounts["revenue CNY"]);
+  same("credit note", total, noted ? Result<Money>(-noted->net) : std::unexpected(noted.error()));
+  if (!noted || !issued) return;
+  shadow_.post("CNY", "revenue", wallet_of(payer), noted->exact);
+  shadow_.post("CNY", wallet_of(payer), "rounding", noted->exact - noted->net);
+  if (!asked.idempotency_key.empty()) notes_[key] = {asked, answer(total)};
 }
 
 void LedgerProperty::notify(Books& books) {
@@ -427,7 +506,9 @@ void LedgerProperty::notify(Books& books) {
 void LedgerProperty::act_money(Books& books, int64_t dice) {
   const std::string payer = one_of(payers_);
   if (dice < 10) {
-    const Money amount = Money::pico(1 + below(3) * 3'000'000'000 + below(100));
+    // The organisation mostly pays by invoice.
+    const int64_t most = payer == acme_ && below(4) != 0 ? 1 : 3;
+    const Money amount = Money::pico(1 + below(most) * 3'000'000'000 + below(100));
     const std::string key = below(2) == 0 ? "" : "credit " + std::to_string(below(500));
     const auto before = credited_.find(key);
     const bool first = key.empty() || before == credited_.end();
@@ -436,10 +517,11 @@ void LedgerProperty::act_money(Books& books, int64_t dice) {
     ++seen_[first ? "credit" : "credit again"];
     EXPECT_EQ(done.has_value(), first || same) << key;
     if (first) shadow_.post("CNY", "funding", wallet_of(payer), amount);
+    if (first) shadow_.receivables.free[payer] += amount;
     if (first && !key.empty()) credited_[key] = {payer, amount};
     if (done) EXPECT_EQ(done->available(), shadow_.accounts[wallet_of(payer) + " CNY"]);
   } else {
-    const Money most = Money::pico(below(3) * below(500'000'000));
+    const Money most = Money::pico(below(3) * below(5'000'000'000));
     ASSERT_TRUE(books.set_credit_limit(acme_, most));
     shadow_.credit_limits[acme_] = most;
   }
@@ -447,7 +529,7 @@ void LedgerProperty::act_money(Books& books, int64_t dice) {
 
 void LedgerProperty::act(Books& books) {
   ++operations_;
-  const int64_t dice = below(60);
+  const int64_t dice = below(66);
   if (dice < 12) return act_money(books, dice);
   if (dice < 20) return grant(books);
   if (dice < 40) return refund(books);
@@ -455,7 +537,9 @@ void LedgerProperty::act(Books& books) {
   if (dice < 48) return notify(books);
   if (dice < 50) return invoice(books);
   if (dice < 51) return true_up(books, acme_, some_month(acme_));
-  if (dice < 55) {
+  if (dice < 54) return pay(books);
+  if (dice < 57) return credit_note(books);
+  if (dice < 61) {
     const PriceVersion price = some_price();
     boundaries_.push_back(price.effective_from);
     boundaries_.push_back(price.effective_until);

@@ -7,12 +7,15 @@
 #include "pricing/machine_cost.h"
 
 /// Bounds that keep every product and sum of the ledger far inside 128 bits. They are checked where numbers
-/// come in, so that the arithmetic behind them cannot overflow: 10²⁴ × 5 × 10¹² < 10³⁷, and a currency's
-/// whole funding stays within 10³⁶.
+/// come in, so that the arithmetic behind them cannot overflow: a unit price of 10¹⁸ × all tokens that 63 bits
+/// can count × 5 classes < 10³⁸; ten thousand million amounts of 10²⁷ are 10³⁷; and a currency's whole funding
+/// stays within 10³⁶.
 namespace feilun::ledger {
 
 inline constexpr int128 kTrillion = 1'000'000'000'000;
 inline constexpr TokenCount kTokensMax = 1'000'000'000'000;
+/// What one act can be about: a thousand million million units of a currency.
+inline constexpr Money kOneAmountMax = Money::pico(kTrillion * kTrillion * 1000);
 inline constexpr Money kFundingMax = Money::pico(kTrillion * kTrillion * kTrillion);
 inline constexpr Money kAmountMax = Money::pico(kTrillion * kTrillion * kTrillion * 10);
 inline constexpr int64_t kSequenceMax = int64_t{1} << 62;

@@ -79,6 +79,7 @@ const std::vector<SchemaStep>& postgres_steps() {
         "CREATE TABLE state (key bytea PRIMARY KEY, value bytea NOT NULL) "
         "WITH (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.05)",
         "CREATE TABLE leases (name bytea PRIMARY KEY, until timestamptz NOT NULL)"}},
+      {2, "free money, what refunds gave back and usage by the day, by the journal", {}},
   };
   return list;
 }

@@ -62,10 +62,10 @@ TEST_F(PostgresStoreTest, OldTablesTakeTheStepsTheyMissAllOrNone) {
   PostgresConnection connection;
   ASSERT_TRUE(connection.open(server().url(), options_));
   std::vector<SchemaStep> steps = postgres_steps();
-  steps.push_back({2, "a column", {"ALTER TABLE segments ADD COLUMN place text"}});
-  steps.push_back({3, "nonsense", {"CREATE TABLE extra (a int)", "ALTER TABLE nowhere ADD COLUMN b int"}});
+  steps.push_back({3, "a column", {"ALTER TABLE segments ADD COLUMN place text"}});
+  steps.push_back({4, "nonsense", {"CREATE TABLE extra (a int)", "ALTER TABLE nowhere ADD COLUMN b int"}});
   EXPECT_FALSE(migrate(connection, options_, steps, false));
-  EXPECT_EQ(sql("SELECT max(number) FROM migrations"), "1");
+  EXPECT_EQ(sql("SELECT max(number) FROM migrations"), "2");
   EXPECT_EQ(sql("SELECT count(*) FROM pg_attribute WHERE attname = 'place'"), "0");
   steps.pop_back();
   EXPECT_THAT(migrate(connection, options_, steps, false).value(),
@@ -75,7 +75,7 @@ TEST_F(PostgresStoreTest, OldTablesTakeTheStepsTheyMissAllOrNone) {
 
 TEST_F(PostgresStoreTest, NewerTablesAreLeftAlone) {
   const auto store = open();
-  sql("INSERT INTO migrations VALUES (2, 'from the future', now())");
+  sql("INSERT INTO migrations VALUES (3, 'from the future', now())");
   const auto refused = open_postgres_store(server().url(), options_);
   ASSERT_FALSE(refused);
   EXPECT_EQ(refused.error().code, ErrorCode::kUnsupported);

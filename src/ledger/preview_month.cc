@@ -5,6 +5,7 @@
 #include <string>
 #include <utility>
 
+#include "ledger/coverage.h"
 #include "ledger/invoicing.h"
 #include "ledger/settled_requests.h"
 
@@ -37,6 +38,7 @@ class MonthPreview {
                   .currency = request.currency,
                   .tier = request.tier,
                   .usage = request.usage,
+                  .covered = without(request.usage, uncovered(request.usage, request.covered_tokens)),
                   .volume_before = volume,
                   .charged = request.charged,
                   .time = request.time});

@@ -99,6 +99,15 @@ TEST_F(ReceivablesTest, APaymentThatBouncedOpensTheInvoiceAgain) {
   expect_verified();
 }
 
+TEST_F(ReceivablesTest, WhatIsFreeGoesBackToo) {
+  ASSERT_TRUE(pay({.invoice = kNumber, .reference = "b", .amount = yuan("100")}));
+  ASSERT_TRUE(credit_note({.invoice = kNumber, .reason = "all"}));
+  EXPECT_EQ(free_of(acme_), yuan("100"));
+  EXPECT_EQ(pay({.invoice = kNumber, .reference = "b bounced", .amount = yuan("-60")})->applied, Money());
+  EXPECT_EQ(free_of(acme_), yuan("40"));
+  expect_verified();
+}
+
 TEST_F(ReceivablesTest, MoneyCreditedWithoutAnInvoiceCanPayOneLater) {
   EXPECT_EQ(refused({.invoice = kNumber, .reference = "w", .from_wallet = true}),
             ErrorCode::kInvalidArgument);
@@ -167,6 +176,38 @@ TEST_F(ReceivablesTest, WhatWasPaidAndIsCreditedAfterwardsIsFreeAgain) {
   EXPECT_EQ(state_of(owed()), "paid");
   EXPECT_EQ(free_of(acme_), yuan("57.60"));
   EXPECT_EQ(wallet_of_acme(), yuan("57.60"));
+  expect_verified();
+}
+
+TEST_F(ReceivablesTest, AKeyOrReferenceThatWasUsedForSomethingElseIsAConflict) {
+  const CreditRequest note{
+      .invoice = kNumber, .lines = {{0, yuan("10")}, {1}}, .reason = "slow", .idempotency_key = "k"};
+  const std::string number = credit_note(note)->facts.number;
+  CreditRequest again = note;
+  again.lines = {{1}, {0, yuan("10")}};
+  EXPECT_EQ(credit_note(again)->facts.number, number) << "the order of lines says nothing";
+  again.lines = {{0, yuan("10")}, {1, yuan("60")}};
+  EXPECT_EQ(credit_note(again)->facts.number, number) << "what was left was 60";
+  using Lines = std::vector<CreditedLine>;
+  for (const Lines& other : {Lines{{0, yuan("11")}, {1}}, Lines{{0, yuan("10")}}, Lines{{1}}, Lines{{0}, {0}},
+                             Lines{{0, yuan("10")}, {1}, {2}}}) {
+    again.lines = other;
+    EXPECT_EQ(refused(again), ErrorCode::kConflict);
+  }
+  again.lines = {};
+  EXPECT_EQ(refused(again), ErrorCode::kConflict) << "it took back a part, not all that was left";
+
+  ASSERT_TRUE(ledger_->credit("acme", yuan("50"), "CNY", "", ""));
+  const PaymentRequest from_wallet{
+      .invoice = kNumber, .reference = "w", .amount = yuan("5"), .from_wallet = true};
+  ASSERT_TRUE(pay(from_wallet));
+  PaymentRequest new_money = from_wallet;
+  new_money.from_wallet = false;
+  EXPECT_EQ(refused(new_money), ErrorCode::kConflict);
+  EXPECT_EQ(pay(from_wallet)->applied, yuan("5"));
+  ASSERT_TRUE(pay({.invoice = kNumber, .reference = "b", .amount = yuan("1")}));
+  EXPECT_EQ(refused({.invoice = kNumber, .reference = "b", .amount = yuan("1"), .from_wallet = true}),
+            ErrorCode::kConflict);
   expect_verified();
 }
 

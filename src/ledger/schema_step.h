@@ -9,7 +9,7 @@ namespace feilun::ledger {
 /// One step of the form of a database's tables. Steps only lead forward; a step that was published never
 /// changes.
 struct SchemaStep {
-  int64_t number;  ///< the tables' format once it is done; ascending
+  int64_t number;  ///< the tables' format once it is done; ascending. The state is then as its entries say
   std::string what;
   std::vector<std::string> statements;
 

@@ -2,6 +2,7 @@
 
 #include <unordered_map>
 
+#include "ledger/draws.h"
 #include "ledger/fields.h"
 #include "ledger/journal_walk.h"
 #include "ledger/limits.h"
@@ -10,6 +11,22 @@ namespace feilun::ledger {
 namespace {
 
 constexpr auto kLongestRequest = std::chrono::hours(24);
+
+SettledRequest read_hold(FieldReader& fields) {
+  SettledRequest request{.request_id = fields.text()};
+  request.key_id = fields.text();
+  request.project_id = fields.text();
+  request.payer_id = fields.text();
+  request.offering = fields.text();
+  request.tier = static_cast<ServiceTier>(fields.byte() & 3);
+  request.price_id = fields.number();
+  request.input_tokens = fields.number();
+  return request;
+}
+
+std::unexpected<Error> unreadable(const JournalRow& row) {
+  return fail(ErrorCode::kCorrupt, "the journal's entry {} cannot be read", row.sequence);
+}
 
 class Walk {
  public:
@@ -21,7 +38,7 @@ class Walk {
   Result<> entry(const JournalRow& row);
 
  private:
-  void hold(FieldReader& fields);
+  void hold(SettledRequest request);
   Result<> settle(const JournalRow& row, FieldReader& fields);
 
   Period period_;
@@ -33,7 +50,7 @@ Result<> Walk::entry(const JournalRow& row) {
   FieldReader fields(row.payload);
   switch (static_cast<EntryKind>(fields.byte())) {
     case EntryKind::kHold:
-      hold(fields);
+      hold(read_hold(fields));
       break;
     case EntryKind::kSettle:
       TRY(settle(row, fields));
@@ -44,19 +61,11 @@ Result<> Walk::entry(const JournalRow& row) {
     default:
       return {};
   }
-  if (fields.ok()) return {};
-  return fail(ErrorCode::kCorrupt, "the journal's entry {} cannot be read", row.sequence);
+  if (!fields.ok()) return unreadable(row);
+  return {};
 }
 
-void Walk::hold(FieldReader& fields) {
-  SettledRequest request{.request_id = fields.text()};
-  request.key_id = fields.text();
-  request.project_id = fields.text();
-  request.payer_id = fields.text();
-  request.offering = fields.text();
-  request.tier = static_cast<ServiceTier>(fields.byte() & 3);
-  request.price_id = fields.number();
-  request.input_tokens = fields.number();
+void Walk::hold(SettledRequest request) {
   open_.insert_or_assign(request.request_id, std::move(request));
 }
 
@@ -72,14 +81,24 @@ Result<> Walk::settle(const JournalRow& row, FieldReader& fields) {
   request.usage = fields.usage();
   read_postings(fields);  // what was spent of each draw
   for (const Posting& posting : read_postings(fields)) {
-    if (posting.currency == kTokenUnit) continue;
-    request.currency = posting.currency;
-    if (posting.account == "revenue") request.charged = posting.amount;
+    const bool tokens = posting.currency == kTokenUnit;
+    if (!tokens) request.currency = posting.currency;
+    if (posting.account != "revenue") continue;
+    if (tokens) request.covered_tokens = tokens_in(posting.amount);
+    if (!tokens) request.charged = posting.amount;
   }
   return period_.contains(row.time) ? take_(request) : Result<>();
 }
 
 }  // namespace
+
+Result<SettledRequest> held_request(const JournalRow& hold) {
+  FieldReader fields(hold.payload);
+  fields.byte();
+  SettledRequest request = read_hold(fields);
+  if (!fields.ok()) return unreadable(hold);
+  return request;
+}
 
 Result<> for_each_settled(Store& store, Period period,
                           const std::function<Result<>(const SettledRequest&)>& take) {

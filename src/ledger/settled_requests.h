@@ -24,8 +24,12 @@ struct SettledRequest {
   int64_t price_id = 0;
   TokenCount input_tokens = 0;  ///< by which its price's row was chosen
   TokenUsage usage;
+  TokenCount covered_tokens = 0;  ///< of the usage, paid for with packages
   Money charged;
 };
+
+/// The request as its hold tells of it.
+Result<SettledRequest> held_request(const JournalRow& hold);
 
 /// Calls `take` for every request settled in the period, in the order of the journal. Reads the entries
 /// themselves, sealed ones too, inside a transaction of the store; memory holds the requests that are open at

@@ -7,6 +7,7 @@
 
 #include "ledger/books.h"
 #include "ledger/limits.h"
+#include "ledger/shadow_receivables.h"
 
 namespace feilun::ledger {
 
@@ -30,6 +31,7 @@ class ShadowLedger {
   std::map<std::string, Money> accounts;       ///< "wallet:proj_1 CNY"
   std::map<std::string, Month> first_open;     ///< months that are neither invoiced nor trued up, by payer
   std::map<std::pair<std::string, Month>, Money> charged;  ///< by settles, by payer
+  ShadowReceivables receivables;
 
   Result<PriceVersion> set_price(PriceVersion price) {
     price.effective_from = std::max(price.effective_from, now);
@@ -85,6 +87,7 @@ class ShadowLedger {
     const Money due = std::min(cost(request, usage, request.covered, volume), request.held);
     volume += tokens;
     charged[{payer, month}] += due;
+    receivables.charge({payer, month}, kind_of(request), due, tokens);
     return end(request, due, std::min(request.covered, tokens), tokens);
   }
   Result<Settlement> release(const std::string& id) { return end(*TRY(open(id)), Money(), 0, 0); }
@@ -107,8 +110,11 @@ class ShadowLedger {
     if (money > left["CNY"] || tokens > left["TOK"]) return no(ErrorCode::kInvalidArgument);
     if ((money + tokens).is_zero()) return no(ErrorCode::kInvalidArgument);
     const std::string& payer = request.project.payer;
-    if (request.paid && first_open[payer] > zones.at(payer).month_of(*request.paid))
+    const std::pair whose(payer, zones.at(payer).month_of(request.ended));
+    const bool closed = first_open[payer] > whose.second;
+    if (closed && (request.wallet_paid || !receivables.may_refund(whose, kind_of(request), money)))
       return no(ErrorCode::kConflict);
+    const bool elsewhere = std::max(zones.at(payer).month_of(now), first_open[payer]) != whose.second;
     const Refund made{.amount = money, .tokens = tokens_in(tokens)};
     for (auto spent = request.draws.rbegin(); spent != request.draws.rend(); ++spent) {
       Money& want = spent->currency == "TOK" ? tokens : money;
@@ -116,6 +122,9 @@ class ShadowLedger {
       want -= part;
       spent->amount -= part;
       post(spent->currency, "revenue", returned_to(spent->account), part);
+      if (spent->currency == "TOK") continue;
+      const bool on_later_invoice = elsewhere && spent->account[0] == 'w';
+      receivables.refund(whose, kind_of(request), part, on_later_invoice ? part : Money());
     }
     return made;
   }
@@ -135,8 +144,13 @@ class ShadowLedger {
     std::vector<Draw> draws;  ///< once it has ended: what is spent of each
     TokenUsage mark;
     bool open = true;
-    std::optional<WallTime> paid;  ///< when its wallet paid
+    bool wallet_paid = false;
+    WallTime ended;
   };
+  static std::string kind_of(const Request& request) {
+    const HoldRequest& asked = request.asked;
+    return ShadowReceivables::kind(asked.project_id, asked.offering, asked.tier, request.price.id);
+  }
   static std::unexpected<Error> no(ErrorCode code) { return std::unexpected(Error{code, "refused"}); }
   Money& at(const std::string& account, const std::string& unit) { return accounts[account + ' ' + unit]; }
   Money wallet_free(const std::string& payer) {
@@ -246,9 +260,10 @@ class ShadowLedger {
       post(draw.currency, held_of(request.project.payer), "revenue", spent);
       post(draw.currency, held_of(request.project.payer), returned_to(draw.account), draw.amount - spent);
       draw.amount = spent;
-      if (draw.account[0] == 'w' && !spent.is_zero()) request.paid = now;
+      request.wallet_paid |= draw.account[0] == 'w' && !spent.is_zero();
     }
     request.open = false;
+    request.ended = now;
     return done;
   }
   /// The limits that count it, those of its key first.

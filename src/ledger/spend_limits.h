@@ -57,7 +57,7 @@ Record record_of(const SpendLimit& limit);
 Result<SpendLimit> limit_from(const Record& record);
 /// kNotFound.
 Result<SpendLimit> find_limit(State& state, std::string_view id);
-/// The limits of one scope: one row, which most scopes do not have.
+/// The limits of one scope: one row, which most scopes do not have. Who set them is not in it.
 Result<std::vector<SpendLimit>> limits_of(State& state, std::string_view scope);
 void put_limits(State& state, std::string_view scope, const std::vector<SpendLimit>& limits);
 /// Reads "12.50" of spend, "1000" of requests or tokens. kInvalidArgument.
@@ -145,9 +145,6 @@ struct LimitUse {
   Quantity left() const { return limit.bound - used - pending; }
 };
 LimitUse use_of(SpendLimit limit, const LimitWindow& window);
-/// `month`: the organisation's, of now.
-Result<std::vector<LimitUse>> limit_uses(State& state, std::string_view scope, WallTime now,
-                                         const Period& month);
 void erase_limit_window(State& state, std::string_view limit_id);
 
 }  // namespace feilun::ledger

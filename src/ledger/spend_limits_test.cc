@@ -6,6 +6,7 @@
 #include <random>
 
 #include "ledger/accounts_fixture.h"
+#include "ledger/limit_scope.h"
 
 namespace feilun::ledger {
 namespace {
@@ -30,12 +31,8 @@ class LimitsTest : public AccountsTest {
     return made.value_or(SpendLimit());
   }
   LimitUse use_of(const SpendLimit& limit) {
-    const Period month = TimeZone::utc().period_of(TimeZone::utc().month_of(clock_.wall()));
-    return ledger_
-        ->read<std::vector<LimitUse>>(
-            [&](State& state) { return limit_uses(state, limit.scope, clock_.wall(), month); })
-        .value()
-        .at(0);
+    return ledger_->read<LimitUse>([&](State& state) { return limit_use(state, limit, clock_.wall()); })
+        .value();
   }
   Result<Hold> hold(TokenCount input = 100, TokenCount slice = 10) {
     return ledger_->hold_now(request("req_" + std::to_string(++holds_), input, slice));
@@ -201,6 +198,16 @@ TEST_F(LimitsTest, RefusesImpossibleLimits) {
   odd.alerts = {};
   odd.scope = "nobody";
   EXPECT_EQ(try_set(odd).error().code, ErrorCode::kNotFound);
+}
+
+TEST_F(LimitsTest, TheOperatorAndTheCustomerHaveSixteenPlacesEach) {
+  SpendLimit asked = limit(Measure::kRequests, 60, count(1000));
+  for (const bool by_operator : {true, false}) {
+    asked.by_operator = by_operator;
+    for (int i = 0; i < 16; ++i) EXPECT_TRUE(try_set(asked)) << by_operator << ' ' << i;
+    EXPECT_EQ(try_set(asked).error().code, ErrorCode::kInvalidArgument) << by_operator;
+  }
+  expect_verified();
 }
 
 TEST(Windows, AreReadAsTheyAreWritten) {

@@ -50,7 +50,10 @@ const std::vector<SchemaStep>& sqlite_steps() {
   static const std::vector<SchemaStep> steps = [] {
     SchemaStep first{.number = 2, .what = "the journal, its segments, and the state", .statements = {}};
     for (const SqliteObject& object : kSqliteSchema) first.statements.emplace_back(object.sql);
-    return std::vector{first};
+    const SchemaStep second{.number = 3,
+                            .what = "free money, what refunds gave back and usage by the day, by the journal",
+                            .statements = {}};
+    return std::vector{first, second};
   }();
   return steps;
 }

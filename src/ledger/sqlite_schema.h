@@ -5,7 +5,9 @@
 namespace feilun::ledger {
 
 inline constexpr int kSqliteApplicationId = 0x666c6c67;  // "fllg"
-inline constexpr int kSqliteFormat = 2;
+inline constexpr int kSqliteFormat = 3;
+/// Those from this one on have the same tables, and lack rows of the state that follow from the journal.
+inline constexpr int kSqliteFormatOldest = 2;
 
 struct SqliteObject {
   const char* type;

@@ -111,13 +111,57 @@ void Replay::count_bought(const std::string& payer, const std::string& lot, int1
   count_item(payer, month, kBought, lot, paid);
 }
 
-void Replay::count_refunded(const std::vector<Posting>& postings) {
+void Replay::count_refunded(const Spent& spent, const std::vector<Posting>& postings) {
+  const std::string& payer = *spent.payer;
+  const int64_t month =
+      number_of(zone_of_payer(payer).month_of(WallTime(std::chrono::microseconds(spent.time))));
+  const int64_t today = month_of_payer(payer);
+  const auto is_of_wallet = [](const Posting& part) { return part.account.starts_with(kWallets); };
+  const auto open = first_open_.find(payer);
+  if (open != first_open_.end() && month < open->second && std::ranges::any_of(spent.parts, is_of_wallet)) {
+    problem("a refund of a month that was invoiced or trued up");
+  }
+  GivenBack back;
   for (const Posting& part : postings) {
-    if (!part.account.starts_with(kWallets)) continue;
-    const std::string payer = part.account.substr(kWallets.size());
-    const int64_t month = month_of_payer(payer);
-    add(wallet_paid_[{payer, month}], -part.amount);
-    count_item(payer, month, kRefunded, "", part.amount);
+    if (part.account == "revenue" && part.currency != kTokens) add(back.all, -part.amount);
+    if (!is_of_wallet(part)) continue;
+    add(wallet_paid_[{payer, today}], -part.amount);
+    count_item(payer, today, kRefunded, "", part.amount);
+    if (today != month) add(back.elsewhere, part.amount);
+  }
+  if (back.all == 0) return;
+  GivenBack& sum = given_back_[{payer, month}][*spent.of];
+  add(sum.all, back.all);
+  add(sum.elsewhere, back.elsewhere);
+  const auto& [project, offering, tier, price] = *spent.of;
+  const char byte = static_cast<char>(tier);
+  put(KeyBytes('g')
+          .text(payer)
+          .number(month)
+          .text(project)
+          .text(offering)
+          .raw({&byte, 1})
+          .number(price)
+          .take(),
+      ValueBytes().amount(sum.all).amount(sum.elsewhere).take());
+  const auto number = invoiced_.find({payer, month});
+  if (number != invoiced_.end() && owed_.contains(number->second)) {
+    check_given_once(owed_.at(number->second));
+  }
+}
+
+void Replay::check_given_once(const Owed& owed) {
+  const auto& refunds = given_back_[{owed.payer, owed.month}];
+  int128 twice = 0, elsewhere = 0;
+  for (const auto& [of, usage] : owed.usage) {
+    const auto place = refunds.find(of);
+    const GivenBack back = place == refunds.end() ? GivenBack() : place->second;
+    add(elsewhere, back.elsewhere);
+    if (usage.noted != 0) add(twice, std::max<int128>(0, usage.noted + back.all - usage.charged));
+  }
+  if (twice > owed.returned) problem("refunds and credit notes give back more of a line than was charged");
+  if (elsewhere != 0 && elsewhere > owed.exact_left) {
+    problem("refunds and credit notes give back more than the wallet paid");
   }
 }
 
@@ -228,7 +272,7 @@ void Replay::invoice(const Entry& entry) {
     problem("an invoice is another's, or of another time");
   }
   if (now < period.until) problem("a month is invoiced that has not ended");
-  if (!invoiced_.insert({payer, which}).second) problem("a month is invoiced twice");
+  if (!invoiced_.emplace(PayerMonth(payer, which), number).second) problem("a month is invoiced twice");
   if (paper->exact != wallet_paid_[{payer, which}]) problem("an invoice is not what the wallet paid");
   check_terms(*paper, payer);
   check_usage_lines(paper->lines, payer, which);
@@ -244,7 +288,14 @@ void Replay::invoice(const Entry& entry) {
   }
   Owed owed{.payer = payer, .currency = currency, .total = paper->total, .paid = paper->paid};
   owed.due_day = std::chrono::local_days(paper->due_on).time_since_epoch().count();
-  for (const PaperLine& line : paper->lines) owed.lines.push_back({line.amount, line.exact});
+  for (const PaperLine& line : paper->lines) {
+    owed.lines.push_back({line.amount, line.exact, {}});
+    if (line.kind != "usage" && line.kind != "uncharged") continue;
+    owed.lines.back().usage.emplace(line.project, line.offering, place_of(kTiers, line.tier), line.price);
+    add(owed.usage[*owed.lines.back().usage].charged, line.exact);
+  }
+  owed.month = which;
+  owed.exact_left = paper->exact;
   for (const PaperTax& each : paper->taxes) owed.percents.push_back(each.percent);
   owed.coin = paper->coin;
   owed_.insert_or_assign(number, std::move(owed));
@@ -273,7 +324,7 @@ void Replay::payment(const Entry& entry) {
   int128 right = std::min(put_in, open);
   if (put_in == 0) right = std::min({applied, open, free_money_[payer]});
   if (put_in < 0) right = std::max(put_in, -owed.paid);
-  if (applied == 0 || (put_in == 0 && applied < 0) || applied != right) {
+  if ((put_in >= 0 && applied <= 0) || applied != right) {
     problem("a payment pays another sum than it can");
   }
   add(owed.received, put_in);
@@ -301,7 +352,11 @@ bool Replay::take_back(Owed& owed, const Paper& note, std::string_view record) {
     const bool within =
         left.amount < 0 ? left.amount <= amount && amount <= 0 : 0 <= amount && amount <= left.amount;
     if (!within || -back.exact != (amount == left.amount ? left.exact : amount)) return false;
-    left = {left.amount - amount, left.exact + back.exact};
+    left.amount -= amount;
+    left.exact += back.exact;
+    owed.exact_left += back.exact;
+    if (left.usage) owed.usage[*left.usage].noted -= back.exact;
+    if (!left.usage && back.exact > 0) owed.returned += back.exact;
     int128 tax = 0;
     for (size_t i = 0; i < taxes.size(); ++i) {
       const int128 part =
@@ -337,6 +392,7 @@ void Replay::credit_note(const Entry& entry) {
   if (!take_back(owed, *note, entry.text("record"))) {
     problem("a credit note does not take back what is left of the invoice's lines, and its tax");
   }
+  check_given_once(owed);
   expect_postings(entry, {{"revenue", note->currency, note->exact},
                           {"rounding", note->currency, -note->residue},
                           {"tax", note->currency, note->total - note->net},

@@ -120,19 +120,41 @@ class Replay {
     int64_t count = 0;
     int128 amount = 0;
   };
+  /// Project, offering, tier and price: what lines of usage are told apart by.
+  using UsageOf = std::tuple<std::string, std::string, int64_t, int64_t>;
+  /// A payer's month.
+  using PayerMonth = std::pair<std::string, int64_t>;
   struct LineLeft {
     int128 amount = 0, exact = 0;
+    std::optional<UsageOf> usage;  ///< none: no line of usage
+  };
+  /// Of one kind of usage of an invoice: what it was charged, and what credit notes took of its lines.
+  struct Noted {
+    int128 charged = 0, noted = 0;
+  };
+  /// Of the charges of a month for one kind of usage: what refunds gave back, and how much of it to the wallet
+  /// in another month.
+  struct GivenBack {
+    int128 all = 0, elsewhere = 0;
+  };
+  /// What a settled request was charged, less its refunds; both pointers are to keys of month_usage_.
+  struct Spent {
+    std::vector<Posting> parts;
+    int64_t time = 0;
+    const std::string* payer = nullptr;
+    const UsageOf* of = nullptr;
   };
   /// An invoice, what was paid and credited, and what credit notes left of its lines.
   struct Owed {
     std::string payer, currency;
     int64_t due_day = 0, notes = 0;
+    int64_t month = 0;
     int128 total = 0, paid = 0, credited = 0, received = 0, coin = 1;
+    int128 exact_left = 0, returned = 0;  ///< behind notes; what they took back of lines that gave money back
+    std::map<UsageOf, Noted> usage;
     std::vector<LineLeft> lines;
     std::vector<std::string> percents;
   };
-  /// Project, offering, tier and price: what lines of usage are told apart by.
-  using UsageOf = std::tuple<std::string, std::string, int64_t, int64_t>;
   using Requests = std::unordered_map<std::string, Request>;
 
   // verify_replay.cc: what every entry has in common, acts and credits.
@@ -174,6 +196,8 @@ class Replay {
   static std::vector<Posting> spend(const Request& request, int128 charged, int64_t tokens);
   /// Checks the postings that end a request of whose draws this was spent.
   void finish(const Entry& entry, Requests::iterator place, const std::vector<Posting>& spent);
+  /// Remembers what a settle charged, for refunds.
+  void note_spent(const std::string& id, const Request& request, const std::vector<Posting>& spent);
   void put_open(const std::string& id, const Request& request);
 
   // verify_usage.cc: sums of usage, refunds and true-ups.
@@ -193,13 +217,15 @@ class Replay {
   void count_item(const std::string& payer, int64_t month, int item, const std::string& lot, int128 amount);
   void count_spent(const std::string& payer, const std::vector<Posting>& spent);
   void count_bought(const std::string& payer, const std::string& lot, int128 paid);
-  void count_refunded(const std::vector<Posting>& postings);
+  void count_refunded(const Spent& spent, const std::vector<Posting>& postings);
   void count_true_up(const std::string& organisation, Month month, int128 shortfall);
   void add_free_money(const std::string& payer, int128 more);
   void put_owed(const std::string& number);
   void check_terms(const Paper& paper, const std::string& payer);
   void check_usage_lines(const std::vector<PaperLine>& lines, const std::string& payer, int64_t month);
   void check_item_lines(const std::vector<PaperLine>& lines, const std::string& payer, int64_t month);
+  /// Reports when refunds and credit notes give back more than was charged.
+  void check_given_once(const Owed& owed);
   /// False when the note takes back what is not left.
   static bool take_back(Owed& owed, const Paper& note, std::string_view record);
   /// Writes the rows of a record that an entry other than an act makes.
@@ -262,7 +288,8 @@ class Replay {
   std::unordered_map<std::string, Sums> sums_;                 ///< by their rows' keys
   std::unordered_map<std::string, int64_t> volumes_;           ///< the same
   std::map<std::pair<std::string, int64_t>, int128> month_charged_;
-  std::unordered_map<std::string, std::vector<Posting>> spent_;  ///< by settled request, for refunds
+  std::unordered_map<std::string, Spent> spent_;  ///< by settled request
+  std::map<PayerMonth, std::map<UsageOf, GivenBack>> given_back_;
   std::map<std::pair<std::string, std::string>, std::string>
       claims_;                                                      ///< requests, by key and idempotency key
   std::map<std::string, int64_t> first_open_;                       ///< months, by payer
@@ -271,7 +298,7 @@ class Replay {
   std::deque<std::pair<std::string, std::string>> due_alerts_;      ///< organisation, fields
   std::map<std::pair<int64_t, std::string>, Delivery> deliveries_;  ///< by alert and webhook
   std::map<std::string, int64_t> invoices_;                         ///< how many, by month
-  std::set<std::pair<std::string, int64_t>> invoiced_;              ///< payers and months
+  std::map<PayerMonth, std::string> invoiced_;                      ///< numbers
   std::map<std::string, Owed> owed_;                                ///< by invoice
   std::map<std::string, int128> free_money_;                        ///< by payer
   std::unordered_map<std::string, Item> items_;                     ///< by their rows' keys

@@ -233,9 +233,15 @@ void Replay::finish(const Entry& entry, Requests::iterator place, const std::vec
   expect_postings(entry, std::move(expected));
   put(ended_key(place->first), ValueBytes().number(sequence_).take());
   erase(KeyBytes('H').text(place->first).take());
-  if (!spent.empty()) spent_.emplace(place->first, spent);
+  if (!spent.empty()) note_spent(place->first, request, spent);
   open_.erase(place);
   ++ended_requests_;
+}
+
+void Replay::note_spent(const std::string& id, const Request& request, const std::vector<Posting>& spent) {
+  const auto month = month_usage_.find({request.payer, month_of_payer(request.payer)});
+  const auto of = month->second.find({request.project, request.offering, request.tier, request.price});
+  spent_.emplace(id, Spent{spent, time_, &month->first.first, &of->first});
 }
 
 void Replay::settle(const Entry& entry) {

@@ -87,7 +87,7 @@ void Replay::refund(const Entry& entry) {
   // What was spent last comes back first, and each part to where it came from.
   std::vector<Posting> expected;
   Two left = back;
-  for (Posting& spent : place->second | std::views::reverse) {
+  for (Posting& spent : place->second.parts | std::views::reverse) {
     int128& want = left.of(spent.currency);
     const int128 part = std::min(want, spent.amount);
     if (part <= 0) continue;
@@ -97,7 +97,7 @@ void Replay::refund(const Entry& entry) {
     expected.push_back({returned_to(spent.account), spent.currency, part});
   }
   if (left.money != 0 || left.tokens != 0) problem("it refunds more than was charged");
-  count_refunded(expected);
+  count_refunded(place->second, expected);
   expect_postings(entry, std::move(expected));
   const std::string key = KeyBytes('F').text(request).take();
   const auto before = state_.find(key);

@@ -25,8 +25,8 @@ Result<> check_row(const PriceRow& row, size_t index) {
   for (const Money unit : {row.units.input_fresh, row.units.cache_read, row.units.cache_write,
                            row.units.output, row.units.reasoning}) {
     if (unit.is_negative() || unit > kUnitMax) {
-      return fail(ErrorCode::kInvalidArgument, "row {}: {} pico-units per token is not a price", index,
-                  unit.to_pico_string());
+      return fail(ErrorCode::kInvalidArgument, "row {}: a price is from 0 to {} pico-units per token, not {}",
+                  index, kUnitMax.to_pico_string(), unit.to_pico_string());
     }
   }
   return {};

@@ -56,8 +56,8 @@ struct PriceRow {
 };
 
 inline constexpr size_t kRowsMax = 256;
-/// No unit price is above it: 10²⁴ pico-units, a million million units of the currency a token.
-inline constexpr Money kUnitMax = Money::pico(int128{1'000'000'000'000} * 1'000'000'000'000);
+/// No unit price is above it: 10¹⁸ pico-units, a million units of the currency a token.
+inline constexpr Money kUnitMax = Money::pico(1'000'000'000'000'000'000);
 
 /// One version of an offering's price, in force in [effective_from, effective_until). Never changed once
 /// published; a new price is a new version. All factors and rates are resolved to integers.

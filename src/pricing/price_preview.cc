@@ -24,6 +24,15 @@ std::string Revenue::change_percent() const {
   return Money::pico(negative ? -hundredths : hundredths).to_string();
 }
 
+namespace {
+
+Money revenue_at(const PriceVersion& price, const SettledUsage& settled) {
+  const size_t row = row_of(price, settled.tier, settled.usage.input(), settled.volume_before);
+  return cost_of(price.rows[row].units, settled.usage) - cost_of(price.rows[row].units, settled.covered);
+}
+
+}  // namespace
+
 Result<PreviewBuilder> PreviewBuilder::make(std::vector<PriceVersion> candidates) {
   PreviewBuilder builder;
   for (PriceVersion& candidate : candidates) {
@@ -60,13 +69,7 @@ void PreviewBuilder::add(const SettledUsage& settled) {
   line.revenue.requests += 1;
   line.revenue.tokens += settled.usage.input() + settled.usage.total_output();
   line.revenue.before += settled.charged;
-  line.revenue.after +=
-      candidate == nullptr
-          ? settled.charged
-          : cost_of(candidate
-                        ->rows[row_of(*candidate, settled.tier, settled.usage.input(), settled.volume_before)]
-                        .units,
-                    settled.usage);
+  line.revenue.after += candidate == nullptr ? settled.charged : revenue_at(*candidate, settled);
   first_ = std::min(first_, settled.time);
   last_ = std::max(last_, settled.time);
 }

@@ -19,6 +19,7 @@ struct SettledUsage {
   std::string currency;
   ServiceTier tier = ServiceTier::kDefault;
   TokenUsage usage;
+  TokenUsage covered;            ///< of the usage, paid for with packages: it brings nothing
   TokenCount volume_before = 0;  ///< the customer's tokens of the offering in the month, before this request
   Money charged;
   WallTime time;

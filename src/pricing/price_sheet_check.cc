@@ -53,7 +53,8 @@ Result<> check_prices(const ClassPrices& prices, const ClassPrices& top, const s
       return fail_at(prefix + name, "write it both here and at the top, or nowhere");
     }
     if (prices.*price && !is_payable(*(prices.*price))) {
-      return fail_at(prefix + name, "{} is no price: it is far too high", (prices.*price)->to_string());
+      return fail_at(prefix + name, "a price is at most 1000000000000 a million tokens, not {}",
+                     (prices.*price)->to_string());
     }
   }
   return {};

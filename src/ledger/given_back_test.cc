@@ -1,0 +1,157 @@
+#include "ledger/given_back.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+
+#include "ledger/invoicing_fixture.h"
+
+namespace feilun::ledger {
+namespace {
+
+constexpr TokenCount kMillion = 1'000'000;
+constexpr const char* kNumber = "2023-11-0001";
+
+/// Requests of red and blue at 0.6 yuan a million tokens, which come back by refunds and by credit notes.
+class GivenBack : public InvoicingTest {
+ protected:
+  Result<Refund> refund(const std::string& request_id, const char* amount) {
+    return ledger_->write<Refund>(
+        [&](Books& books) { return books.refund({.request_id = request_id, .amount = yuan(amount)}); });
+  }
+  /// A note on the line of usage of the project.
+  Result<Invoice> note_on(const std::string& project, const char* amount, const char* number = kNumber) {
+    const Invoice invoice =
+        ledger_->read<Invoice>([&](State& state) { return issued_invoice(state, number); }).value();
+    const auto line = std::ranges::find(invoice.lines, project,
+                                        [](const InvoiceLine& each) { return each.charge.project_id; });
+    EXPECT_NE(line, invoice.lines.end());
+    const auto place = static_cast<size_t>(line - invoice.lines.begin());
+    return credit_note({.invoice = number, .lines = {{place, yuan(amount)}}, .reason = "slow"});
+  }
+  ErrorCode refused(const Result<Invoice>& note) {
+    EXPECT_FALSE(note);
+    return note ? ErrorCode::kInternal : note.error().code;
+  }
+};
+
+TEST_F(GivenBack, ANoteLeavesWhatWasRefundedBeforeTheInvoice) {
+  serve(red_, 5 * kMillion);
+  serve(blue_, 5 * kMillion);
+  go_to("2023-12-01T00:00:00Z");
+  ASSERT_TRUE(refund("r1", "0.5"));
+  ASSERT_TRUE(refund("r1", "0.5"));
+  EXPECT_EQ(issue("acme", "2023-11").total, yuan("6"));
+  const auto twice = note_on(red_, "2.01");
+  ASSERT_EQ(refused(twice), ErrorCode::kConflict);
+  EXPECT_NE(twice.error().message.find("refunded"), std::string::npos) << twice.error().message;
+  ASSERT_TRUE(note_on(red_, "1.50"));
+  EXPECT_EQ(refused(note_on(red_, "0.51")), ErrorCode::kConflict);
+  ASSERT_TRUE(note_on(red_, "0.50"));
+  ASSERT_TRUE(note_on(blue_, "3"));
+  EXPECT_EQ(of("revenue"), Money());
+  reopen();
+  EXPECT_EQ(refused(credit_note({.invoice = kNumber, .reason = "all that is left"})), ErrorCode::kConflict);
+  expect_verified();
+}
+
+TEST_F(GivenBack, AnotherCustomersMoneyDoesNotPayForTheSecondTime) {
+  serve(red_, 5 * kMillion);
+  serve(make_project("main", make_organisation("globex", "UTC").c_str()), 50 * kMillion);
+  go_to("2023-12-01T00:00:00Z");
+  ASSERT_TRUE(refund("r1", "1"));
+  EXPECT_EQ(issue("acme", "2023-11").total, yuan("3"));
+  EXPECT_EQ(refused(credit_note({.invoice = kNumber, .reason = "all"})), ErrorCode::kConflict);
+  ASSERT_TRUE(note_on(red_, "2"));
+  expect_verified();
+}
+
+TEST_F(GivenBack, WhatTheInvoiceItselfGaveBackIsLeftToo) {
+  serve(red_, 5 * kMillion);
+  serve(blue_, 5 * kMillion);
+  ASSERT_TRUE(refund("r1", "1"));
+  go_to("2023-12-01T00:00:00Z");
+  EXPECT_EQ(issue("acme", "2023-11").total, yuan("5"));
+  EXPECT_EQ(refused(note_on(red_, "2.01")), ErrorCode::kConflict);
+  ASSERT_TRUE(note_on(red_, "2"));
+  // All of it, the line of the refund included: nothing comes back twice.
+  EXPECT_EQ(credit_note({.invoice = kNumber, .reason = "all"})->total, yuan("-3"));
+  EXPECT_EQ(of("revenue"), Money());
+  expect_verified();
+}
+
+TEST_F(GivenBack, ARefundInALotLeavesWhatANoteTookOfItsLine) {
+  grant(money_lot("6"), "acme");
+  serve(red_, 5 * kMillion);
+  serve(red_, 5 * kMillion);
+  serve(blue_, 10 * kMillion);
+  go_to("2023-12-01T00:00:00Z");
+  EXPECT_EQ(issue("acme", "2023-11").total, yuan("6"));
+  ASSERT_TRUE(refund("r1", "1")) << "what goes back to a lot is on no invoice";
+  EXPECT_EQ(refused(note_on(red_, "5.01")), ErrorCode::kConflict);
+  ASSERT_TRUE(note_on(red_, "3"));
+  const auto twice = refund("r2", "2.01");
+  ASSERT_FALSE(twice);
+  EXPECT_EQ(twice.error().code, ErrorCode::kConflict);
+  ASSERT_TRUE(refund("r2", "2"));
+  EXPECT_EQ(refused(note_on(red_, "0.01")), ErrorCode::kConflict);
+  ASSERT_TRUE(note_on(blue_, "3"));
+  expect_verified();
+}
+
+TEST_F(GivenBack, WhatAWalletPaidBesideALotComesBackOnce) {
+  grant(money_lot("1"), "acme");
+  serve(red_, 5 * kMillion);  // 1 by the lot, 2 by the wallet
+  go_to("2023-12-01T00:00:00Z");
+  ASSERT_TRUE(refund("r1", "1.5"));
+  EXPECT_EQ(issue("acme", "2023-11").total, yuan("2"));
+  EXPECT_EQ(refused(note_on(red_, "1")), ErrorCode::kConflict);
+  ASSERT_TRUE(note_on(red_, "0.5"));
+  go_to("2024-01-01T00:00:00Z");
+  EXPECT_EQ(issue("acme", "2023-12").total, yuan("-1.5"));
+  expect_verified();
+}
+
+TEST_F(GivenBack, EveryCurrencyAndMonthOnItsOwn) {
+  PriceVersion dollars = price();
+  dollars.currency = "USD";
+  ASSERT_TRUE(ledger_->set_price(dollars));
+  const std::string abroad = ledger_
+                                 ->write<Project>([](Books& books) -> Result<Project> {
+                                   TRY(books.create_organisation({.name = "abroad", .currency = "USD"}));
+                                   TRY(books.set_credit_limit("abroad", yuan("100")));
+                                   return books.create_project("abroad", "USD", "abroad");
+                                 })
+                                 ->id;
+  serve(abroad, 5 * kMillion);
+  serve(red_, 5 * kMillion);
+  go_to("2023-12-01T00:00:00Z");
+  serve(red_, 5 * kMillion);
+  ASSERT_TRUE(refund("r1", "1"));
+  ASSERT_TRUE(refund("r3", "1"));
+  const std::string of_abroad = issue("abroad", "2023-11").facts.number;
+  const std::string of_acme = issue("acme", "2023-11").facts.number;
+  EXPECT_EQ(refused(note_on(abroad, "2.01", of_abroad.c_str())), ErrorCode::kConflict);
+  ASSERT_TRUE(note_on(abroad, "2", of_abroad.c_str()));
+  ASSERT_TRUE(note_on(red_, "3", of_acme.c_str()));
+  EXPECT_EQ(of("revenue", "USD"), Money());
+  EXPECT_EQ(of("revenue"), yuan("2"));
+  expect_verified();
+}
+
+TEST_F(GivenBack, ALineThatWasNotChargedWholeComesBackAsFarAsItWas) {
+  const std::string id = "cut";
+  HoldRequest asked = request(id, 0, 100);
+  asked.project_id = red_;
+  ASSERT_TRUE(ledger_->hold_now(asked));
+  settle(id, {.output = 5 * kMillion});  // listed at 3 yuan, charged what 100 tokens cost
+  serve(blue_, 5 * kMillion);
+  go_to("2023-12-01T00:00:00Z");
+  EXPECT_EQ(issue("acme", "2023-11").total, yuan("3"));
+  EXPECT_EQ(refused(note_on(red_, "1")), ErrorCode::kConflict);
+  ASSERT_TRUE(note_on(blue_, "3"));
+  expect_verified();
+}
+
+}  // namespace
+}  // namespace feilun::ledger
