@@ -206,11 +206,13 @@ Result<> Spool::replace(std::span<const SpoolRecord> records) {
   TRY(put(file, kMagic, 0));
   TRY(spool.append(records));
   if (rename(next.c_str(), path_.c_str()) != 0) return io_error("renaming");
-  TRY(sync_path(path_.parent_path()));
+  // What is written to the old one from now on nobody would find, nor, without its name, what is in this.
   std::swap(file_, spool.file_);
   bytes_ = spool.bytes_;
-  broken_ = false;
   found_.clear();
+  broken_ = true;
+  TRY(sync_path(path_.parent_path()));
+  broken_ = false;
   return {};
 }
 
