@@ -29,8 +29,10 @@ asio::awaitable<void> show_readiness(Visit& visit) {
 asio::awaitable<void> show_metrics(Visit& visit) {
   net::Response response;
   response.headers.add("content-type", "text/plain; version=0.0.4; charset=utf-8");
-  response.body = visit.services.metrics.text(visit.services.deployments, visit.services.connections()) +
-                  spool_metrics(visit.services.ledger.spool());
+  const ledger::SpoolStats spool = visit.services.ledger.spool();
+  response.body =
+      visit.services.metrics.text(visit.services.deployments, visit.services.connections(), spool) +
+      spool_metrics(spool);
   co_await visit.reply(std::move(response));
 }
 

@@ -163,7 +163,21 @@ void Metrics::write_deliveries(std::string& out) const {
   out += fmt::format("feilun_webhook_deliveries_waiting {}\n", deliveries_waiting_.load());
 }
 
-std::string Metrics::text(const Deployments& deployments, int connections) const {
+/// With the mutex held.
+void Metrics::write_charged(std::string& out, const ledger::SpoolStats& spool) const {
+  auto charged = spool.charged_late;
+  for (const auto& [model, counts] : models_) {
+    for (const auto& [currency, money] : counts.charged) charged[{model, currency}] += money;
+  }
+  head(out, "feilun_charged_total", "counter", "Money charged, in units of the currency.");
+  for (const auto& [of, money] : charged) {
+    out += fmt::format("feilun_charged_total{{model=\"{}\",currency=\"{}\"}} {}\n", escaped(of.first),
+                       of.second, money.to_string());
+  }
+}
+
+std::string Metrics::text(const Deployments& deployments, int connections,
+                          const ledger::SpoolStats& spool) const {
   static constexpr const char* kOutcomes[] = {"completed", "cancelled", "balance", "failed", "recovered"};
   std::string out;
   {
@@ -185,13 +199,7 @@ std::string Metrics::text(const Deployments& deployments, int connections) const
             fmt::format("feilun_tokens_total{{model=\"{}\",class=\"{}\"}} {}\n", escaped(model), name, count);
       }
     }
-    head(out, "feilun_charged_total", "counter", "Money charged, in units of the currency.");
-    for (const auto& [model, counts] : models_) {
-      for (const auto& [currency, money] : counts.charged) {
-        out += fmt::format("feilun_charged_total{{model=\"{}\",currency=\"{}\"}} {}\n", escaped(model),
-                           currency, money.to_string());
-      }
-    }
+    write_charged(out, spool);
     head(out, "feilun_generations_total", "counter", "Metered requests ended, by outcome.");
     for (const auto& [model, counts] : models_) {
       for (size_t i = 0; i < counts.outcomes.size(); ++i) {

@@ -40,8 +40,9 @@ class Metrics {
   SecondsHistogram& time_to_first_token() { return time_to_first_token_; }
   SecondsHistogram& time_per_output_token() { return time_per_output_token_; }
 
-  /// Prometheus text: the counts above, each ready engine's own, and open connections.
-  std::string text(const Deployments& deployments, int connections) const;
+  /// Prometheus text: the counts above, each ready engine's own, and open connections. `spool`: what was
+  /// charged after its request had been counted.
+  std::string text(const Deployments& deployments, int connections, const ledger::SpoolStats& spool) const;
 
  private:
   struct ModelCounts {
@@ -50,6 +51,7 @@ class Metrics {
     std::array<int64_t, 5> outcomes{};
   };
   void write_deliveries(std::string& out) const;
+  void write_charged(std::string& out, const ledger::SpoolStats& spool) const;
 
   mutable std::mutex mutex_;
   std::map<std::pair<std::string, int>, int64_t> requests_;

@@ -29,7 +29,7 @@ class BusyDeployment final : public testing::ScriptedDeployment {
 TEST(Metrics, TellsWhereTheMachinesTimeWent) {
   Deployments deployments;
   deployments.add(std::make_shared<BusyDeployment>());
-  const std::string text = Metrics().text(deployments, 0);
+  const std::string text = Metrics().text(deployments, 0, {});
   for (const char* line : {"feilun_engine_busy_seconds_total{model=\"scripted\"} 2.5\n",
                            "feilun_engine_attributed_seconds_total{model=\"scripted\"} 2\n",
                            "feilun_engine_wasted_seconds_total{model=\"scripted\"} 0.5\n",
@@ -45,6 +45,17 @@ TEST(Metrics, TellsWhereTheMachinesTimeWent) {
                            "feilun_engine_step_model_crossover_rows{model=\"scripted\"} 16\n"}) {
     EXPECT_THAT(text, HasSubstr(line));
   }
+}
+
+TEST(Metrics, WhatWasChargedLateIsPartOfWhatWasCharged) {
+  const Money once = Money::parse("1.5").value();
+  Metrics metrics;
+  metrics.count_usage("nano", {}, once, "CNY", ledger::Outcome::kCompleted);
+  ledger::SpoolStats spool;
+  spool.charged_late = {{{"nano", "CNY"}, once}, {{"other", "USD"}, once}};
+  const std::string text = metrics.text(Deployments(), 0, spool);
+  EXPECT_THAT(text, HasSubstr("feilun_charged_total{model=\"nano\",currency=\"CNY\"} 3.00\n"));
+  EXPECT_THAT(text, HasSubstr("feilun_charged_total{model=\"other\",currency=\"USD\"} 1.50\n"));
 }
 
 }  // namespace

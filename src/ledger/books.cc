@@ -47,8 +47,8 @@ void Books::undo() {
 }
 
 Result<bool> Books::leads() {
-  const auto living = TRY(state_.store().leases());
-  return living.empty() || living.front() == lease_;
+  const std::string leader = TRY(state_.store().leading_lease());
+  return leader.empty() || leader == lease_;
 }
 
 Result<int64_t> Books::record(Payload payload, std::vector<Posting> postings) {

@@ -255,7 +255,10 @@ Result<Settlement> Books::settle(const std::string& request_id, const TokenUsage
     TRY(record(std::move(beside), {}));
   }
   TRY(put_counts(limits, std::move(alerts)));
-  return Settlement{request_id, charged, open.held() - charged, usage};
+  Settlement settled{request_id, charged, open.held() - charged, usage};
+  settled.offering = open.offering;
+  settled.currency = open.currency;
+  return settled;
 }
 
 Result<Settlement> Books::release(const std::string& request_id, Outcome outcome) {

@@ -1,6 +1,11 @@
 #include <gtest/gtest.h>
 
 #include "ledger/accounts_fixture.h"
+#include "ledger/archive.h"
+#include "ledger/idempotency.h"
+#include "ledger/postgres_store.h"
+#include "ledger/sealing.h"
+#include "ledger/sqlite_store.h"
 #include "ledger/wall_clock.h"
 
 // The machine's clock is set, forwards or back, while the ledger serves. What happened stays as it was, and
@@ -182,6 +187,64 @@ TEST_F(ClockSteps, ATrueUpAndAnInvoiceOfAMonthAreOneWhateverTheClockDoes) {
   ASSERT_TRUE(issued) << issued.error().message;
   clock_.advance(-31 * 24h);
   EXPECT_EQ(issue()->facts.number, issued->facts.number);
+  expect_verified();
+}
+
+TEST_F(ClockSteps, AnIdempotencyKeyHoldsForEverAndItsReplyADayByTheClockAsItIs) {
+  HoldRequest once = request("once", 0, 10);
+  once.claim = Claim{"order-7", blake2b_256("{}")};
+  ASSERT_TRUE(ledger_->hold_now(once));
+  settle("once", {.output = 10});
+  ASSERT_TRUE(ledger_->write<void>([&](Books& books) {
+    return keep_reply(books.state(), once.key_id, "order-7", "once", {.body = "kept"}, clock_.wall());
+  }));
+  const auto holder = [&] {
+    return ledger_
+        ->read<std::optional<ClaimHolder>>(
+            [&](State& state) { return find_claim(state, once.key_id, "order-7", clock_.wall()); })
+        .value()
+        .value();
+  };
+  HoldRequest again = once;
+  again.request_id = "again";
+  for (const auto step : {25h, -25h, -24h * 400, 24h * 400}) {
+    clock_.advance(step);
+    EXPECT_EQ(holder().reply.has_value(), step != 25h);
+    EXPECT_EQ(ledger_->hold_now(again).error().code, ErrorCode::kConflict);
+  }
+  clock_.advance(25h);
+  ASSERT_TRUE(ledger_->write<int64_t>(
+      [&](Books& books) { return forget_old_replies(books.state(), clock_.wall(), 10); }));
+  clock_.advance(-25h);
+  EXPECT_FALSE(holder().reply) << "it was forgotten";
+  EXPECT_EQ(ledger_->hold_now(again).error().code, ErrorCode::kConflict);
+  EXPECT_EQ(balance().posted, yuan("1") - Money::pico(6'000'000));
+  expect_verified();
+}
+
+TEST_F(ClockSteps, WhatIsSealedIsArchivedByItsLatestEntryWhateverTheirOrder) {
+  for (int i = 0; i < 3; ++i) charge();
+  const WallTime today = clock_.wall();
+  clock_.advance(365 * 24h);
+  charge();
+  clock_.advance(-365 * 24h);
+  for (int i = 0; i < 3; ++i) charge();
+  ledger_.reset();
+  const auto store = schema_.empty()
+                         ? open_sqlite_store(directory_ / "ledger.db").value()
+                         : open_postgres_store(TestPostgres::server().url(), {.schema = schema_}).value();
+  int64_t runs = 0;
+  while (seal_oldest(*store, {.run = 2, .kept = 1}).value()) ++runs;
+  const auto first = archive_segments(*store, directory_ / "archive", today + 1h).value();
+  EXPECT_GE(first.segments, 2);
+  EXPECT_LT(first.segments, runs - 2) << "what lies behind an entry of next year stays with it";
+  expect_verified();
+  const auto rest = archive_segments(*store, directory_ / "archive", today + 366 * 24h).value();
+  EXPECT_EQ(first.segments + rest.segments, runs);
+  expect_verified();
+  reopen();
+  charge();
+  EXPECT_EQ(balance().posted, yuan("1") - Money::pico(8 * 6'000'000));
   expect_verified();
 }
 

@@ -14,6 +14,7 @@ constexpr int64_t kKeysAtOnce = 1'000'000;
 // How long a remote database may keep somebody waiting.
 constexpr auto kReadWait = std::chrono::seconds(5);
 constexpr auto kWriteWait = std::chrono::seconds(10);
+constexpr auto kReadPause = std::chrono::milliseconds(500);  ///< after one who waited in vain
 constexpr auto kKeysWait = std::chrono::milliseconds(250);
 
 std::unexpected<Error> does_not_answer(std::string_view so) {
@@ -62,7 +63,8 @@ EmbeddedLedger::EmbeddedLedger(LedgerOptions options, ServingLock lock, std::uni
       spooler_(std::move(spooler)) {}
 
 EmbeddedLedger::~EmbeddedLedger() {
-  if (before_stop_) before_stop_();
+  reader_->stop_waiting();
+  before_stop_();
   // The reader goes before the writer's connection: whoever closes last folds the log into the database.
   writer_->stop();
   if (spooler_) spooler_->stop();
@@ -90,6 +92,7 @@ Result<> EmbeddedLedger::write_any(std::move_only_function<Result<>(Books&)> act
     promise.set_value(std::move(done));
   });
   if (is_remote() && result.wait_for(kWriteWait) == std::future_status::timeout) {
+    if (spooler_) spooler_->suspect();
     const std::lock_guard lock(caller->mutex);
     caller->left = true;
     key_cache_.expire();
@@ -102,15 +105,24 @@ Result<> EmbeddedLedger::write_any(std::move_only_function<Result<>(Books&)> act
 }
 
 Result<> EmbeddedLedger::read_any(std::move_only_function<Result<>(State&)> look) {
-  if (spool().away) return does_not_answer("try again in a few seconds");
+  if (is_unreadable()) return does_not_answer("try again in a few seconds");
   std::unique_lock lock(reader_mutex_, std::defer_lock);
   if (!is_remote()) lock.lock();
   if (!lock.owns_lock() && !lock.try_lock_for(kReadWait)) return does_not_answer("others are waiting for it");
-  TRY(reader_->begin(Store::Access::kRead));
-  auto looked = reader_state_.begin();
+  if (is_unreadable()) return does_not_answer("others have waited for it in vain");
+  auto looked = reader_->begin(Store::Access::kRead);
+  if (looked) looked = reader_state_.begin();
   if (looked) looked = look(reader_state_);
   reader_->rollback();
+  if (!looked && looked.error().code == ErrorCode::kUnavailable && is_remote()) {
+    unreadable_until_ = std::chrono::steady_clock::now() + kReadPause;
+    if (spooler_) spooler_->suspect();
+  }
   return looked;
+}
+
+bool EmbeddedLedger::is_unreadable() const {
+  return spool().away || std::chrono::steady_clock::now() < unreadable_until_.load();
 }
 
 Result<> EmbeddedLedger::prepare() {

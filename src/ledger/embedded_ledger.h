@@ -1,5 +1,7 @@
 #pragma once
 
+#include <atomic>
+#include <chrono>
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -22,8 +24,8 @@ namespace feilun::ledger {
 class EmbeddedLedger final : public Ledger {
  public:
   EmbeddedLedger(LedgerOptions options, ServingLock lock, std::unique_ptr<Store> reader,
-                 std::unique_ptr<Writer> writer, std::unique_ptr<Spooler> spooler = nullptr,
-                 std::function<void()> before_stop = {});
+                 std::unique_ptr<Writer> writer, std::unique_ptr<Spooler> spooler,
+                 std::function<void()> before_stop);
   ~EmbeddedLedger() override;
 
   Result<Project> create_project(std::string name, std::string currency) override;
@@ -63,6 +65,7 @@ class EmbeddedLedger final : public Ledger {
   Result<> write_any(std::move_only_function<Result<>(Books&)> act) override;
   Result<> read_any(std::move_only_function<Result<>(State&)> look) override;
   bool is_remote() const { return !options_.url.empty(); }
+  bool is_unreadable() const;
 
   LedgerOptions options_;
   SystemClock system_clock_;
@@ -70,6 +73,7 @@ class EmbeddedLedger final : public Ledger {
   std::timed_mutex reader_mutex_;
   std::unique_ptr<Store> reader_;
   State reader_state_;
+  std::atomic<std::chrono::steady_clock::time_point> unreadable_until_{};
   KeyCache key_cache_;
   std::unique_ptr<Writer> writer_;
   std::function<void()> before_stop_;  ///< of the writer

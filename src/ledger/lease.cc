@@ -39,7 +39,12 @@ Result<bool> Lease::take(Store& store) {
   return true;
 }
 
+bool Lease::may_end_others() const {
+  return !lost_touch() && in_touch_since_ <= asked_ - lasts_;
+}
+
 void Lease::committed() {
+  if (lost_touch() || in_touch_since_ == MonoTime::max()) in_touch_since_ = asked_;
   renewed_ = asked_;
   ends_ = asked_ + lasts_ - lasts_ / kStopEarlier;
 }

@@ -16,6 +16,10 @@ namespace feilun::ledger {
 /// one that lets it run out is taken for dead, and any other ends its holds at their last marks, which frees
 /// the rest. Should it come back, its settles find their requests ended, and it goes on under a new lease.
 ///
+/// A database that was away lets every lease run out, of whoever is alive, too. So a gateway ends what others
+/// have left only once it was itself in touch with the database for as long as a lease lasts: by then each
+/// that lives has renewed its own.
+///
 /// It counts by the machine's own monotonic clock from before it asked, and a little less, so it stops
 /// earlier than the others, who count by the database's clock from after.
 ///
@@ -29,6 +33,8 @@ class Lease {
   /// At the beginning of a write transaction: takes the lease, or renews it when a quarter of it has passed.
   /// False when there was nothing to do.
   Result<bool> keep(Store& store);
+  /// At the same moment: whether a lease that has run out is one whose gateway could have renewed it.
+  bool may_end_others() const;
   /// The transaction of the last keep() was committed.
   void committed();
   /// "lease_…", what new holds are made under; empty before the first keep().
@@ -39,6 +45,8 @@ class Lease {
 
  private:
   Result<bool> take(Store& store);
+  /// Whether the database was, or may have been, away since the last renewal.
+  bool lost_touch() const { return asked_ - renewed_ > lasts_ / 2; }
 
   std::filesystem::path file_;
   std::chrono::milliseconds lasts_;
@@ -46,6 +54,7 @@ class Lease {
   std::string name_;
   MonoTime asked_{};    ///< before the last renewal was asked for
   MonoTime renewed_{};  ///< `asked_` of the last one committed
+  MonoTime in_touch_since_ = MonoTime::max();
   std::atomic<MonoTime> ends_{MonoTime::min()};
 };
 

@@ -4,6 +4,7 @@
 #include <sodium.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <future>
@@ -17,8 +18,8 @@
 #include "ledger/serving_lock.h"
 #include "ledger/spooler.h"
 #include "ledger/sqlite_store.h"
-#include "ledger/writer.h"
 #include "ledger/sync_path.h"
+#include "ledger/writer.h"
 
 namespace feilun::ledger {
 namespace {
@@ -132,20 +133,23 @@ Result<std::unique_ptr<Ledger>> Ledger::open(LedgerOptions options) {
     spool.emplace(TRY(Spool::open(options.directory / "ledger.spool")));
     replayed = TRY(replay_spool(*store, clock, *spool));
   }
-  std::function<void()> before_stop;
-  // What a commit came to is told by the spool at the next start: nobody stays for it.
-  if (spool) before_stop = [store = store.get()] { stop_waiting(*store); };
+  // What is not written by then is told by the spool at the next start: nobody stays for it.
+  std::vector<Store*> waiting = {store.get()};
   std::unique_ptr<Sealer> sealer;
-  if (options.serving) sealer = std::make_unique<Sealer>(TRY(open_store(options)));
+  if (options.serving) {
+    auto packing = TRY(open_store(options));
+    waiting.push_back(packing.get());
+    sealer = std::make_unique<Sealer>(std::move(packing));
+  }
+  const auto before_stop = [waiting] { std::ranges::for_each(waiting, &Store::stop_waiting); };
   auto writer = std::make_unique<Writer>(std::move(store), std::move(anchor), clock,
                                          options.group_commit_wait, std::move(lease), std::move(sealer));
   std::unique_ptr<Spooler> spooler;
   if (spool) {
     spooler = std::make_unique<Spooler>(*std::move(spool), *writer, clock, options.patience, replayed);
   }
-  auto ledger =
-      std::make_unique<EmbeddedLedger>(std::move(options), std::move(lock), std::move(reader),
-                                       std::move(writer), std::move(spooler), std::move(before_stop));
+  auto ledger = std::make_unique<EmbeddedLedger>(std::move(options), std::move(lock), std::move(reader),
+                                                 std::move(writer), std::move(spooler), before_stop);
   TRY(ledger->prepare());
   return ledger;
 }

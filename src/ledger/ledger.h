@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -153,6 +154,8 @@ struct Settlement {
   TokenUsage usage;
   /// Durable on this machine, but the database is away: what is charged is not known yet.
   bool spooled = false;
+  std::string offering;  ///< where something was charged
+  std::string currency;
 };
 
 /// What this process knows and the database does not, and what the database refused to hear; all zero where
@@ -165,6 +168,8 @@ struct SpoolStats {
   int64_t replayed = 0;  ///< records that an earlier process had left
   int64_t fenced = 0;    ///< ends that came after others had ended their requests
   TokenUsage wasted;     ///< what these had computed
+  /// What was charged for ends that were spooled first, by offering and currency.
+  std::map<std::pair<std::string, std::string>, Money> charged_late;
 };
 
 /// Sums of a project, for the page.

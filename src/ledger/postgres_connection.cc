@@ -13,7 +13,8 @@ using std::chrono::milliseconds;
 using std::chrono::steady_clock;
 
 constexpr int kVersionMin = 150000;
-constexpr milliseconds kSessionLimit = std::chrono::seconds(10);
+constexpr milliseconds kSessionLimit = std::chrono::seconds(5);
+constexpr milliseconds kLookUp{100};  ///< from waiting, to see whether there is a hurry now
 
 std::string one_line(std::string_view text) {
   while (!text.empty() && text.back() == '\n') text.remove_suffix(1);
@@ -114,6 +115,8 @@ Result<> PostgresConnection::open(const std::string& url, const PostgresOptions&
 }
 
 Result<> PostgresConnection::connect(const std::string& url, const PostgresOptions& options) {
+  fell_silent_ = false;
+  if (steady_clock::now() >= ends_.load()) return lost("there is no time for another");
   // libpq's own words about a malformed URL would show its password.
   PQconninfoOption* parsed = PQconninfoParse(url.c_str(), nullptr);
   PQconninfoFree(parsed);
@@ -213,33 +216,36 @@ void PostgresConnection::send(const PostgresStatement& statement, const Postgres
   if (sent != 1) lost(PQerrorMessage(connection));
 }
 
-Result<> PostgresConnection::wait_for_result(Deadline deadline) {
+Result<> PostgresConnection::wait_for_result(milliseconds limit) {
   PGconn* connection = connection_.get();
+  Deadline deadline = steady_clock::now() + limit;
   for (;;) {
     // A failed flush is no reason to stop reading: why the server hung up may lie in its last words.
     const int unsent = PQflush(connection);
     if (PQisBusy(connection) == 0) return {};
-    const auto left = std::chrono::ceil<milliseconds>(deadline - steady_clock::now());
-    if (left.count() <= 0) return lost("it does not answer");
+    const auto left = std::chrono::ceil<milliseconds>(std::min(deadline, ends_.load()) - steady_clock::now());
+    if (left.count() <= 0) {
+      fell_silent_ = true;
+      return lost("it does not answer");
+    }
     pollfd socket = {.fd = PQsocket(connection), .events = POLLIN};
     if (unsent > 0) socket.events |= POLLOUT;
-    poll(&socket, 1, static_cast<int>(std::min<int64_t>(left.count(), 1'000'000)));
-    if ((socket.revents & ~POLLOUT) != 0 && PQconsumeInput(connection) == 0) {
-      return lost(PQerrorMessage(connection));
-    }
+    poll(&socket, 1, static_cast<int>(std::min(left, kLookUp).count()));
+    if ((socket.revents & ~POLLOUT) == 0) continue;
+    if (PQconsumeInput(connection) == 0) return lost(PQerrorMessage(connection));
+    deadline = steady_clock::now() + limit;
   }
 }
 
 Result<std::vector<PostgresRows>> PostgresConnection::receive(milliseconds limit) {
   if (!is_open()) return lost("the connection broke");
   PGconn* connection = connection_.get();
-  const Deadline deadline = steady_clock::now() + limit;
   if (PQpipelineSync(connection) != 1) return lost(PQerrorMessage(connection));
   std::vector<PostgresRows> answers;
   std::optional<Error> error;
   bool between_statements = false;
   for (;;) {
-    if (auto waited = wait_for_result(deadline); !waited) {
+    if (auto waited = wait_for_result(limit); !waited) {
       if (error) waited.error().message = error->message;
       return std::unexpected(waited.error());
     }

@@ -2,6 +2,7 @@
 
 #include <libpq-fe.h>
 
+#include <atomic>
 #include <chrono>
 #include <cstdint>
 #include <memory>
@@ -61,8 +62,8 @@ class PostgresRows {
 };
 
 /// One connection in pipeline mode: statements are sent without waiting, receive() waits for all answers.
-/// Nothing waits without a limit: a server that does not answer is a connection that is lost.
-/// Used by one thread at a time.
+/// Nothing waits without a limit: a server of which nothing is heard for so long is a connection that is
+/// lost. Used by one thread at a time, but for hurry().
 ///
 /// Errors: kUnavailable for what another try may find gone (no connection, a connection that broke, a lock
 /// or a limit that ran out, a server that stops or lacks room); anything else says that the server or the
@@ -76,6 +77,10 @@ class PostgresConnection {
   Result<> open(const std::string& url, const PostgresOptions& options);
   void close() { connection_.reset(); }
   bool is_open() const { return connection_ != nullptr; }
+  /// Whether it is not open because nothing was heard.
+  bool fell_silent() const { return fell_silent_; }
+  /// From now on nothing is waited for beyond `left` from now, but for a connection that is being made.
+  void hurry(std::chrono::milliseconds left) { ends_ = Deadline::clock::now() + left; }
 
   void send(const char* sql, const PostgresParameters& parameters = {});
   void prepare(const PostgresStatement& statement);
@@ -92,10 +97,12 @@ class PostgresConnection {
   Result<> connect(const std::string& url, const PostgresOptions& options);
   Result<> set_up_session(const PostgresOptions& options);
   /// Until the next result, or the news that there is none, can be had without waiting.
-  Result<> wait_for_result(Deadline deadline);
+  Result<> wait_for_result(std::chrono::milliseconds limit);
   std::unexpected<Error> lost(std::string_view why);
 
   std::unique_ptr<PGconn, decltype(&PQfinish)> connection_{nullptr, &PQfinish};
+  bool fell_silent_ = false;
+  std::atomic<Deadline> ends_{Deadline::max()};
 };
 
 template <std::ranges::sized_range Numbers>

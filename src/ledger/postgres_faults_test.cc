@@ -2,17 +2,23 @@
 #include <poll.h>
 #include <sys/socket.h>
 
+#include <array>
 #include <atomic>
+#include <deque>
 #include <mutex>
+#include <optional>
 #include <thread>
+#include <tuple>
+#include <utility>
+#include <vector>
 
 #include "ledger/ledger_fixture.h"
 #include "ledger/postgres_fixture.h"
 #include "ledger/postgres_proxy.h"
 
-// A ledger whose way to its PostgreSQL breaks at any byte, in either direction: before a statement arrives,
-// in the middle of one, between a COMMIT and its answer. A hold that was refused holds nothing; an end is
-// never lost and never happens twice.
+// A ledger whose way to its PostgreSQL breaks at any message, in either direction: before a statement
+// arrives, in the middle of one, between a COMMIT and its answer. A hold that was refused holds nothing; an
+// end is never lost and never happens twice.
 
 namespace feilun::ledger {
 namespace {
@@ -21,12 +27,38 @@ using std::chrono::milliseconds;
 
 enum class Way { kToServer = 0, kToClient = 1 };
 enum class Fate {
-  kHangUp,    ///< both ends see the connection closed
-  kHalfClose  ///< who was being sent to sees the end; what it answers is still carried
+  kHangUp,     ///< both ends see the connection closed
+  kTorn,       ///< as kHangUp, but half of the message still arrives
+  kHalfClose,  ///< who was being sent to sees the end; what it answers is still carried
+  kVanish      ///< nothing is carried any more, either way, and nobody sees an end
 };
 
-/// Carries bytes between clients and the server's socket, and counts them. Once armed, the connection that
-/// carries the n-th byte of one way carries nothing more of it.
+/// One way of one connection, cut into PostgreSQL's messages: a type, which the client's first one lacks, and
+/// a length, which counts itself.
+class Messages {
+ public:
+  explicit Messages(Way way) : typed_(way == Way::kToClient) {}
+  void add(std::string_view bytes) { bytes_ += bytes; }
+  /// Empty as long as the next one is not there whole.
+  std::string next() {
+    const size_t head = typed_ ? 1 : 0;
+    if (bytes_.size() < head + 4) return {};
+    size_t size = 0;
+    for (size_t i = head; i < head + 4; ++i) size = size << 8 | static_cast<uint8_t>(bytes_[i]);
+    if (bytes_.size() < head + size) return {};
+    std::string message = bytes_.substr(0, head + size);
+    bytes_.erase(0, head + size);
+    typed_ = true;
+    return message;
+  }
+
+ private:
+  std::string bytes_;
+  bool typed_;
+};
+
+/// Carries messages between clients and the server's socket. Once armed, the n-th message of one way meets
+/// its fate, and with it the connection that carries it.
 class BreakingProxy {
  public:
   explicit BreakingProxy(std::string server_directory)
@@ -35,98 +67,135 @@ class BreakingProxy {
   }
 
   std::string url() const { return proxy_.url(); }
-  int64_t carried(Way way) const { return carried_[static_cast<size_t>(way)]; }
-  /// Counts from now on.
-  void break_at(Way way, int64_t byte, Fate fate) {
+  /// 0: the next.
+  void break_at(Way way, int64_t nth, Fate fate) {
     const std::lock_guard lock(mutex_);
     way_ = way;
     fate_ = fate;
-    left_ = byte;
+    left_ = nth;
   }
+  /// False when the message has not come; then it will not.
   bool broke() {
     const std::lock_guard lock(mutex_);
-    return left_ < 0;
+    return std::exchange(left_, kNever) < 0;
   }
 
  private:
   static constexpr int64_t kNever = INT64_MAX;
 
   void carry(int client, int server, const std::stop_token& stop) {
-    pollfd both[2] = {{.fd = client, .events = POLLIN}, {.fd = server, .events = POLLIN}};
+    std::array<pollfd, 2> both = {pollfd{.fd = client, .events = POLLIN},
+                                  pollfd{.fd = server, .events = POLLIN}};
+    std::array messages = {Messages(Way::kToServer), Messages(Way::kToClient)};
     bool open = true;
-    while (open && !stop.stop_requested()) {
-      if (poll(both, 2, 20) <= 0) continue;
+    const auto vanished = [&] { return both[0].fd < 0 && both[1].fd < 0; };
+    while (open && !vanished() && !stop.stop_requested()) {
+      if (poll(both.data(), both.size(), 20) <= 0) continue;
       for (const Way way : {Way::kToServer, Way::kToClient}) {
-        pollfd& from = both[static_cast<size_t>(way)];
-        if (from.revents != 0) open = open && pass(way, from, both[1 - static_cast<size_t>(way)].fd);
+        const auto from = static_cast<size_t>(way);
+        if (both[from].revents != 0) open = open && pass(way, messages[from], both[from], both[1 - from]);
       }
+    }
+    // As long as the server needs to miss a client; by then the client has missed the server.
+    const auto missed = std::chrono::steady_clock::now() + std::chrono::seconds(1);
+    while (vanished() && !stop.stop_requested() && std::chrono::steady_clock::now() < missed) {
+      std::this_thread::sleep_for(milliseconds(20));
     }
     close(client);
     close(server);
   }
 
   /// False when the connection is over.
-  bool pass(Way way, pollfd& from, int to) {
+  bool pass(Way way, Messages& messages, pollfd& from, pollfd& to) {
     char bytes[1 << 14];
     const ssize_t size = read(from.fd, bytes, sizeof bytes);
     if (size <= 0) return false;
-    const int64_t allowed = take(way, size);
-    carried_[static_cast<size_t>(way)] += allowed;
-    if (!PostgresProxy::send_all(to, {bytes, static_cast<size_t>(allowed)})) return false;
-    if (allowed == size) return true;
-    from.events = 0;  // nothing more is read
-    shutdown(to, SHUT_WR);
-    return fate_ == Fate::kHalfClose;
-  }
-  int64_t take(Way way, int64_t size) {
-    const std::lock_guard lock(mutex_);
-    if (left_ == kNever || left_ < 0 || way != way_) return size;
-    if (size <= left_) {
-      left_ -= size;
-      return size;
+    messages.add({bytes, static_cast<size_t>(size)});
+    std::string carried;
+    for (std::string message = messages.next(); !message.empty(); message = messages.next()) {
+      const std::optional<Fate> fate = fate_of_next(way);
+      if (!fate) {
+        carried += message;
+        continue;
+      }
+      if (fate == Fate::kTorn) carried += message.substr(0, message.size() / 2);
+      return PostgresProxy::send_all(to.fd, carried) && meet(*fate, from, to);
     }
-    return std::exchange(left_, -1);
+    return PostgresProxy::send_all(to.fd, carried);
+  }
+  static bool meet(Fate fate, pollfd& from, pollfd& to) {
+    if (fate == Fate::kHangUp || fate == Fate::kTorn) return false;
+    if (fate == Fate::kHalfClose) shutdown(to.fd, SHUT_WR);
+    from.fd = -1;  // poll() passes over it
+    if (fate == Fate::kVanish) to.fd = -1;
+    return true;
+  }
+  std::optional<Fate> fate_of_next(Way way) {
+    const std::lock_guard lock(mutex_);
+    if (left_ == kNever || left_ < 0 || way != way_ || left_-- > 0) return std::nullopt;
+    return fate_;
   }
 
   std::mutex mutex_;
   Way way_ = Way::kToServer;
-  std::atomic<Fate> fate_{Fate::kHangUp};
+  Fate fate_ = Fate::kHangUp;
   int64_t left_ = kNever;  ///< below zero once it broke
-  std::array<std::atomic<int64_t>, 2> carried_{};
   PostgresProxy proxy_;
 };
 
-constexpr int kRequests = 6;
 const Money kUnit = Money::pico(1000);
 
-class PostgresFaults : public ::testing::Test {
- protected:
-  void SetUp() override { SKIP_WITHOUT_POSTGRES(); }
-
-  static TestPostgres& server() { return TestPostgres::server(); }
-
-  LedgerOptions options(const std::string& url) {
-    LedgerOptions options{.directory = directory_->path(), .serving = true, .url = url};
-    options.postgres.schema = schema_;
-    options.postgres.outcome_wait = std::chrono::minutes(2);
-    return options;
-  }
-  std::unique_ptr<Ledger> open(const std::string& url) {
-    auto opened = Ledger::open(options(url));
-    if (!opened) ADD_FAILURE() << opened.error().message;
-    return opened ? *std::move(opened) : nullptr;
-  }
-  /// A schema with a price and money.
-  void begin_anew() {
-    directory_.emplace();
-    schema_ = server().new_schema();
+/// A ledger in a schema of its own, and what its requests must have come to.
+class Lane {
+ public:
+  Lane() : schema_(server().new_schema()) {
     const auto ledger = open(server().url());
     PriceVersion price{.offering = "nano", .currency = "CNY"};
     price.rows = pricing::flat_rows({kUnit, kUnit, kUnit, kUnit, kUnit});
-    ASSERT_TRUE(ledger->set_price(price));
-    ASSERT_TRUE(ledger->credit("default", yuan("1"), "CNY", "", ""));
+    EXPECT_TRUE(ledger->set_price(price));
+    EXPECT_TRUE(ledger->credit("default", yuan("1"), "CNY", "", ""));
     project_ = ledger->find_project("default")->id;
   }
+  static TestPostgres& server() { return TestPostgres::server(); }
+
+  std::unique_ptr<Ledger> open(const std::string& url) {
+    LedgerOptions options{.directory = directory_.path(), .serving = true, .url = url};
+    options.postgres = limits;
+    options.postgres.schema = schema_;
+    auto opened = Ledger::open(options);
+    if (!opened) ADD_FAILURE() << opened.error().message;
+    return opened ? *std::move(opened) : nullptr;
+  }
+  /// A request from its hold to its end.
+  void serve(Ledger& ledger, const std::string& wanted) {
+    const std::string id = hold(ledger, wanted);
+    const TokenUsage usage{.input_fresh = 5, .output = 1 + static_cast<TokenCount>(id.size() % 8)};
+    (void)wait<TokenUsage>([&](auto done) { ledger.mark(id, usage, std::move(done)); });
+    const auto settled = ledger.settle_now(id, usage, Outcome::kCompleted);
+    EXPECT_TRUE(settled) << id << ": " << settled.error().message;
+    const std::lock_guard lock(mutex_);
+    charged_ += kUnit * (usage.input_fresh + usage.output);
+    ++requests_;
+  }
+  /// Once the database has heard everything.
+  void expect_charged(Ledger& ledger) {
+    const auto left = [&] { return ledger.balance("default"); };
+    for (auto now = left(); !now || !now->pending.is_zero() || ledger.spool().records > 0; now = left()) {
+      std::this_thread::sleep_for(milliseconds(1));
+    }
+    EXPECT_EQ(left()->posted, yuan("1") - charged_);
+    EXPECT_EQ(ledger.usage("default")->requests, requests_);
+  }
+  void expect_verified() {
+    const audit::Place place{.directory = directory_.path(), .url = server().url(), .schema = schema_};
+    const auto report = audit::verify(place);
+    ASSERT_TRUE(report) << report.error().message;
+    for (const std::string& problem : report->problems) ADD_FAILURE() << problem;
+  }
+
+  PostgresOptions limits;
+
+ private:
   /// Asks again, as a client would, under another id, as long as the database is away. Returns the id.
   std::string hold(Ledger& ledger, const std::string& wanted) {
     HoldRequest asked{.request_id = wanted, .project_id = project_, .offering = "nano"};
@@ -141,75 +210,76 @@ class PostgresFaults : public ::testing::Test {
       std::this_thread::sleep_for(milliseconds(2));
     }
   }
-  /// What the requests were charged.
-  Money serve(Ledger& ledger, const std::string& prefix, int requests = kRequests) {
-    Money charged;
-    for (int i = 0; i < requests; ++i) {
-      const std::string id = hold(ledger, prefix + std::to_string(i));
-      const TokenUsage usage{.input_fresh = 5, .output = 1 + i % 8};
-      (void)wait<TokenUsage>([&](auto done) { ledger.mark(id, usage, std::move(done)); });
-      const auto settled = ledger.settle_now(id, usage, Outcome::kCompleted);
-      EXPECT_TRUE(settled) << id << ": " << settled.error().message;
-      charged += kUnit * (5 + 1 + i % 8);
-    }
-    return charged;
-  }
-  void expect_charged(Money charged, int requests) {
-    const auto ledger = open(server().url());
-    ASSERT_TRUE(ledger);
-    const Balance left = ledger->balance("default").value();
-    EXPECT_EQ(left.posted, yuan("1") - charged);
-    EXPECT_TRUE(left.pending.is_zero());
-    EXPECT_EQ(ledger->usage("default")->requests, requests);
-    const audit::Place place{.directory = directory_->path(), .url = server().url(), .schema = schema_};
-    const auto report = audit::verify(place);
-    ASSERT_TRUE(report) << report.error().message;
-    for (const std::string& problem : report->problems) ADD_FAILURE() << problem;
-  }
-  void break_everywhere(Way way, Fate fate, int places);
 
-  std::optional<TemporaryDirectory> directory_;
+  TemporaryDirectory directory_;
   std::string schema_;
   std::string project_;
+  std::mutex mutex_;
+  Money charged_;
+  int64_t requests_ = 0;
 };
 
-void PostgresFaults::break_everywhere(Way way, Fate fate, int places) {
-  int64_t bytes = 0;  // of a run that is not broken
-  for (int place = -1; place < places; ++place) {
-    begin_anew();
-    BreakingProxy proxy(server().directory());
-    auto ledger = open(proxy.url());
-    ASSERT_TRUE(ledger);
-    const int64_t before = proxy.carried(way);
-    const int64_t at = place < 0 ? 0 : bytes * place / places;
-    if (place >= 0) proxy.break_at(way, at, fate);
-    const Money charged = serve(*ledger, "req_");
-    if (place < 0) bytes = proxy.carried(way) - before;
-    if (place >= 0) EXPECT_TRUE(proxy.broke()) << "byte " << at;
-    ledger.reset();
-    expect_charged(charged, kRequests);
-    if (HasFailure()) FAIL() << "at byte " << at << " of " << bytes;
+class PostgresFaults : public ::testing::TestWithParam<std::tuple<Way, Fate>> {
+ protected:
+  void SetUp() override { SKIP_WITHOUT_POSTGRES(); }
+};
+
+/// A request after the other, of which each meets its fate a few messages later than the one before, until
+/// one comes through. Returns how many met it.
+int strike(Lane& lane, Way way, Fate fate, int first, int step) {
+  BreakingProxy proxy(Lane::server().directory());
+  const auto ledger = lane.open(proxy.url());
+  int struck = 0;
+  for (int nth = first;; nth += step, ++struck) {
+    SCOPED_TRACE("at message " + std::to_string(nth));
+    proxy.break_at(way, nth, fate);
+    lane.serve(*ledger, "req_" + std::to_string(nth));
+    const bool broke = proxy.broke();
+    lane.expect_charged(*ledger);
+    if (!broke || ::testing::Test::HasFailure()) return struck;
   }
 }
 
-TEST_F(PostgresFaults, NothingIsLostOrDoneTwiceWhereverTheWayToTheServerBreaks) {
-  break_everywhere(Way::kToServer, Fate::kHangUp, 12);
+TEST_P(PostgresFaults, NothingIsLostOrDoneTwiceAtWhateverMessageTheWayBreaks) {
+  const auto [way, fate] = GetParam();
+  // What has vanished is missed by nothing but the clock, so many wait for it side by side.
+  const int side_by_side = fate == Fate::kVanish ? 8 : 4;
+  std::deque<Lane> lanes;
+  std::atomic<int> struck = 0;
+  std::vector<std::jthread> threads;
+  for (int i = 0; i < side_by_side; ++i) {
+    Lane& lane = lanes.emplace_back();
+    if (fate == Fate::kVanish) {
+      lane.limits.lock_wait = lane.limits.transaction_limit = milliseconds(200);
+      lane.limits.idle_limit = lane.limits.slack = milliseconds(100);
+    }
+    threads.emplace_back([&, i] { struck += strike(lane, way, fate, i, side_by_side); });
+  }
+  threads.clear();
+  EXPECT_GE(struck, 40);
+  RecordProperty("messages", struck);
+  for (Lane& lane : lanes) lane.expect_verified();
 }
 
-TEST_F(PostgresFaults, NothingIsLostOrDoneTwiceWhereverTheWayBackBreaks) {
-  break_everywhere(Way::kToClient, Fate::kHangUp, 12);
+std::string name_of(const ::testing::TestParamInfo<PostgresFaults::ParamType>& info) {
+  static constexpr std::array kWays = {"ToServer", "ToClient"};
+  static constexpr std::array kFates = {"HangUp", "Torn", "HalfClose", "Vanish"};
+  const auto [way, fate] = info.param;
+  return std::string(kWays.at(static_cast<size_t>(way))) + kFates.at(static_cast<size_t>(fate));
 }
 
-TEST_F(PostgresFaults, AHalfClosedConnectionIsNoDifferent) {
-  break_everywhere(Way::kToServer, Fate::kHalfClose, 4);
-  break_everywhere(Way::kToClient, Fate::kHalfClose, 4);
-}
+INSTANTIATE_TEST_SUITE_P(BothWays, PostgresFaults,
+                         ::testing::Combine(::testing::Values(Way::kToServer, Way::kToClient),
+                                            ::testing::Values(Fate::kHangUp, Fate::kTorn, Fate::kHalfClose,
+                                                              Fate::kVanish)),
+                         name_of);
 
-TEST_F(PostgresFaults, NothingIsLostOrDoneTwiceWhileTheServerEndsItsSessions) {
-  begin_anew();
-  auto ledger = open(server().url());
+TEST(PostgresSessions, NothingIsLostOrDoneTwiceWhileTheServerEndsThem) {
+  SKIP_WITHOUT_POSTGRES();
+  Lane lane;
+  auto ledger = lane.open(Lane::server().url());
   std::jthread killer([](const std::stop_token& stop) {
-    const std::unique_ptr<PGconn, decltype(&PQfinish)> connection(PQconnectdb(server().url().c_str()),
+    const std::unique_ptr<PGconn, decltype(&PQfinish)> connection(PQconnectdb(Lane::server().url().c_str()),
                                                                   &PQfinish);
     while (!stop.stop_requested()) {
       PQclear(PQexec(connection.get(),
@@ -219,15 +289,17 @@ TEST_F(PostgresFaults, NothingIsLostOrDoneTwiceWhileTheServerEndsItsSessions) {
     }
   });
   std::vector<std::jthread> customers;
-  std::array<Money, 4> charged;
-  for (size_t i = 0; i < charged.size(); ++i) {
-    customers.emplace_back([&, i] { charged[i] = serve(*ledger, "req_" + std::to_string(i) + "_", 25); });
+  for (int i = 0; i < 4; ++i) {
+    customers.emplace_back([&, i] {
+      for (int k = 0; k < 25; ++k) lane.serve(*ledger, fmt::format("req_{}_{}", i, k));
+    });
   }
-  for (std::jthread& each : customers) each.join();
+  customers.clear();
   killer.request_stop();
   killer.join();
+  lane.expect_charged(*ledger);
   ledger.reset();
-  expect_charged(charged[0] + charged[1] + charged[2] + charged[3], 100);
+  lane.expect_verified();
 }
 
 }  // namespace

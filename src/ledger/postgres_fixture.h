@@ -20,7 +20,6 @@ class PostgresTest : public ::testing::Test {
     options_.schema = server().new_schema();
     // A busy machine lets a test wait between two lines.
     options_.lock_wait = options_.idle_limit = options_.transaction_limit = std::chrono::minutes(1);
-    options_.outcome_wait = std::chrono::minutes(2);
   }
 
   static TestPostgres& server() { return TestPostgres::server(); }

@@ -13,8 +13,10 @@ struct PostgresOptions {
   std::chrono::seconds connect_timeout{5};  ///< at least 2; the URL's connect_timeout goes before it
   std::chrono::milliseconds idle_limit = std::chrono::seconds(5);
   std::chrono::milliseconds transaction_limit = std::chrono::seconds(20);
-  /// How long a commit that lost its connection asks whether it happened.
-  std::chrono::milliseconds outcome_wait = std::chrono::minutes(5);
+  /// How long an answer may take beyond the server's own limits.
+  std::chrono::milliseconds slack = std::chrono::seconds(5);
+  /// How long a reader, whom only the network can hold up, hears nothing at all before it gives up.
+  std::chrono::milliseconds read_wait = std::chrono::seconds(3);
 };
 
 }  // namespace feilun::ledger

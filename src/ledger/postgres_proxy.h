@@ -71,7 +71,11 @@ class PostgresProxy {
       const int client = accept(listener_, nullptr, nullptr);
       const int server = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
       const sockaddr_un address = address_in(server_);
-      CHECK(connect(server, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0);
+      if (connect(server, reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) {
+        close(client);  // the server is away
+        close(server);
+        continue;
+      }
       connections_.emplace_back(
           [this, client, server](const std::stop_token& ended) { carry_(client, server, ended); });
     }

@@ -6,6 +6,7 @@
 #include <thread>
 
 #include "base/check.h"
+#include "ledger/journal_walk.h"
 #include "ledger/postgres_connection.h"
 #include "ledger/postgres_schema.h"
 
@@ -23,9 +24,8 @@ using std::chrono::milliseconds;
 using std::chrono::steady_clock;
 using std::views::transform;
 
-constexpr milliseconds kSlack = std::chrono::seconds(10);  ///< above the server's own limits
 constexpr milliseconds kOutcomePause{100};
-constexpr milliseconds kReaderWait = std::chrono::seconds(5);  ///< nothing holds a reader up but the network
+constexpr milliseconds kLastWords = std::chrono::seconds(2);
 
 constexpr PostgresStatement kBegin{"begin", "BEGIN"};
 constexpr PostgresStatement kBeginReading{"begin_reading", "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"};
@@ -45,9 +45,6 @@ constexpr PostgresStatement kAppend{
 constexpr PostgresStatement kEntries{
     "entries",
     "SELECT sequence, time, payload, hash FROM journal WHERE sequence > $1 ORDER BY sequence LIMIT $2"};
-constexpr PostgresStatement kWritten{
-    "written",
-    "SELECT (SELECT hash FROM journal WHERE sequence = $1), (SELECT max(last) FROM segments) >= $1"};
 constexpr PostgresStatement kSegments{"segments", "SELECT first, last, hash FROM segments ORDER BY first"};
 constexpr PostgresStatement kSegmentAt{
     "segment_at", "SELECT first, last, hash FROM segments WHERE first <= $1 ORDER BY first DESC LIMIT 1"};
@@ -72,12 +69,14 @@ constexpr PostgresStatement kRenewLease{
 constexpr PostgresStatement kEndLease{"end_lease", "DELETE FROM leases WHERE name = $1"};
 constexpr PostgresStatement kEndLapsed{"end_lapsed", "DELETE FROM leases WHERE until <= clock_timestamp()"};
 constexpr PostgresStatement kLeases{"leases", "SELECT name FROM leases ORDER BY name"};
+constexpr PostgresStatement kLeadingLease{
+    "leading_lease", "SELECT name FROM leases WHERE until > clock_timestamp() ORDER BY name LIMIT 1"};
 
 constexpr PostgresStatement kStatements[] = {
-    kTakeLease,     kRenewLease, kEndLease,     kEndLapsed, kLeases,   kBegin,   kBeginReading,
-    kReaderMayIdle, kLock,       kHead,         kCommit,    kRollback, kAppend,  kEntries,
-    kWritten,       kSegments,   kSegmentBytes, kUnchain,   kSeal,     kArchive, kGet,
-    kGetAll,        kScan,       kPut,          kErase,     kSegmentAt};
+    kTakeLease,    kRenewLease,    kEndLease,     kEndLapsed, kLeases,   kLeadingLease, kBegin,
+    kBeginReading, kReaderMayIdle, kLock,         kHead,      kCommit,   kRollback,     kAppend,
+    kEntries,      kSegments,      kSegmentBytes, kUnchain,   kSeal,     kArchive,      kGet,
+    kGetAll,       kScan,          kPut,          kErase,     kSegmentAt};
 
 // Whoever holds the lock beyond every limit is ended. The server ends by itself what idles in a transaction,
 // but not a program that stood still while it sent a statement: to the server that looks like a slow network.
@@ -100,13 +99,18 @@ class PostgresStore final : public Store {
   Result<> maintain() override { return {}; }
   const std::optional<Error>& failure() const override { return failure_; }
   void abandon() override { connection_.close(); }
-  void stop_waiting() { hurries_ = true; }
+  void stop_waiting() override {
+    hurries_ = true;
+    connection_.hurry(kLastWords);
+  }
 
   bool is_shared() const override { return true; }
   Result<> take_lease(std::string_view name, milliseconds lasts) override;
   Result<bool> renew_lease(std::string_view name, milliseconds lasts) override;
   Result<> end_lease(std::string_view name) override;
+  Result<> end_lapsed_leases() override;
   Result<std::vector<std::string>> leases() override;
+  Result<std::string> leading_lease() override;
 
   Result<ChainHead> head() override;
   Result<std::vector<JournalRow>> entries(int64_t after, int64_t limit) override;
@@ -128,6 +132,10 @@ class PostgresStore final : public Store {
 
   Result<> connect();
   Result<> start(Access access);
+  /// How long a statement of this transaction may take to answer.
+  milliseconds answer_limit() const {
+    return phase_ == Phase::kReading ? options_.read_wait : options_.transaction_limit + options_.slack;
+  }
   Result<> check_head(const PostgresRows& rows);
   void evict_lock_holder();
   /// What became of a commit whose connection was lost because of `cause`.
@@ -176,7 +184,7 @@ Result<> PostgresStore::open() {
 Result<> PostgresStore::connect() {
   TRY(connection_.open(url_, options_));
   for (const PostgresStatement& statement : kStatements) connection_.prepare(statement);
-  auto prepared = connection_.receive(kSlack);
+  auto prepared = connection_.receive(options_.slack);
   if (prepared) return {};
   connection_.close();
   return std::unexpected(prepared.error());
@@ -189,7 +197,7 @@ Result<> PostgresStore::begin(Access access) {
   if (!was_open) TRY(noted(connect()));
   auto started = start(access);
   if (started) return {};
-  if (was_open && !connection_.is_open()) {
+  if (was_open && !connection_.is_open() && !connection_.fell_silent()) {
     // It broke while nothing was going on: a server that was started anew, for example.
     rollback();
     return begin(access);
@@ -212,7 +220,8 @@ Result<> PostgresStore::start(Access access) {
   appended_ = false;
   broken_.reset();
   const bool reading = access == Access::kRead;
-  const auto answers = TRY(connection_.receive(reading ? kReaderWait : options_.lock_wait + kSlack));
+  const auto answers =
+      TRY(connection_.receive(reading ? options_.read_wait : options_.lock_wait + options_.slack));
   return check_head(answers.back());
 }
 
@@ -237,7 +246,7 @@ void PostgresStore::evict_lock_holder() {
   if (!connection_.is_open()) return;
   PostgresParameters parameters;
   parameters.number(lock_).number(options_.transaction_limit.count());
-  (void)connection_.run(kEvict, parameters, kSlack);
+  (void)connection_.run(kEvict, parameters, options_.slack);
 }
 
 Result<> PostgresStore::commit() {
@@ -248,7 +257,7 @@ Result<> PostgresStore::commit() {
     return std::unexpected(why);
   }
   connection_.send(kCommit);
-  auto answers = connection_.receive(options_.transaction_limit + kSlack);
+  auto answers = connection_.receive(answer_limit());
   if (answers && answers->back().tag() != "COMMIT") {
     answers =
         fail(ErrorCode::kIo, "the ledger's PostgreSQL answered a COMMIT with {}", answers->back().tag());
@@ -266,7 +275,6 @@ Result<> PostgresStore::commit() {
 }
 
 Result<> PostgresStore::outcome_of(const ChainHead& ours, const Error& cause) {
-  const auto deadline = steady_clock::now() + options_.outcome_wait;
   for (;;) {
     const Result<bool> there = noted(look_for(ours));
     if (there && *there) {
@@ -275,7 +283,7 @@ Result<> PostgresStore::outcome_of(const ChainHead& ours, const Error& cause) {
     }
     if (there) return fail(ErrorCode::kUnavailable, "nothing was written: {}", cause.message);
     if (failure_) return std::unexpected(*failure_);
-    if (hurries_ || steady_clock::now() >= deadline) break;
+    if (hurries_) break;
     std::this_thread::sleep_for(kOutcomePause);
   }
   failure_ = fail(ErrorCode::kUnavailable,
@@ -289,15 +297,11 @@ Result<bool> PostgresStore::look_for(const ChainHead& ours) {
   // A server may still be about to read and do the COMMIT that was sent. Its transaction holds the write
   // lock until it has ended, so whoever holds the lock sees how it ended.
   TRY(begin(Access::kWrite));
-  auto rows = ask(kWritten, std::move(PostgresParameters().number(ours.sequence)));
+  const bool reached = head_.sequence >= ours.sequence;
+  const auto there = reached ? journal_entry(*this, ours.sequence) : Result<JournalRow>();
   rollback();
-  if (!rows) return std::unexpected(rows.error());
-  if (!rows->is_null(0, 0)) return TRY(rows->hash(0, 0)) == ours.hash;
-  if (!rows->is_null(0, 1) && rows->bytes(0, 1) == std::string_view("\1", 1)) {
-    return fail(ErrorCode::kIo, "whether entry {} was written is not known: its place is sealed already",
-                ours.sequence);
-  }
-  return false;
+  if (!there) return std::unexpected(there.error());
+  return reached && there->hash == ours.hash;
 }
 
 void PostgresStore::rollback() {
@@ -305,9 +309,9 @@ void PostgresStore::rollback() {
   phase_ = Phase::kOutside;
   if (!connection_.is_open()) return;
   // Only what was not waited for is answered here; an error among it is what rolling back is for.
-  (void)connection_.receive(kSlack);
+  (void)connection_.receive(options_.slack);
   connection_.send(kRollback);
-  if (!connection_.receive(kSlack)) connection_.close();
+  if (!connection_.receive(options_.slack)) connection_.close();
 }
 
 Result<PostgresRows> PostgresStore::ask(const PostgresStatement& statement,
@@ -315,7 +319,7 @@ Result<PostgresRows> PostgresStore::ask(const PostgresStatement& statement,
   CHECK(phase_ != Phase::kOutside);
   if (broken_) return std::unexpected(*broken_);
   connection_.send(statement, parameters);
-  auto answers = noted(connection_.receive(options_.transaction_limit + kSlack));
+  auto answers = noted(connection_.receive(answer_limit()));
   if (answers) return std::move(answers->back());
   broken_ = answers.error();
   return std::unexpected(*broken_);
@@ -342,8 +346,17 @@ Result<> PostgresStore::end_lease(std::string_view name) {
   return {};
 }
 
-Result<std::vector<std::string>> PostgresStore::leases() {
+Result<> PostgresStore::end_lapsed_leases() {
   TRY(ask(kEndLapsed));
+  return {};
+}
+
+Result<std::string> PostgresStore::leading_lease() {
+  const PostgresRows rows = TRY(ask(kLeadingLease));
+  return rows.size() == 0 ? std::string() : std::string(rows.bytes(0, 0));
+}
+
+Result<std::vector<std::string>> PostgresStore::leases() {
   const PostgresRows rows = TRY(ask(kLeases));
   std::vector<std::string> names;
   for (int row = 0; row < rows.size(); ++row) names.emplace_back(rows.bytes(row, 0));
@@ -478,10 +491,6 @@ Result<> PostgresStore::write(std::span<const StateChange> changes) {
 }
 
 }  // namespace
-
-void stop_waiting(Store& store) {
-  dynamic_cast<PostgresStore&>(store).stop_waiting();
-}
 
 Result<std::unique_ptr<Store>> open_postgres_store(std::string url, PostgresOptions options) {
   auto store = std::make_unique<PostgresStore>(std::move(url), std::move(options));

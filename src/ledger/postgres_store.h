@@ -18,18 +18,14 @@ namespace feilun::ledger {
 /// write transactions take turns.
 ///
 /// A connection that is lost is made again by the next begin(): that is kUnavailable and no failure(). When
-/// it is lost under commit(), commit() connects again, waits until the server has ended that transaction, and
-/// returns what became of it: success, or kUnavailable when nothing of it happened. It asks for as long as
-/// `outcome_wait`; only then is the outcome unknown and a failure(). A transaction that appended no entry
-/// is not looked for: it answers kUnavailable, and doing it again does no harm.
+/// it is lost under commit(), commit() connects again, however long that takes, waits until the server has
+/// ended that transaction, and returns what became of it: success, or kUnavailable when nothing of it
+/// happened. Only after stop_waiting() may the outcome stay unknown, which is a failure(). A transaction that
+/// appended no entry is not looked for: it answers kUnavailable, and doing it again does no harm.
 ///
 /// kInvalidArgument when the URL is none, kUnavailable when the server cannot be reached, kUnsupported when
 /// it is too old, does not sync to disk, or holds tables of another format (postgres_migrations()).
 Result<std::unique_ptr<Store>> open_postgres_store(std::string url, PostgresOptions options = {});
-
-/// From now on a commit() of this store, which open_postgres_store() made, does not ask longer than once
-/// whether it happened: the process is to end. Any thread.
-void stop_waiting(Store& store);
 
 /// Brings the tables to this program's format, in one transaction, and returns what was done, in order; a
 /// dry run changes nothing and returns what would be. kUnsupported when they are newer.

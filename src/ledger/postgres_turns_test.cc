@@ -6,12 +6,14 @@
 
 #include <atomic>
 #include <filesystem>
+#include <future>
 #include <thread>
 
 #include "base/temporary_directory.h"
 #include "ledger/postgres_fixture.h"
 #include "ledger/postgres_proxy.h"
 #include "ledger/postgres_schema.h"
+#include "ledger/segment.h"
 
 // What happens to a group whose gateway stops, or loses its connection, at the worst moment.
 
@@ -139,18 +141,55 @@ TEST_F(PostgresTurnsTest, ALostCommitIsFoundBehindWhatOthersWrote) {
   EXPECT_THAT(written(*store), ElementsAre("group", "other"));
 }
 
-TEST_F(PostgresTurnsTest, AnOutcomeThatCannotBeLearntIsAFailure) {
-  options_.outcome_wait = milliseconds(200);
+TEST_F(PostgresTurnsTest, AnOutcomeIsAskedForUntilTheDatabaseIsBack) {
   const auto store = open();
   ASSERT_TRUE(store->begin(Access::kWrite));
   append_one(*store, "group");
   server().kill_all();
-  const auto committed = store->commit();
+  auto committed = std::async(std::launch::async, [&] { return store->commit(); });
+  EXPECT_EQ(committed.wait_for(std::chrono::seconds(1)), std::future_status::timeout);
   server().start();
-  ASSERT_FALSE(committed);
-  EXPECT_EQ(committed.error().code, ErrorCode::kUnavailable);
+  EXPECT_EQ(committed.get().error().code, ErrorCode::kUnavailable);
+  EXPECT_FALSE(store->failure());
+  ASSERT_TRUE(write_one(*store, "next"));
+  EXPECT_THAT(written(*store), ElementsAre("next"));
+}
+
+TEST_F(PostgresTurnsTest, AnOutcomeThatNobodyStaysForIsAFailure) {
+  const auto store = open();
+  ASSERT_TRUE(store->begin(Access::kWrite));
+  append_one(*store, "group");
+  server().kill_all();
+  auto committed = std::async(std::launch::async, [&] { return store->commit(); });
+  std::this_thread::sleep_for(milliseconds(100));
+  store->stop_waiting();
+  EXPECT_EQ(committed.get().error().code, ErrorCode::kUnavailable);
+  server().start();
   EXPECT_TRUE(store->failure());
   EXPECT_FALSE(store->begin(Access::kWrite));
+}
+
+TEST_F(PostgresTurnsTest, ALostCommitIsFoundInASegment) {
+  CuttingProxy proxy(server().directory());
+  const auto store = open(proxy.url());
+  const auto other = open();
+  ASSERT_TRUE(store->begin(Access::kWrite));
+  append_one(*store, "group");
+  std::jthread waiting([&] {
+    EXPECT_TRUE(other->begin(Access::kWrite));
+    SegmentWriter segment{ChainHead()};
+    EXPECT_TRUE(segment.add(std::move(other->entries(0, 1).value().at(0))));
+    append_one(*other, "other");
+    EXPECT_TRUE(other->seal(segment.finish()));
+    EXPECT_TRUE(other->commit());
+  });
+  std::this_thread::sleep_for(
+      milliseconds(50));  // it stands in the queue for the lock, before our second try
+  proxy.arm(CuttingProxy::Fate::kDoneLate);
+  const auto committed = store->commit();
+  EXPECT_TRUE(committed) << committed.error().message;
+  ASSERT_TRUE(write_one(*store, "next"));
+  EXPECT_THAT(written(*store), ElementsAre("other", "next"));
 }
 
 TEST_F(PostgresTurnsTest, AGroupWithoutEntriesIsNotLookedFor) {

@@ -50,6 +50,7 @@ Result<bool> is_known(State& state, const SpoolRecord& record) {
 Result<> replay_one(Books& books, const SpoolRecord& record, Replayed& sum) {
   ++sum.records;
   const auto told = apply(books, record);
+  if (told && record.kind == Kind::kSettle) sum.charged[{told->offering, told->currency}] += told->charged;
   if (told) return {};
   const ErrorCode code = told.error().code;
   const bool refused =
@@ -76,6 +77,7 @@ Spooler::Spooler(Spool spool, Writer& writer, const Clock& clock, std::chrono::m
   stats_.replayed = before.records;
   stats_.fenced = before.fenced;
   stats_.wasted = before.wasted;
+  stats_.charged_late = before.charged;
   if (auto cleared = spool_.clear(); !cleared) spdlog::error("{}", cleared.error().message);
   thread_ = std::thread([this] { run(); });
 }
@@ -217,9 +219,23 @@ void Spooler::heard(const ToldPtr& told, Result<Settlement> result) {
         stats_.wasted += told->record.usage;
       }
       done = std::exchange(told->done, nullptr);
+      if (!done && result && told->record.kind == Kind::kSettle) {
+        stats_.charged_late[{result->offering, result->currency}] += result->charged;
+      }
     }
   }
   if (done) done(std::move(result));
+}
+
+void Spooler::suspect() {
+  const auto asked = ask({}, [](const Result<Hold>&) {}, /*top_up=*/false);
+  if (asked == nullptr) return;
+  writer_.submit<Hold>(
+      [asked](Books&) -> Result<Hold> {
+        if (asked->given_up) return away();
+        return Hold();
+      },
+      [this, asked](Result<Hold> hold) { heard(asked, std::move(hold)); });
 }
 
 /// With the mutex held.

@@ -23,6 +23,7 @@ struct Replayed {
   int64_t records = 0;
   int64_t fenced = 0;  ///< ends of requests that others had ended meanwhile
   TokenUsage wasted;
+  std::map<std::pair<std::string, std::string>, Money> charged;  ///< by offering and currency
 };
 
 /// Tells the books all of it; what they know already changes nothing.
@@ -59,6 +60,8 @@ class Spooler {
               Done<Settlement> done);
   void release(std::string request_id, Outcome outcome, Done<Settlement> done);
 
+  /// Somebody else was not answered by the database: it counts as away unless the writer is.
+  void suspect();
   SpoolStats stats() const;
 
  private:

@@ -5,7 +5,7 @@
 
 #include <thread>
 
-#include "ledger/ledger_fixture.h"
+#include "ledger/spooler_fixture.h"
 
 // A database that goes away and comes back, and gateways that are killed meanwhile. The server is a real one.
 
@@ -14,80 +14,8 @@ namespace {
 
 using std::chrono::milliseconds;
 
-constexpr TokenCount kInput = 100;
-const Money kStart = Money::pico(1'000'000'000'000);
-
-Money price_of(TokenCount output) {
-  return Money::pico(kInput * 300'000 + output * 600'000);
-}
-
-class SpoolerTest : public ::testing::Test {
+class KilledSpoolerTest : public SpoolerTest {
  protected:
-  void SetUp() override {
-    SKIP_WITHOUT_POSTGRES();
-    schema_ = server().new_schema();
-    const auto ledger = open("set-up", false);
-    const Money input = Money::pico(300'000);
-    const Money output = Money::pico(600'000);
-    PriceVersion price{.offering = "nano", .currency = "CNY"};
-    price.rows = pricing::flat_rows({input, input, input, output, output});
-    ASSERT_TRUE(ledger->set_price(price));
-    ASSERT_TRUE(ledger->credit("default", kStart, "CNY", "", ""));
-    project_ = ledger->find_project("default")->id;
-  }
-  void TearDown() override {
-    if (schema_.empty()) return;
-    const auto report =
-        audit::verify({.directory = directory_.path() / "gateway", .url = server().url(), .schema = schema_});
-    ASSERT_TRUE(report) << report.error().message;
-    for (const std::string& problem : report->problems) ADD_FAILURE() << problem;
-  }
-
-  static TestPostgres& server() { return TestPostgres::server(); }
-  LedgerOptions options(const std::string& name, bool serving = true) {
-    LedgerOptions options{.directory = directory_.path() / name, .serving = serving};
-    options.url = server().url();
-    options.postgres.schema = schema_;
-    options.lease = lease_;
-    options.patience = milliseconds(1000);  // more than a busy machine makes a healthy database wait
-    return options;
-  }
-  std::unique_ptr<Ledger> open(const std::string& name = "gateway", bool serving = true) {
-    auto opened = Ledger::open(options(name, serving));
-    if (!opened) ADD_FAILURE() << opened.error().message;
-    return opened ? *std::move(opened) : nullptr;
-  }
-  Result<Hold> hold(Ledger& ledger, const std::string& id) {
-    return ledger.hold_now({.request_id = id,
-                            .project_id = project_,
-                            .offering = "nano",
-                            .input_tokens = kInput,
-                            .output_slice = 20});
-  }
-  static Result<TokenUsage> mark(Ledger& ledger, const std::string& id, TokenCount output) {
-    return wait<TokenUsage>(
-        [&](auto done) { ledger.mark(id, {.input_fresh = kInput, .output = output}, std::move(done)); });
-  }
-  static Result<Settlement> settle(Ledger& ledger, const std::string& id, TokenCount output) {
-    return ledger.settle_now(id, {.input_fresh = kInput, .output = output}, Outcome::kCompleted);
-  }
-  static Result<Settlement> release(Ledger& ledger, const std::string& id) {
-    return wait<Settlement>([&](auto done) { ledger.release(id, Outcome::kFailed, std::move(done)); });
-  }
-  static void wait_until_told(const Ledger& ledger) {
-    while (ledger.spool().away || ledger.spool().records > 0 || ledger.spool().bytes > 0) {
-      std::this_thread::sleep_for(milliseconds(5));
-    }
-  }
-  static void wait_until_away(const Ledger& ledger) {
-    while (!ledger.spool().away) std::this_thread::sleep_for(milliseconds(5));
-  }
-  void expect_charged(Ledger& ledger, Money charged, int64_t requests) {
-    EXPECT_EQ(ledger.balance("default")->posted, kStart - charged);
-    EXPECT_TRUE(ledger.balance("default")->pending.is_zero());
-    EXPECT_EQ(ledger.usage("default")->requests, requests);
-  }
-
   /// A gateway in a process of its own: three holds, then the database goes, then the ends, then the end.
   void be_killed_with_a_full_spool() {
     const pid_t child = fork();
@@ -111,11 +39,6 @@ class SpoolerTest : public ::testing::Test {
     EXPECT_TRUE(WIFSIGNALED(status)) << WEXITSTATUS(status);
     server().start();
   }
-
-  TemporaryDirectory directory_;
-  std::string schema_;
-  std::string project_;
-  milliseconds lease_ = std::chrono::minutes(5);
 };
 
 TEST_F(SpoolerTest, WithoutADatabaseRunningRequestsEndAndNewOnesAreRefused) {
@@ -136,8 +59,10 @@ TEST_F(SpoolerTest, WithoutADatabaseRunningRequestsEndAndNewOnesAreRefused) {
   server().start();
   wait_until_told(*ledger);
   expect_charged(*ledger, price_of(5), 1);
+  EXPECT_EQ(charged_late(*ledger), price_of(5));
   EXPECT_TRUE(hold(*ledger, "three"));
   EXPECT_FALSE(settle(*ledger, "three", 1)->spooled);
+  EXPECT_EQ(charged_late(*ledger), price_of(5)) << "that one was told at once";
   EXPECT_EQ(ledger->spool().fenced, 0);
 }
 
@@ -187,16 +112,17 @@ TEST_F(SpoolerTest, ATopUpIsRefusedWhenTheHoldsAreNoLongerSure) {
   expect_charged(*ledger, price_of(9), 1);
 }
 
-TEST_F(SpoolerTest, AKilledGatewayTellsWhatItSpooledBeforeItsHoldsAreEnded) {
+TEST_F(KilledSpoolerTest, AKilledGatewayTellsWhatItSpooledBeforeItsHoldsAreEnded) {
   be_killed_with_a_full_spool();
   const auto ledger = open();
   EXPECT_EQ(ledger->spool().replayed, 3);
   EXPECT_EQ(ledger->spool().fenced, 0);
   expect_charged(*ledger, price_of(5) + price_of(7), 2);
+  EXPECT_EQ(charged_late(*ledger), price_of(5)) << "the other was ended at its mark";
   EXPECT_EQ(std::filesystem::file_size(directory_.path() / "gateway/ledger.spool"), 8u);
 }
 
-TEST_F(SpoolerTest, ASpoolThatIsToldTwiceChargesOnce) {
+TEST_F(KilledSpoolerTest, ASpoolThatIsToldTwiceChargesOnce) {
   be_killed_with_a_full_spool();
   const auto spool = directory_.path() / "gateway/ledger.spool";
   const auto copy = directory_.path() / "copy";
@@ -209,7 +135,7 @@ TEST_F(SpoolerTest, ASpoolThatIsToldTwiceChargesOnce) {
   expect_charged(*ledger, price_of(5) + price_of(7), 2);
 }
 
-TEST_F(SpoolerTest, WhatOthersHaveEndedMeanwhileIsWaste) {
+TEST_F(KilledSpoolerTest, WhatOthersHaveEndedMeanwhileIsWaste) {
   lease_ = milliseconds(400);
   be_killed_with_a_full_spool();
   {

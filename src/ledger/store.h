@@ -58,6 +58,9 @@ class Store {
   virtual const std::optional<Error>& failure() const = 0;
   /// From now on not even closing writes anything.
   virtual void abandon() = 0;
+  /// The process is to end: from now on nothing waits for longer than seconds, not even a commit() whose
+  /// outcome is unknown. Any thread.
+  virtual void stop_waiting() {}
 
   /// Whether other gateways may write here too. Where they may, each has a lease (lease.h), a row beside the
   /// journal that is no part of it. Inside write transactions; times are the database's.
@@ -68,8 +71,12 @@ class Store {
     return true;
   }
   virtual Result<> end_lease(std::string_view /*name*/) { return {}; }
-  /// The leases in force; forgets those that have run out.
+  /// Those that have run out.
+  virtual Result<> end_lapsed_leases() { return {}; }
+  /// All that were not ended.
   virtual Result<std::vector<std::string>> leases() { return std::vector<std::string>(); }
+  /// The first by name of those that have not run out; empty where there is none.
+  virtual Result<std::string> leading_lease() { return std::string(); }
 
   /// The last entry of all; sequence 0 and a hash of zeros before the first.
   virtual Result<ChainHead> head() = 0;

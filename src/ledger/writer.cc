@@ -70,10 +70,9 @@ Result<> Writer::keep_lease() {
   const bool renewed = TRY(lease_->keep(*store_));
   books_.hold_as(lease_->name());
   if (!renewed) return {};
-  auto living = TRY(store_->leases());
-  living.push_back(lease_->name());
-  seals_ = std::ranges::min(living) == lease_->name();
-  TRY(books_.recover(living, kRecoverAtOnce));
+  if (lease_->may_end_others()) TRY(store_->end_lapsed_leases());
+  seals_ = TRY(books_.leads());
+  TRY(books_.recover(TRY(store_->leases()), kRecoverAtOnce));
   return {};
 }
 

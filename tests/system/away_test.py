@@ -1,5 +1,6 @@
 """What becomes of requests when the ledger's database goes away, and when a gateway stands still."""
 import contextlib
+import decimal
 import http.client
 import json
 import os
@@ -56,12 +57,16 @@ class Stream:
             self.usage = event["usage"]
 
 
-def metric(server, name):
+def metric(server, name, number=int):
     with urllib.request.urlopen(server.url + "/metrics", timeout=10) as reply:
         for line in reply.read().decode().splitlines():
             if line.startswith(name + " "):
-                return int(line.rsplit(" ", 1)[1])
+                return number(line.rsplit(" ", 1)[1])
     raise AssertionError(f"no {name}")
+
+
+def charged(server):
+    return metric(server, 'feilun_charged_total{model="feilun-nano",currency="CNY"}', decimal.Decimal)
 
 
 def until(condition, what):
@@ -124,12 +129,17 @@ class TheDatabaseAway(unittest.TestCase):
         self.assertGreaterEqual(int(headers["retry-after"]), 1)
         self.assertEqual(headers["x-should-retry"], "true")
         self.assertLess(time.monotonic() - began, 5)
+        with self.assertRaises(urllib.error.HTTPError) as refused:
+            server.balance()
+        self.assertEqual(refused.exception.code, 503)
+        self.assertGreaterEqual(int(refused.exception.headers["retry-after"]), 1)
         self.assertFalse(server.ready())
         come_back()
         until(server.ready, "the server is not ready again")
         until(lambda: metric(server, "feilun_ledger_spool_bytes") == 0, "the spool is not emptied")
         usage = server.balance()["usage"]
         self.assertEqual((usage["requests"], usage["output_tokens"]), (4, 1000))
+        self.assertEqual(charged(server), decimal.Decimal(usage["charged"]))
         self.assertEqual(server.balance()["held"], "0.00")
         self.assertEqual(metric(server, "feilun_ledger_fenced_total"), 0)
         self.assertEqual(self.ask(server)[0], 200)
@@ -176,6 +186,39 @@ class TheDatabaseAway(unittest.TestCase):
         self.assertEqual((usage["requests"], usage["output_tokens"]), (1, 250))
         self.assertEqual(server.balance()["held"], "0.00")
         self.verify(server)
+
+    def test_nor_is_anything_lost_when_it_stops_while_the_database_hangs(self):
+        server = self.start()
+        stream = Stream(server, 250).read(3)
+        self.postgres.freeze()
+        stream.read()
+        began = time.monotonic()
+        self.assertEqual(server.stop(), 0)
+        self.assertLess(time.monotonic() - began, 10)
+        self.postgres.thaw()
+        server.start()
+        usage = server.balance()["usage"]
+        self.assertEqual((usage["requests"], usage["output_tokens"]), (1, 250))
+        self.assertEqual(charged(server), decimal.Decimal(usage["charged"]))
+        self.assertEqual(server.balance()["held"], "0.00")
+        self.verify(server)
+
+    def test_the_page_is_told_within_seconds_that_the_database_hangs(self):
+        server = self.start()
+        self.assertEqual(self.ask(server)[0], 200)
+        self.postgres.freeze()
+        began = time.monotonic()
+        with self.assertRaises(urllib.error.HTTPError) as refused:
+            server.balance()
+        self.assertLess(time.monotonic() - began, 5)
+        self.assertEqual(refused.exception.code, 503)
+        self.assertGreaterEqual(int(refused.exception.headers["retry-after"]), 1)
+        began = time.monotonic()
+        self.assertEqual(self.ask(server)[0], 503)
+        self.assertLess(time.monotonic() - began, 1)
+        self.postgres.thaw()
+        until(server.ready, "the server is not ready again")
+        self.assertEqual(self.ask(server)[0], 200)
 
     def test_a_stream_that_outlives_the_lease_is_cut_and_charged(self):
         server = self.start("--ledger-lease", "4")
