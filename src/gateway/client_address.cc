@@ -7,12 +7,6 @@
 namespace feilun::gateway {
 namespace {
 
-std::string_view trimmed(std::string_view text) {
-  while (!text.empty() && (text.front() == ' ' || text.front() == '\t')) text.remove_prefix(1);
-  while (!text.empty() && (text.back() == ' ' || text.back() == '\t')) text.remove_suffix(1);
-  return text;
-}
-
 /// "[2001:db8::1]:443" and "192.0.2.1:443" without what is not the address.
 std::string_view without_port(std::string_view text) {
   if (text.starts_with('[')) return text.substr(1, text.find(']') - 1);
@@ -27,7 +21,7 @@ std::vector<std::string_view> forwarded_for(const net::Headers& headers) {
   for (const auto& field : headers) {
     if (!net::equal_without_case(field.name, "x-forwarded-for")) continue;
     for (const auto part : std::views::split(std::string_view(field.value), ',')) {
-      addresses.push_back(without_port(trimmed(std::string_view(part.begin(), part.end()))));
+      addresses.push_back(without_port(net::trimmed(std::string_view(part.begin(), part.end()))));
     }
   }
   return addresses;

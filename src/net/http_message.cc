@@ -15,24 +15,23 @@ int hex_digit(char c) {
   return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
+}  // namespace
+
+bool equal_without_case(std::string_view a, std::string_view b) {
+  return std::ranges::equal(a, b, [](char x, char y) { return lower(x) == lower(y); });
+}
+
 std::string_view trimmed(std::string_view text) {
   while (!text.empty() && (text.front() == ' ' || text.front() == '\t')) text.remove_prefix(1);
   while (!text.empty() && (text.back() == ' ' || text.back() == '\t')) text.remove_suffix(1);
   return text;
 }
 
-/// The part before `separator`, which it takes off `rest`.
 std::string_view next_part(std::string_view& rest, char separator) {
   const size_t end = rest.find(separator);
   const std::string_view part = rest.substr(0, end);
   rest = end == std::string_view::npos ? std::string_view() : rest.substr(end + 1);
   return part;
-}
-
-}  // namespace
-
-bool equal_without_case(std::string_view a, std::string_view b) {
-  return std::ranges::equal(a, b, [](char x, char y) { return lower(x) == lower(y); });
 }
 
 std::string_view Headers::find(std::string_view name) const {
@@ -43,7 +42,12 @@ std::string_view Headers::find(std::string_view name) const {
 }
 
 bool Headers::contains(std::string_view name) const {
-  return std::ranges::any_of(fields_, [&](const Field& f) { return equal_without_case(f.name, name); });
+  return count(name) > 0;
+}
+
+int Headers::count(std::string_view name) const {
+  return static_cast<int>(
+      std::ranges::count_if(fields_, [&](const Field& f) { return equal_without_case(f.name, name); }));
 }
 
 bool Headers::lists(std::string_view name, std::string_view token) const {

@@ -21,6 +21,7 @@ class Headers {
   /// The first field of that name; empty when there is none.
   std::string_view find(std::string_view name) const;
   bool contains(std::string_view name) const;
+  int count(std::string_view name) const;
   void add(std::string_view name, std::string_view value) {
     fields_.push_back({std::string(name), std::string(value)});
   }
@@ -59,6 +60,12 @@ struct Response {
 std::string_view reason_phrase(int status);
 
 bool equal_without_case(std::string_view a, std::string_view b);
+
+/// Without the spaces and tabs around it.
+std::string_view trimmed(std::string_view text);
+
+/// The part before `separator`, or all there is without one; it is taken off `rest`.
+std::string_view next_part(std::string_view& rest, char separator);
 
 /// '%41' → 'A'; nullopt when a '%' is not followed by two hexadecimal digits.
 std::optional<std::string> percent_decoded(std::string_view text);

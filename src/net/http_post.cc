@@ -47,7 +47,8 @@ Result<Target> target_of(const std::string& text) {
   const auto url = boost::urls::parse_uri(text);
   const bool known = url && (url->scheme() == "https" || url->scheme() == "http");
   if (!known || url->host_address().empty()) {
-    return fail(ErrorCode::kInvalidArgument, "'{}' is not a URL such as https://example.com/hook", text);
+    // The URL may hold a secret.
+    return fail(ErrorCode::kInvalidArgument, "the URL is none such as https://example.com/hook");
   }
   Target target{.tls = url->scheme() == "https", .host = url->host_address()};
   target.port = url->has_port() ? std::string(url->port()) : target.tls ? "443" : "80";
@@ -83,13 +84,15 @@ http::request<http::string_body> request_of(const HttpPost& message, const Targe
 asio::awaitable<Result<Endpoints>> resolve(const Target& target, bool private_addresses) {
   asio::ip::tcp::resolver resolver(co_await asio::this_coro::executor);
   auto [error, found] = co_await resolver.async_resolve(target.host, target.port, kAwait);
-  if (error) co_return target.away("cannot find", error);
+  if (error && private_addresses) co_return target.away("cannot find", error);
   Endpoints endpoints;
   for (const auto& entry : found) {
     if (private_addresses || is_public(entry.endpoint().address())) endpoints.push_back(entry.endpoint());
   }
+  // Which names there are in private networks is nobody's business out there.
   if (endpoints.empty()) {
-    co_return fail(ErrorCode::kPermissionDenied, "{} is at a private address", target.host);
+    co_return fail(ErrorCode::kPermissionDenied, "{} cannot be found, or is at a private address",
+                   target.host);
   }
   co_return endpoints;
 }

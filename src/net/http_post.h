@@ -22,7 +22,8 @@ struct HttpPost {
 /// Sends it on a connection of its own and gives the status of the reply, whose body nobody reads. Redirects
 /// are not followed. Of https the certificate and its name are verified against the system's authorities
 /// (OpenSSL's SSL_CERT_FILE and SSL_CERT_DIR name others). kInvalidArgument for a URL that is none,
-/// kPermissionDenied where all its addresses are private, kUnavailable when there is no reply in time.
+/// kPermissionDenied where it has no public address and others do not count, kUnavailable when there is no
+/// reply in time.
 boost::asio::awaitable<Result<int>> post(HttpPost message);
 /// The same for a thread that may wait.
 Result<int> post_now(HttpPost message);
