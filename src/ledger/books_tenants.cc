@@ -23,9 +23,15 @@ Result<std::optional<Record>> find_by_either(State& state, std::string_view type
   return find_record_named(state, type, name_or_id);
 }
 
+std::string in_small_letters(std::string text) {
+  for (char& c : text) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c;
+  return text;
+}
+
 Result<> check_organisation_name(State& state, const std::string& name) {
-  TRY(check_text("organisation's name", name, false));
-  if (name.starts_with("org_") || name == kDefaultOrganisation || name.contains('/')) {
+  TRY(check_name("organisation's name", name));
+  const std::string small = in_small_letters(name);
+  if (small.starts_with("org_") || small == kDefaultOrganisation || name.contains('/')) {
     return fail(ErrorCode::kInvalidArgument,
                 "an organisation's name has no '/' and must not look like an id ('org_…', 'default')");
   }
@@ -36,8 +42,9 @@ Result<> check_organisation_name(State& state, const std::string& name) {
 }
 
 Result<> check_project_name(State& state, std::string_view organisation, const std::string& name) {
-  TRY(check_text("project's name", name, false));
-  if (name.starts_with("proj_") || name.contains('/') || name.size() > kProjectNameBytesMax) {
+  TRY(check_name("project's name", name));
+  if (in_small_letters(name).starts_with("proj_") || name.contains('/') ||
+      name.size() > kProjectNameBytesMax) {
     return fail(ErrorCode::kInvalidArgument,
                 "a project's name has no '/', at most {} bytes, and must not look like an id ('proj_…')",
                 kProjectNameBytesMax);

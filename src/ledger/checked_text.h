@@ -10,4 +10,9 @@ namespace feilun::ledger {
 /// kInvalidArgument says what is wrong with the `what`.
 Result<> check_text(std::string_view what, std::string_view text, bool may_be_empty);
 
+/// A name by which somebody finds a thing again: a text that is not empty, and that no other text is printed
+/// like: no blanks around it, no characters that cannot be seen, no blank but the space, in Unicode's normal
+/// form NFC. kInvalidArgument.
+Result<> check_name(std::string_view what, std::string_view name);
+
 }  // namespace feilun::ledger
