@@ -21,7 +21,7 @@ struct AuditOptions : LedgerAccess {
 };
 
 void print(const Act& act, bool bodies) {
-  fmt::print("{:<10}{:<26}{:<36}{:<26}{}{}\n", act.sequence, format_time(act.time), act.actor, act.event(),
+  fmt::print("{:<9} {:<25} {:<35} {:<25} {}{}\n", act.sequence, format_time(act.time), act.actor, act.event(),
              act.id, act.name.empty() ? "" : fmt::format(" ({})", act.name));
   if (!bodies) return;
   if (!act.before.empty()) fmt::print("          before {}\n", act.before);
@@ -37,7 +37,7 @@ Result<> list(const AuditOptions& options) {
     const std::string whose = TRY(ledger::organisation_of(state, options.organisation)).id;
     return ledger::acts_of(state, whose, filter, options.limit);
   }));
-  fmt::print("{:<10}{:<26}{:<36}{:<26}{}\n", "ENTRY", "TIME", "WHO", "WHAT", "WHICH");
+  fmt::print("{:<9} {:<25} {:<35} {:<25} {}\n", "ENTRY", "TIME", "WHO", "WHAT", "WHICH");
   for (const Act& act : acts) print(act, options.bodies);
   return {};
 }

@@ -49,7 +49,9 @@ Result<std::string> first_model(const net::HttpClient& client) {
       if (!gives_vectors && model["id"].get(id) == simdjson::SUCCESS) return std::string(id);
     }
   }
-  return fail(ErrorCode::kNotFound, "the server serves no model that answers");
+  return fail(
+      ErrorCode::kNotFound,
+      "the server has no model that generates text: serve one, as in `feilun serve --model NAME=PATH`");
 }
 
 /// Prints each piece of text as it comes and gathers the whole.

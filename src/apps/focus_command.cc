@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 
 #include <cstdio>
+#include <cstring>
 #include <filesystem>
 
 #include "apps/command.h"
@@ -19,27 +20,14 @@ struct FocusOptions : LedgerAccess {
 
 Result<> put(std::FILE* file, std::string_view text) {
   if (std::fwrite(text.data(), 1, text.size(), file) == text.size()) return {};
-  return fail(ErrorCode::kIo, "cannot write the export");
+  return fail(ErrorCode::kIo, "cannot write the export: {}", std::strerror(errno));
 }
 
-/// Asks for a piece at a time, so that a server's other readers wait for none of them long.
 Result<int64_t> write_rows(ledger::Ledger& ledger, const FocusOptions& options, std::FILE* file) {
-  using ledger::State;
   const Month month = TRY(parse_month(options.month));
-  const auto provider = TRY(ledger.read<ledger::FocusProvider>(ledger::focus_provider));
-  auto exported = TRY(ledger.read<ledger::FocusExport>(
-      [&](State& state) { return ledger::FocusExport::begin(state, month, options.organisation); }));
-  TRY(put(file, ledger::focus_csv_header()));
-  int64_t count = 0;
-  for (bool more = true; more;) {
-    std::vector<ledger::FocusCharge> rows;
-    more = TRY(ledger.read<bool>([&](State& state) { return exported.next(state, rows); }));
-    std::string csv;
-    for (const ledger::FocusCharge& row : rows) ledger::append_focus_row(csv, provider, row);
-    TRY(put(file, csv));
-    count += std::ssize(rows);
-  }
-  return count;
+  auto exported = TRY(ledger::FocusCsv::begin(ledger, month, options.organisation));
+  for (std::string csv = TRY(exported.next()); !csv.empty(); csv = TRY(exported.next())) TRY(put(file, csv));
+  return exported.rows();
 }
 
 /// The file appears when it is whole.
@@ -51,7 +39,7 @@ Result<> export_month(const FocusOptions& options) {
   }
   const std::string unfinished = options.out + ".unfinished";
   std::FILE* file = std::fopen(unfinished.c_str(), "wb");
-  if (file == nullptr) return fail(ErrorCode::kIo, "cannot write {}", unfinished);
+  if (file == nullptr) return fail(ErrorCode::kIo, "cannot write {}: {}", unfinished, std::strerror(errno));
   auto count = write_rows(*ledger, options, file);
   if (std::fclose(file) != 0 && count) count = fail(ErrorCode::kIo, "cannot write {}", unfinished);
   std::error_code failed;

@@ -16,6 +16,7 @@ using ledger::Books;
 using ledger::Invoice;
 using ledger::Receivable;
 using ledger::State;
+using ledger::to_decimal;
 
 struct InvoiceOptions : LedgerAccess {
   std::string owner;
@@ -66,13 +67,9 @@ Result<std::string> formatted(const Invoice& invoice, const std::string& format)
   return fail(ErrorCode::kInvalidArgument, "--format {}: json, csv and html are known", format);
 }
 
-std::string decimal(Money amount, const std::string& currency) {
-  return ledger::to_decimal(amount, ledger::minor_digits(currency).value_or(2));
-}
-
 void print_issued(const Invoice& invoice) {
   fmt::print("{}  {}  {} {}, due {}\n", invoice.facts.number, invoice.facts.buyer.name,
-             decimal(invoice.total, invoice.facts.currency), invoice.facts.currency,
+             to_decimal(invoice.total, invoice.facts.currency), invoice.facts.currency,
              to_string(invoice.due_on));
 }
 
@@ -109,13 +106,13 @@ Result<> list(const InvoiceOptions& options) {
   auto ledger = TRY(open_ledger(options, WhenAbsent::kRefuse));
   return ledger->read<void>([&](State& state) -> Result<> {
     const std::string payer = TRY(owner_id(state, options.owner));
-    fmt::print("{:<14}{:<24}{:<6}{:>16}{:>16}  {:<12}{}\n", "NUMBER", "OWNER", "", "TOTAL", "OPEN", "DUE",
-               "STATE");
+    fmt::print("{:<13} {:<23} {:<5} {:>16} {:>15}  {:<11} {}\n", "NUMBER", "OWNER", "", "TOTAL", "OPEN",
+               "DUE", "STATE");
     for (const Receivable& each : TRY(ledger::receivables(state, payer, kInvoicesMax))) {
       if (!options.state.empty() && options.state != state_of(each)) continue;
-      fmt::print("{:<14}{:<24}{:<6}{:>16}{:>16}  {:<12}{}\n", each.number,
+      fmt::print("{:<13} {:<23} {:<5} {:>16} {:>15}  {:<11} {}\n", each.number,
                  TRY(ledger::find_buyer(state, each.organisation_id)).name, each.currency,
-                 decimal(each.total, each.currency), decimal(each.open(), each.currency),
+                 to_decimal(each.total, each.currency), to_decimal(each.open(), each.currency),
                  to_string(each.due_on), state_of(each));
     }
     return {};
@@ -144,11 +141,12 @@ Result<> pay(const PaymentOptions& options) {
   request.from_wallet = options.from_wallet;
   const auto done =
       TRY(ledger->write<ledger::PaymentDone>([&](Books& books) { return books.pay_invoice(request); }));
-  fmt::print("{} {} paid on {}, which is {}; {} open\n", decimal(done.applied, done.currency), done.currency,
-             done.invoice.number, state_of(done.invoice), decimal(done.invoice.open(), done.currency));
+  fmt::print("{} {} paid on {}, which is {}; {} open\n", to_decimal(done.applied, done.currency),
+             done.currency, done.invoice.number, state_of(done.invoice),
+             to_decimal(done.invoice.open(), done.currency));
   if (done.amount != done.applied) {
     fmt::print("{} {} more than was open stay in the wallet\n",
-               decimal(done.amount - done.applied, done.currency), done.currency);
+               to_decimal(done.amount - done.applied, done.currency), done.currency);
   }
   return {};
 }
@@ -172,7 +170,7 @@ Result<> credit(const CreditOptions& options) {
   request.reason = options.reason;
   request.idempotency_key = options.idempotency_key;
   const auto note = TRY(ledger->write<Invoice>([&](Books& books) { return books.credit_invoice(request); }));
-  fmt::print("{} takes back {} {} of {}\n", note.facts.number, decimal(-note.total, note.facts.currency),
+  fmt::print("{} takes back {} {} of {}\n", note.facts.number, to_decimal(-note.total, note.facts.currency),
              note.facts.currency, note.corrects);
   return {};
 }
@@ -184,14 +182,14 @@ Result<> ageing(const InvoiceOptions& options) {
   return ledger->read<void>([&](State& state) -> Result<> {
     const std::string payer = TRY(owner_id(state, options.owner));
     const auto all = TRY(ledger::ageing(state, payer, SystemClock().wall(), on));
-    fmt::print("{:<24}{:<4}{:>15}{:>15}{:>15}{:>15}{:>15}{:>15}\n", "OWNER", "", "NOT DUE", "1-30", "31-60",
-               "61-90", "OVER 90", "SUM");
+    fmt::print("{:<23} {:<3} {:>14} {:>14} {:>14} {:>14} {:>14} {:>14}\n", "OWNER", "", "NOT DUE", "1-30",
+               "31-60", "61-90", "OVER 90", "SUM");
     for (const auto& [key, open] : all) {
       const auto& [id, currency] = key;
-      fmt::print("{:<24}{:<4}", TRY(ledger::find_buyer(state, id)).name, currency);
+      fmt::print("{:<23} {:<3}", TRY(ledger::find_buyer(state, id)).name, currency);
       for (const Money amount : {open.current, open.days_1_to_30, open.days_31_to_60, open.days_61_to_90,
                                  open.days_over_90, open.total()}) {
-        fmt::print("{:>15}", decimal(amount, currency));
+        fmt::print(" {:>14}", to_decimal(amount, currency));
       }
       fmt::print("\n");
     }
@@ -244,11 +242,47 @@ Result<> billing(const BillingOptions& options) {
   return {};
 }
 
+void add_owner(CLI::App* command, std::string& owner, bool required = false) {
+  command->add_option("--owner", owner, "Organisation, or project with a wallet of its own: name or id")
+      ->required(required);
+}
+
+void add_month(CLI::App* command, InvoiceOptions& options) {
+  command->add_option("--month", options.month, "Such as 2026-10")->required();
+}
+
+void add_format(CLI::App* command, InvoiceOptions& options) {
+  command->add_option("--format", options.format, "json, csv or html")->capture_default_str();
+}
+
+void add_preview_options(CLI::App* command, InvoiceOptions& options) {
+  add_owner(command, options.owner, /*required=*/true);
+  add_month(command, options);
+  add_format(command, options);
+}
+
+void add_list_options(CLI::App* command, InvoiceOptions& options) {
+  add_owner(command, options.owner);
+  command->add_option("--state", options.state, "Only those: open, partly_paid, paid or credited")
+      ->check(CLI::IsMember({"open", "partly_paid", "paid", "credited"}));
+}
+
+void add_show_options(CLI::App* command, InvoiceOptions& options) {
+  command->add_option("number", options.number, "Such as 2026-10-0001, or 2026-10-0001-C1 of a note")
+      ->required();
+  add_format(command, options);
+}
+
+void add_ageing_options(CLI::App* command, InvoiceOptions& options) {
+  add_owner(command, options.owner);
+  command->add_option("--on", options.day, "As of this day, such as 2026-12-31; today if not given");
+}
+
 struct Subcommand {
   const char* name;
   const char* help;
   Result<> (*run)(const InvoiceOptions&);
-  bool owner, owner_required, month, number, format;
+  void (*add_options)(CLI::App*, InvoiceOptions&);
 };
 
 constexpr Subcommand kSubcommands[] = {
@@ -256,17 +290,15 @@ constexpr Subcommand kSubcommands[] = {
      "Issue what is missing of a month that has ended, each invoice on its own, and print what was issued "
      "now. A run that was cut off is simply run again: what is issued stays as it is. A month is that of the "
      "buyer's time zone; whose month has not ended yet is left for later",
-     run, false, false, true, false, false},
+     run, add_month},
     {"preview",
      "What an invoice of the month would say now: usage so far, lots bought, what credits paid, taxes, and "
      "what the wallet would pay of it",
-     preview, true, true, true, false, true},
-    {"list", "Issued invoices, what is open of each and when it is due", list, true, false, false, false,
-     false},
-    {"show", "An issued invoice or credit note, the same bytes for ever", show, false, false, false, true,
-     true},
-    {"ageing", "What is open by the days since it was due; the due day itself is not late", ageing, true,
-     false, false, false, false},
+     preview, add_preview_options},
+    {"list", "Issued invoices, what is open of each and when it is due", list, add_list_options},
+    {"show", "An issued invoice or credit note, the same bytes for ever", show, add_show_options},
+    {"ageing", "What is open by the days since it was due; the due day itself is not late", ageing,
+     add_ageing_options},
 };
 
 void add_papers(CLI::App* group, Run& chosen) {
@@ -274,26 +306,7 @@ void add_papers(CLI::App* group, Run& chosen) {
     auto options = std::make_shared<InvoiceOptions>();
     CLI::App* command = group->add_subcommand(each.name, each.help);
     add_data_option(command, *options);
-    if (each.owner) {
-      auto* owner = command->add_option("--owner", options->owner,
-                                        "Organisation, or project with a wallet of its own: name or id");
-      if (each.owner_required) owner->required();
-    }
-    if (each.month) command->add_option("--month", options->month, "Such as 2026-10")->required();
-    if (each.number) {
-      command->add_option("number", options->number, "Such as 2026-10-0001, or 2026-10-0001-C1 of a note")
-          ->required();
-    }
-    if (each.format) {
-      command->add_option("--format", options->format, "json, csv or html")->capture_default_str();
-    }
-    if (each.run == list) {
-      command->add_option("--state", options->state, "Only those: open, partly_paid, paid or credited")
-          ->check(CLI::IsMember({"open", "partly_paid", "paid", "credited"}));
-    }
-    if (each.run == ageing) {
-      command->add_option("--on", options->day, "As of this day, such as 2026-12-31; today if not given");
-    }
+    each.add_options(command, *options);
     on_chosen(command, chosen, options, each.run);
   }
 }
@@ -345,8 +358,7 @@ void add_billing(CLI::App* group, Run& chosen) {
       "Who an owner is on paper, which taxes its invoices have, and when they are due. What is not given "
       "stays; with nothing given, shows what there is. Invoices that were issued never change");
   add_data_option(command, *options);
-  command->add_option("--owner", options->owner,
-                      "Organisation, or project with a wallet of its own: name or id");
+  add_owner(command, options->owner);
   command->add_flag("--seller", options->seller,
                     "The seller, who issues the invoices; its taxes and days hold where an owner has none");
   command->add_option("--name", options->name, "As printed");

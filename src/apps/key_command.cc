@@ -75,10 +75,10 @@ Result<> list(const KeyOptions& options) {
     for (Key& key : TRY(ledger::keys_under(state, project.organisation))) all.push_back(std::move(key));
     return all;
   }));
-  fmt::print("{:<34}{:<24}{:<11}{:<26}{}\n", "ID", "KEY", "ROLE", "CREATED", "NAME");
+  fmt::print("{:<33} {:<23} {:<10} {:<25} {}\n", "ID", "KEY", "ROLE", "CREATED", "NAME");
   for (const Key& key : keys) {
     const bool admin = key.role == ledger::KeyRole::kAdmin;
-    fmt::print("{:<34}{:<24}{:<11}{:<26}{}{}\n", key.id, key.hint,
+    fmt::print("{:<33} {:<23} {:<10} {:<25} {}{}\n", key.id, key.hint,
                admin ? name_of(key.organisation_role) : "project", format_time(key.created), key.name,
                ending(key));
   }

@@ -68,10 +68,10 @@ Result<> balance(const LedgerAccess& options) {
   auto ledger = TRY(open_ledger(options, WhenAbsent::kRefuse));
   const ledger::Balance balance = TRY(ledger->balance(options.project));
   const ledger::UsageTotals totals = TRY(ledger->usage(options.project));
-  fmt::print("{:<11}{} {}\n", "available", balance.available().to_string(), balance.currency);
-  fmt::print("{:<11}{} {}\n", "held", balance.pending.to_string(), balance.currency);
-  fmt::print("{:<11}{} {}\n", "posted", balance.posted.to_string(), balance.currency);
-  fmt::print("{:<11}{} {} for {} requests, {} input and {} output tokens\n", "charged",
+  fmt::print("{:<10} {} {}\n", "available", balance.available().to_string(), balance.currency);
+  fmt::print("{:<10} {} {}\n", "held", balance.pending.to_string(), balance.currency);
+  fmt::print("{:<10} {} {}\n", "posted", balance.posted.to_string(), balance.currency);
+  fmt::print("{:<10} {} {} for {} requests, {} input and {} output tokens\n", "charged",
              totals.charged.to_string(), balance.currency, totals.requests, totals.usage.input(),
              totals.usage.total_output());
   return {};

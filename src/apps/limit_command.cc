@@ -6,6 +6,7 @@
 #include "apps/ledger_access.h"
 #include "ledger/books.h"
 #include "ledger/limit_scope.h"
+#include "ledger/paying_tenant.h"
 
 namespace feilun::apps {
 namespace {
@@ -36,13 +37,12 @@ Result<std::string> scope_of(State& state, const LimitOptions& options) {
   if (!options.key.empty()) return TRY(ledger::find_key(state, options.key)).id;
   if (!options.of_project.empty()) return TRY(ledger::find_project(state, options.of_project)).id;
   if (options.organisation.empty()) return std::string();
-  if (options.organisation == "default") return options.organisation;
-  return TRY(ledger::find_organisation(state, options.organisation)).id;
+  return TRY(ledger::organisation_of(state, options.organisation)).id;
 }
 
 void print_head() {
-  fmt::print("{:<32}{:<32}{:<10}{:>22}{:>22}{:>22} {:<9}{:<6}{:<14}{}\n", "ID", "OF", "WINDOW", "BOUND",
-             "USED", "LEFT", "", "", "ALERTS", "FREE AGAIN");
+  fmt::print("{:<31} {:<31} {:<9} {:>22} {:>21} {:>21} {:<8} {:<5} {:<13} {}\n", "ID", "OF", "WINDOW",
+             "BOUND", "USED", "LEFT", "", "", "ALERTS", "FREE AGAIN");
 }
 
 std::string alerts_text(const SpendLimit& limit) {
@@ -58,7 +58,7 @@ Result<> print_limit(State& state, const SpendLimit& limit, WallTime now) {
     return ledger::quantity_digits(limit.measure, quantity);
   };
   const bool spend = limit.measure == ledger::Measure::kSpend;
-  fmt::print("{:<32}{:<32}{:<10}{:>22}{:>22}{:>22} {:<9}{:<6}{:<14}{}\n", limit.id,
+  fmt::print("{:<31} {:<31} {:<9} {:>22} {:>21} {:>21} {:<8} {:<5} {:<13} {}\n", limit.id,
              scope.name.empty() ? scope.id : fmt::format("{} {}", scope.type, scope.name),
              ledger::window_name(limit.window_s), digits(limit.bound), digits(use.used),
              digits(std::max(use.left(), ledger::Quantity())),

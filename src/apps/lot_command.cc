@@ -74,14 +74,14 @@ Result<> list(const LotOptions& options) {
   const WallTime now = SystemClock().wall();
   return ledger->read<void>([&](State& state) -> Result<> {
     const ledger::Payer payer = TRY(ledger::find_payer(state, options.project));
-    fmt::print("{:<32}{:<9}{:>28}{:>28}{:>9}  {:<28}{}\n", "ID", "KIND", "GRANTED", "LEFT", "PRIORITY",
+    fmt::print("{:<31} {:<8} {:>28} {:>28} {:>8}  {:<29} {}\n", "ID", "KIND", "GRANTED", "LEFT", "PRIORITY",
                "STATE", "MODELS");
     for (const LotBalance& balance : TRY(ledger::lots_of(state, payer.id, kListMax))) {
       const Lot& lot = balance.lot;
       if (!options.all && (balance.left.is_zero() || lot.expires <= now)) continue;
       std::string models;
       for (const std::string& model : lot.offerings) models += (models.empty() ? "" : ",") + model;
-      fmt::print("{:<32}{:<9}{:>28}{:>28}{:>9}  {:<28}{}\n", lot.id, name_of(lot.kind),
+      fmt::print("{:<31} {:<8} {:>28} {:>28} {:>8}  {:<29} {}\n", lot.id, name_of(lot.kind),
                  amount_text(lot, lot.amount), amount_text(lot, balance.left), lot.priority,
                  status_of(balance, now), models.empty() ? "all" : models);
     }

@@ -52,9 +52,9 @@ Result<> list(const MemberOptions& options) {
         const std::string organisation = TRY(organisation_id(state, options));
         return ledger::members_of(state, organisation);
       }));
-  fmt::print("{:<34}{:<32}{:<11}{:<26}{}\n", "ID", "E-MAIL", "ROLE", "ADDED", "NAME");
+  fmt::print("{:<33} {:<31} {:<10} {:<25} {}\n", "ID", "E-MAIL", "ROLE", "ADDED", "NAME");
   for (const Member& member : members) {
-    fmt::print("{:<34}{:<32}{:<11}{:<26}{}\n", member.id, member.email, name_of(member.role),
+    fmt::print("{:<33} {:<31} {:<10} {:<25} {}\n", member.id, member.email, name_of(member.role),
                format_time(member.added), member.name);
   }
   return {};
@@ -99,10 +99,10 @@ Result<> list_invites(const MemberOptions& options) {
   const WallTime now = SystemClock().wall();
   return ledger->read<void>([&](State& state) -> Result<> {
     const std::string organisation = TRY(organisation_id(state, options));
-    fmt::print("{:<36}{:<32}{:<11}{:<10}{}\n", "ID", "E-MAIL", "ROLE", "STATUS", "EXPIRES");
+    fmt::print("{:<35} {:<31} {:<10} {:<9} {}\n", "ID", "E-MAIL", "ROLE", "STATUS", "EXPIRES");
     for (const auto& record : TRY(ledger::records_of(state, "invite", organisation, kListMax))) {
       const Invite each = TRY(ledger::invite_from(record)).invite;
-      fmt::print("{:<36}{:<32}{:<11}{:<10}{}\n", each.id, each.email, name_of(each.role), each.status(now),
+      fmt::print("{:<35} {:<31} {:<10} {:<9} {}\n", each.id, each.email, name_of(each.role), each.status(now),
                  format_time(each.expires));
     }
     return {};

@@ -32,10 +32,10 @@ Result<> list(const OrganisationOptions& options) {
   auto ledger = TRY(open_ledger(options, WhenAbsent::kRefuse));
   const auto all = TRY(ledger->read<std::vector<Organisation>>(
       [](ledger::State& state) { return ledger::all_organisations(state); }));
-  fmt::print("{:<32}{:<24}{:<9}{:<20}{:>16}  {}\n", "ID", "NAME", "CURRENCY", "TIME ZONE", "CREDIT LIMIT",
+  fmt::print("{:<31} {:<23} {:<8} {:<19} {:>16}  {}\n", "ID", "NAME", "CURRENCY", "TIME ZONE", "CREDIT LIMIT",
              "ARCHIVED");
   for (const Organisation& each : all) {
-    fmt::print("{:<32}{:<24}{:<9}{:<20}{:>16}  {}\n", each.id, each.name, each.currency, each.time_zone,
+    fmt::print("{:<31} {:<23} {:<8} {:<19} {:>16}  {}\n", each.id, each.name, each.currency, each.time_zone,
                each.credit_limit.to_string(), each.archived ? format_time(*each.archived) : "");
   }
   return {};

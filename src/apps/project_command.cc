@@ -32,10 +32,10 @@ Result<> create(const ProjectOptions& options) {
 
 Result<> list(const ProjectOptions& options) {
   auto ledger = TRY(open_ledger(options, WhenAbsent::kRefuse));
-  fmt::print("{:<34}{:<20}{:<32}{:>24} {}\n", "ID", "NAME", "ORGANISATION", "AVAILABLE", "CURRENCY");
+  fmt::print("{:<33} {:<19} {:<31} {:>24} {}\n", "ID", "NAME", "ORGANISATION", "AVAILABLE", "CURRENCY");
   for (const Project& project : TRY(ledger->projects())) {
     const ledger::Balance balance = TRY(ledger->balance(project.id));
-    fmt::print("{:<34}{:<20}{:<32}{:>24} {}{}\n", project.id, project.name, project.organisation,
+    fmt::print("{:<33} {:<19} {:<31} {:>24} {}{}\n", project.id, project.name, project.organisation,
                balance.available().to_string(), balance.currency, project.archived ? " (archived)" : "");
   }
   return {};

@@ -49,9 +49,9 @@ Result<> list(const RefundOptions& options) {
   auto ledger = TRY(open_ledger(options, WhenAbsent::kRefuse));
   TRY(print_left(*ledger, options.request_id));
   return ledger->read<void>([&](State& state) -> Result<> {
-    fmt::print("{:<10}{:>24}{:>16}  {}\n", "ENTRY", "AMOUNT", "TOKENS", "IDEMPOTENCY KEY");
+    fmt::print("{:<9} {:>24} {:>15}  {}\n", "ENTRY", "AMOUNT", "TOKENS", "IDEMPOTENCY KEY");
     for (const Refund& refund : TRY(ledger::refunds_of(state, options.request_id))) {
-      fmt::print("{:<10}{:>24}{:>16}  {}\n", refund.sequence, refund.amount.to_string(), refund.tokens,
+      fmt::print("{:<9} {:>24} {:>15}  {}\n", refund.sequence, refund.amount.to_string(), refund.tokens,
                  refund.idempotency_key);
     }
     return {};

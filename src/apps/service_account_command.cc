@@ -35,10 +35,10 @@ Result<> list(const AccountOptions& options) {
   auto ledger = TRY(open_ledger(options, WhenAbsent::kRefuse));
   const std::string project = TRY(ledger->find_project(options.project)).id;
   return ledger->read<void>([&](State& state) -> Result<> {
-    fmt::print("{:<34}{:<26}{}\n", "ID", "CREATED", "NAME");
+    fmt::print("{:<33} {:<25} {}\n", "ID", "CREATED", "NAME");
     for (const auto& record : TRY(ledger::records_of(state, "service_account", project, kListMax))) {
       const ServiceAccount account = TRY(ledger::service_account_from(record));
-      fmt::print("{:<34}{:<26}{}\n", account.id, format_time(account.created), account.name);
+      fmt::print("{:<33} {:<25} {}\n", account.id, format_time(account.created), account.name);
     }
     return {};
   });

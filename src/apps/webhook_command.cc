@@ -1,11 +1,10 @@
 #include <fmt/format.h>
 
-#include <algorithm>
-
 #include "apps/command.h"
 #include "apps/ledger_access.h"
 #include "gateway/webhook_call.h"
 #include "ledger/books.h"
+#include "ledger/paying_tenant.h"
 
 namespace feilun::apps {
 namespace {
@@ -23,18 +22,13 @@ struct WebhookOptions : LedgerAccess {
   bool private_addresses = false;
 };
 
-Result<std::string> organisation_id(State& state, const std::string& name_or_id) {
-  if (name_or_id == "default") return name_or_id;
-  return TRY(ledger::find_organisation(state, name_or_id)).id;
-}
-
 Result<> set(const WebhookOptions& options) {
   auto ledger = TRY(open_ledger(options, WhenAbsent::kRefuse));
   const auto made = TRY(ledger->write<Webhook>([&](Books& books) -> Result<Webhook> {
     Webhook webhook{.url = options.url};
     if (!options.id.empty()) webhook = TRY(ledger::find_webhook(books.state(), options.id));
     if (options.id.empty()) {
-      webhook.organisation = TRY(organisation_id(books.state(), options.organisation));
+      webhook.organisation = TRY(ledger::organisation_of(books.state(), options.organisation)).id;
     }
     webhook.url = options.url;
     return books.set_webhook(webhook);
@@ -49,14 +43,13 @@ Result<> set(const WebhookOptions& options) {
 Result<> list(const WebhookOptions& options) {
   auto ledger = TRY(open_ledger(options, WhenAbsent::kRefuse));
   return ledger->read<void>([&](State& state) -> Result<> {
-    const std::string organisation = TRY(organisation_id(state, options.organisation));
-    fmt::print("{:<32}{:>8}{:>8}  {:<26}{}\n", "ID", "WAITING", "FAILED", "NEXT TRY", "URL");
+    const std::string organisation = TRY(ledger::organisation_of(state, options.organisation)).id;
+    auto backlogs = TRY(ledger::backlogs(state));
+    fmt::print("{:<31} {:>8} {:>7}  {:<25} {}\n", "ID", "WAITING", "FAILED", "NEXT TRY", "URL");
     for (const Webhook& webhook : TRY(ledger::webhooks_of(state, organisation, kListMax))) {
-      const auto waiting = TRY(ledger::notifications_of(state, webhook));
-      const auto failed =
-          std::ranges::count_if(waiting, [](const ledger::Notification& one) { return one.tries > 0; });
-      fmt::print("{:<32}{:>8}{:>8}  {:<26}{}\n", webhook.id, waiting.size(), failed,
-                 waiting.empty() ? "-" : format_time(waiting.front().due), webhook.url);
+      const ledger::Backlog& backlog = backlogs[webhook.id];
+      fmt::print("{:<31} {:>8} {:>7}  {:<25} {}\n", webhook.id, backlog.waiting, backlog.failed,
+                 backlog.next_try ? format_time(*backlog.next_try) : "-", webhook.url);
     }
     return {};
   });

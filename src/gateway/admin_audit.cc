@@ -21,12 +21,10 @@ std::string id_of(const Act& act) {
 Result<int64_t> whole_number(std::string_view text, std::string_view param) {
   int64_t number = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-  constexpr int64_t kSecondsMax = 253'402'300'799;  // the end of the year 9999
   if (error == std::errc() && end == text.data() + text.size() && number >= 0 && number <= kSecondsMax) {
     return number;
   }
-  return std::unexpected(
-      Error{ErrorCode::kInvalidArgument, fmt::format("'{}' is no whole number", param), std::string(param)});
+  return invalid(param, "'{}' is no whole number", param);
 }
 
 /// effective_at[gte] and its like, in whole seconds.
@@ -53,9 +51,7 @@ Result<> read_times(const net::Request& request, ActFilter& filter) {
 Result<int64_t> read_cursor(std::string_view id, std::string_view param) {
   if (id.empty()) return 0;
   if (id.starts_with(kIdPrefix)) return whole_number(id.substr(kIdPrefix.size()), param);
-  return std::unexpected(Error{ErrorCode::kInvalidArgument,
-                               fmt::format("'{}' is no id of an audit log: write one of the list's", id),
-                               std::string(param)});
+  return invalid(param, "'{}' is no id of an audit log: write one of the list's", id);
 }
 
 Result<ActFilter> read_filter(const net::Request& request, const Page& page) {

@@ -1,6 +1,9 @@
 #include "gateway/admin_call.h"
 
+#include <algorithm>
 #include <charconv>
+
+#include "ledger/tenant_records.h"
 
 namespace feilun::gateway {
 namespace {
@@ -8,18 +11,12 @@ namespace {
 namespace json = boost::json;
 
 constexpr int64_t kPageMax = 100;
+constexpr int64_t kProjectsMax = 10'000'000;
 
 std::string decoded(std::string_view text) {
   std::string spaced(text);
   for (char& c : spaced) c = c == '+' ? ' ' : c;
   return net::percent_decoded(spaced).value_or("");
-}
-
-std::string_view next_part(std::string_view& rest, char separator) {
-  const size_t end = rest.find(separator);
-  const std::string_view part = rest.substr(0, end);
-  rest = end == rest.npos ? std::string_view() : rest.substr(end + 1);
-  return part;
 }
 
 }  // namespace
@@ -31,12 +28,24 @@ Result<bool> AdminCall::sees_project(ledger::State& state, std::string_view proj
 
 Result<ledger::Project> AdminCall::project(ledger::State& state) const {
   const std::string& id = path_values.at(0);
-  auto found = ledger::find_project(state, id);
-  if (!found && found.error().code != ErrorCode::kNotFound) return found;
-  if (!found || found->id != id || found->organisation != organisation || !TRY(sees_project(state, id))) {
-    return fail(ErrorCode::kNotFound, "there is no project '{}' here", id);
+  return only_own(
+      ledger::find_project(state, id), "project", id, [&](const ledger::Project& found) -> Result<bool> {
+        return found.id == id && found.organisation == organisation && TRY(sees_project(state, id));
+      });
+}
+
+Result<std::vector<std::string>> AdminCall::payers(ledger::State& state) const {
+  if (organisation != "default") return std::vector{organisation};
+  std::vector<std::string> payers;
+  for (const ledger::Record& project :
+       TRY(ledger::records_of(state, "project", organisation, kProjectsMax))) {
+    payers.push_back(project.id);
   }
-  return found;
+  return payers;
+}
+
+std::unexpected<Error> not_here(std::string_view what, std::string_view id) {
+  return fail(ErrorCode::kNotFound, "there is no {} '{}' here", what, id);
 }
 
 Result<> AdminCall::check_owner(ledger::State& state, std::string_view project_id,
@@ -50,11 +59,16 @@ Result<> AdminCall::check_owner(ledger::State& state, std::string_view project_i
 
 Result<std::string> AdminCall::wallet(ledger::State& state) const {
   const std::string& id = path_values.at(0);
-  if (id == organisation && id != "default") return id;
-  const auto project = ledger::find_project(state, id);
-  if (project && project->id == id && project->organisation == organisation && project->payer == id)
-    return id;
-  return fail(ErrorCode::kNotFound, "there is no wallet '{}' here", id);
+  if (TRY(has_wallet(state, id))) return id;
+  return not_here("wallet", id);
+}
+
+Result<bool> AdminCall::has_wallet(ledger::State& state, std::string_view id) const {
+  if (id == organisation) return id != "default";
+  const auto record = TRY(ledger::find_record(state, "project", id));
+  if (!record) return false;
+  const auto project = TRY(ledger::project_from(*record));
+  return project.organisation == organisation && project.payer == id;
 }
 
 Result<> AdminCall::check_operator(std::string_view what) const {
@@ -94,33 +108,43 @@ Result<std::optional<std::string>> AdminBody::text(std::string_view name) const 
   return std::string(*text);
 }
 
-Result<std::optional<std::vector<std::string>>> AdminBody::texts(std::string_view name) const {
+template <typename T, typename Json>
+Result<std::optional<std::vector<T>>> AdminBody::array_of(std::string_view name,
+                                                          std::string_view expected) const {
   const auto found = fields_.find(name);
   if (!found) return std::nullopt;
   simdjson::dom::array array;
-  if (found->get(array) != simdjson::SUCCESS) return fields_.wrong_type(name, "an array of strings");
-  std::vector<std::string> texts;
+  if (found->get(array) != simdjson::SUCCESS) return fields_.wrong_type(name, expected);
+  std::vector<T> values;
   for (const simdjson::dom::element element : array) {
-    std::string_view text;
-    if (element.get(text) != simdjson::SUCCESS) return fields_.wrong_type(name, "an array of strings");
-    texts.emplace_back(text);
+    Json value;
+    if (element.get(value) != simdjson::SUCCESS) {
+      return invalid(fmt::format("{}[{}]", name, values.size()), "'{}' must be {}, but [{}] is {}", name,
+                     expected, values.size(), type_name(element));
+    }
+    values.emplace_back(value);
   }
-  return texts;
+  return values;
+}
+
+Result<std::optional<std::vector<std::string>>> AdminBody::texts(std::string_view name) const {
+  return array_of<std::string, std::string_view>(name, "an array of strings");
 }
 
 Result<std::optional<std::vector<int64_t>>> AdminBody::numbers(std::string_view name) const {
-  const auto found = fields_.find(name);
-  if (!found) return std::nullopt;
-  simdjson::dom::array array;
-  if (found->get(array) != simdjson::SUCCESS) return fields_.wrong_type(name, "an array of whole numbers");
-  std::vector<int64_t> numbers;
-  for (const simdjson::dom::element element : array) {
-    int64_t number = 0;
-    if (element.get(number) != simdjson::SUCCESS)
-      return fields_.wrong_type(name, "an array of whole numbers");
-    numbers.push_back(number);
+  return array_of<int64_t, int64_t>(name, "an array of whole numbers");
+}
+
+Result<std::vector<RequestFields>> AdminBody::objects(std::string_view name,
+                                                      std::initializer_list<std::string_view> known) const {
+  using simdjson::dom::object;
+  const auto found = TRY((array_of<object, object>(name, "an array of objects")));
+  std::vector<RequestFields> objects;
+  for (const object each : found.value_or(std::vector<object>())) {
+    objects.emplace_back(each, fmt::format("{}[{}]", name, objects.size()));
+    TRY(objects.back().only(known));
   }
-  return numbers;
+  return objects;
 }
 
 Result<std::optional<Money>> AdminBody::money(std::string_view name) const {
@@ -129,6 +153,12 @@ Result<std::optional<Money>> AdminBody::money(std::string_view name) const {
   auto amount = Money::parse(*text);
   if (!amount) amount.error().param = fields_.path_of(name);
   return TRY(amount);
+}
+
+Result<std::optional<WallTime>> AdminBody::moment(std::string_view name) const {
+  const auto seconds = TRY(fields_.integer(name, 0, kSecondsMax));
+  if (!seconds) return std::nullopt;
+  return WallTime(std::chrono::seconds(*seconds));
 }
 
 Result<std::optional<WallTime>> AdminBody::expiry(WallTime now) const {
@@ -152,10 +182,10 @@ std::vector<std::string> query_values(const net::Request& request, std::string_v
   std::string_view rest = std::string_view(request.target).substr(mark + 1);
   const std::string listed = std::string(name) + "[]";
   while (!rest.empty()) {
-    std::string_view value = next_part(rest, '&');
-    const std::string key = decoded(next_part(value, '='));
+    std::string_view value = net::next_part(rest, '&');
+    const std::string key = decoded(net::next_part(value, '='));
     if (key != name && key != listed) continue;
-    while (!value.empty()) values.push_back(decoded(next_part(value, ',')));
+    while (!value.empty()) values.push_back(decoded(net::next_part(value, ',')));
   }
   return values;
 }
@@ -168,10 +198,13 @@ Result<Page> read_page(const net::Request& request) {
   const std::string& text = limit.front();
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), page.limit);
   if (error != std::errc() || end != text.data() + text.size() || page.limit < 1 || page.limit > kPageMax) {
-    return std::unexpected(
-        Error{ErrorCode::kInvalidArgument, fmt::format("'limit' must be from 1 to {}", kPageMax), "limit"});
+    return invalid("limit", "'limit' must be from 1 to {}", kPageMax);
   }
   return page;
+}
+
+std::unexpected<Error> unknown_cursor(const Page& page) {
+  return invalid("after", "'after' is '{}', which is not in this list: begin again without it", page.after);
 }
 
 std::string list_reply(json::array items, const Page& page) {
@@ -188,6 +221,15 @@ json::object list_json(json::array items, const Page& page) {
                     {"has_more", more}};
   list["data"] = std::move(items);
   return list;
+}
+
+Result<json::array> behind_cursor(json::array all, const Page& page) {
+  if (page.after.empty()) return all;
+  const auto* at = std::ranges::find_if(
+      all, [&](const json::value& item) { return item.as_object().at("id").as_string() == page.after; });
+  if (at == all.end()) return unknown_cursor(page);
+  all.erase(all.begin(), at + 1);
+  return all;
 }
 
 json::value unix_seconds(const std::optional<WallTime>& time) {

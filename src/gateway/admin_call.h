@@ -47,6 +47,8 @@ struct AdminCall {
 
   /// The project in the path, if this key may see it. kNotFound, which does not tell whether it exists.
   Result<ledger::Project> project(ledger::State& state) const;
+  /// Whose wallets the organisation's are: its own, or, of "default", those of its projects.
+  Result<std::vector<std::string>> payers(ledger::State& state) const;
   Result<bool> sees_project(ledger::State& state, std::string_view project_id) const;
   /// Whether the key has a say in what `owner` (a member, a service account; may be nobody) has in the
   /// project: who is a member of the project, and not an owner of it, has one only in what is their own.
@@ -54,12 +56,26 @@ struct AdminCall {
   Result<> check_owner(ledger::State& state, std::string_view project_id, std::string_view owner) const;
   /// The wallet in the path: the organisation's own, or one of its projects'. kNotFound.
   Result<std::string> wallet(ledger::State& state) const;
+  Result<bool> has_wallet(ledger::State& state, std::string_view id) const;
   /// kPermissionDenied unless the operator asks; `what` is what the operator alone does.
   Result<> check_operator(std::string_view what) const;
   /// kPermissionDenied unless this key's role may give or take the role.
   Result<> check_grant(ledger::Role role) const;
 };
 
+/// kNotFound, which does not tell whether it exists elsewhere.
+std::unexpected<Error> not_here(std::string_view what, std::string_view id);
+
+/// What was found, where `is_own` says that it is the caller's to see; else what not_here() says.
+template <typename T, typename IsOwn>
+Result<T> only_own(Result<T> found, std::string_view what, std::string_view id, IsOwn is_own) {
+  if (!found && found.error().code != ErrorCode::kNotFound) return found;
+  if (found && TRY(Result<bool>(is_own(*found)))) return found;
+  return not_here(what, id);
+}
+
+/// The end of the year 9999: no time that a client names is later.
+constexpr int64_t kSecondsMax = 253'402'300'799;
 /// How long a key may last, and an old secret beside its new one.
 constexpr int64_t kKeySecondsMax = 10 * 366 * 86'400LL;
 
@@ -75,10 +91,15 @@ class AdminBody {
   /// nullopt when absent.
   Result<std::optional<std::vector<std::string>>> texts(std::string_view name) const;
   Result<std::optional<std::vector<int64_t>>> numbers(std::string_view name) const;
+  /// The array's objects, which have no other fields than the `known`; none where there is no array.
+  Result<std::vector<RequestFields>> objects(std::string_view name,
+                                             std::initializer_list<std::string_view> known) const;
   /// Under which key something is done once: the field "idempotency_key", or the header; may be empty.
   Result<std::string> idempotency_key() const;
   /// An amount as a string; the error names the field.
   Result<std::optional<Money>> money(std::string_view name) const;
+  /// A time in whole seconds since 1970.
+  Result<std::optional<WallTime>> moment(std::string_view name) const;
   /// When what lasts "expires_in_seconds" from now ends.
   Result<std::optional<WallTime>> expiry(WallTime now) const;
   /// A month such as "2026-11".
@@ -87,6 +108,9 @@ class AdminBody {
  private:
   AdminBody(JsonDocument document, RequestFields fields, std::string header)
       : document_(std::move(document)), fields_(std::move(fields)), header_(std::move(header)) {}
+  template <typename T, typename Json>
+  Result<std::optional<std::vector<T>>> array_of(std::string_view name, std::string_view expected) const;
+
   JsonDocument document_;
   RequestFields fields_;
   std::string header_;  ///< idempotency-key
@@ -101,21 +125,33 @@ struct Page {
   std::string after;
 };
 Result<Page> read_page(const net::Request& request);
+/// For a list that has nothing of the id behind which the page should begin. kInvalidArgument.
+std::unexpected<Error> unknown_cursor(const Page& page);
 
 /// {"object":"list","data":[…],"first_id","last_id","has_more"}; of the items, which may be one more than the
 /// page holds.
 std::string list_reply(boost::json::array items, const Page& page);
 /// The same, where something is added.
 boost::json::object list_json(boost::json::array items, const Page& page);
+/// What follows the page's cursor in a short list that was read whole. kInvalidArgument where it has none
+/// such.
+Result<boost::json::array> behind_cursor(boost::json::array all, const Page& page);
 
-/// A page of records; `show` gives nothing for one that is left out.
+/// A page of the records of a parent, or of all parents; `show` gives nothing for one that is left out. Its
+/// cursor is a record of the parent, shown or not; of all parents, one that is shown.
 template <typename Show>
-Result<std::string> list_records(ledger::State& state, std::string_view type, std::string_view parent,
-                                 const Page& page, Show show) {
+Result<std::string> list_records(ledger::State& state, std::string_view type,
+                                 std::optional<std::string_view> parent, const Page& page, Show show) {
+  if (!page.after.empty()) {
+    const auto at = TRY(ledger::find_record(state, type, page.after));
+    const bool listed = at && (parent ? at->parent == *parent : TRY(show(*at)).has_value());
+    if (!listed) return unknown_cursor(page);
+  }
   boost::json::array items;
   std::string after = page.after;
   while (std::ssize(items) <= page.limit) {
-    const auto records = TRY(ledger::records_of(state, type, parent, page.limit + 1, after));
+    const auto records = TRY(parent ? ledger::records_of(state, type, *parent, page.limit + 1, after)
+                                    : ledger::all_records(state, type, page.limit + 1, after));
     for (const ledger::Record& record : records) {
       std::optional<boost::json::object> item = TRY(show(record));
       if (item) items.push_back(*std::move(item));

@@ -44,12 +44,8 @@ Result<json::object> commitment_json(State& state, const Commitment& commitment,
 
 Result<Commitment> commitment_in_path(const AdminCall& call, State& state) {
   const std::string& id = call.path_values.at(0);
-  auto commitment = ledger::find_commitment(state, id);
-  if (!commitment && commitment.error().code != ErrorCode::kNotFound) return commitment;
-  if (!commitment || commitment->organisation != call.organisation) {
-    return fail(ErrorCode::kNotFound, "there is no commitment '{}' here", id);
-  }
-  return commitment;
+  return only_own(ledger::find_commitment(state, id), "commitment", id,
+                  [&](const Commitment& found) { return found.organisation == call.organisation; });
 }
 
 Result<std::string> commitment_reply(AdminCall& call, const Commitment& commitment) {
@@ -77,7 +73,7 @@ Result<std::string> list_commitments(AdminCall& call) {
 
 Result<std::string> create_commitment(AdminCall& call) {
   TRY(call.check_operator("enters commitments"));
-  const AdminBody body = TRY(AdminBody::read(call.request, {"amount", "from", "until"}));
+  const AdminBody body = TRY(AdminBody::read(call.request, {"amount", "from", "until", "idempotency_key"}));
   if (call.organisation == "default") {
     return fail(ErrorCode::kInvalidArgument, "name a customer in the header openai-organization");
   }
@@ -88,6 +84,7 @@ Result<std::string> create_commitment(AdminCall& call) {
   if (!from) return std::unexpected(missing_month("from", "the first month"));
   commitment.from = *from;
   commitment.until = TRY(body.month("until"));
+  commitment.idempotency_key = TRY(body.idempotency_key());
   const auto made = TRY(call.write<Commitment>([&](Books& books) -> Result<Commitment> {
     commitment.currency = TRY(ledger::find_organisation(books.state(), call.organisation)).currency;
     return books.commit(commitment);

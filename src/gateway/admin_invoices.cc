@@ -1,5 +1,6 @@
 // /v1/organization/invoices, …/credit_notes, …/ageing and …/billing
 #include <algorithm>
+#include <ranges>
 
 #include "gateway/admin_routes.h"
 #include "ledger/currency.h"
@@ -15,15 +16,11 @@ using ledger::Invoice;
 using ledger::Receivable;
 using ledger::State;
 
-constexpr int64_t kManyMax = 10'000'000;
-constexpr int64_t kSecondsMax = 253'402'300'799;  // the end of the year 9999
-
-std::string decimal(Money amount, const std::string& currency) {
-  return ledger::to_decimal(amount, ledger::minor_digits(currency).value_or(2));
-}
+constexpr int64_t kLinesMax = 10'000'000;
+constexpr int64_t kDueDaysMax = 3650;
 
 json::object receivable_json(const Receivable& invoice) {
-  const auto shown = [&](Money amount) { return decimal(amount, invoice.currency); };
+  const auto shown = [&](Money amount) { return ledger::to_decimal(amount, invoice.currency); };
   return {{"id", invoice.number},
           {"object", "organization.invoice"},
           {"wallet_id", invoice.organisation_id},
@@ -46,28 +43,23 @@ Result<> add_paper(json::object& shown, const Invoice& paper, const net::Request
   } else if (formats.front() == "html") {
     shown["content"] = ledger::invoice_html(paper);
   } else {
-    return std::unexpected(
-        Error{ErrorCode::kInvalidArgument, "'format' is one of json, csv and html", "format"});
+    return invalid("format", "'format' is one of json, csv and html");
   }
   return {};
 }
 
-/// Whose invoices the organisation's are: its own wallet's, or, of "default", those of its projects.
-Result<std::vector<std::string>> payers_of(State& state, const std::string& organisation) {
-  if (organisation != "default") return std::vector<std::string>{organisation};
-  std::vector<std::string> payers;
-  for (const ledger::Record& project : TRY(ledger::records_of(state, "project", organisation, kManyMax))) {
-    payers.push_back(project.id);
-  }
-  return payers;
+/// nullopt where none of the organisation's wallets owes it.
+Result<std::optional<Receivable>> find_invoice(State& state, const AdminCall& call,
+                                               const std::string& number) {
+  const auto record = TRY(ledger::find_record(state, "invoice", number));
+  if (!record || !TRY(call.has_wallet(state, record->parent))) return std::nullopt;
+  return TRY(ledger::find_receivable(state, record->parent, number));
 }
 
 Result<Receivable> invoice_of(State& state, const AdminCall& call, const std::string& number) {
-  for (const std::string& payer : TRY(payers_of(state, call.organisation))) {
-    auto found = ledger::find_receivable(state, payer, number);
-    if (found || found.error().code != ErrorCode::kNotFound) return found;
-  }
-  return fail(ErrorCode::kNotFound, "there is no invoice '{}' here", number);
+  const auto found = TRY(find_invoice(state, call, number));
+  if (found) return *found;
+  return not_here("invoice", number);
 }
 
 Result<Receivable> invoice_in_path(State& state, const AdminCall& call) {
@@ -81,8 +73,8 @@ json::object payment_json(const ledger::PaymentDone& payment) {
           {"method", payment.method},
           {"received_at", unix_seconds(payment.received)},
           {"currency", payment.currency},
-          {"amount", decimal(payment.amount, payment.currency)},
-          {"applied", decimal(payment.applied, payment.currency)}};
+          {"amount", ledger::to_decimal(payment.amount, payment.currency)},
+          {"applied", ledger::to_decimal(payment.applied, payment.currency)}};
 }
 
 json::object note_json(const Invoice& note) {
@@ -91,12 +83,12 @@ json::object note_json(const Invoice& note) {
           {"invoice_id", note.corrects},
           {"reason", note.reason},
           {"currency", note.facts.currency},
-          {"total", decimal(note.total, note.facts.currency)},
+          {"total", ledger::to_decimal(note.total, note.facts.currency)},
           {"created_at", unix_seconds(note.facts.issued)}};
 }
 
 json::object ageing_json(const ledger::AgeingKey& key, const ledger::Ageing& open) {
-  const auto shown = [&](Money amount) { return decimal(amount, key.second); };
+  const auto shown = [&](Money amount) { return ledger::to_decimal(amount, key.second); };
   return {{"id", key.first},
           {"object", "organization.ageing"},
           {"currency", key.second},
@@ -125,20 +117,6 @@ json::object billing_json(const ledger::Billing& billing) {
           {"due_days", billing.due_days ? json::value(*billing.due_days) : json::value(nullptr)}};
 }
 
-/// The array's objects; none where there is no array.
-Result<std::vector<RequestFields>> objects_in(const AdminBody& body, std::string_view name) {
-  std::vector<RequestFields> objects;
-  const auto found = body.fields().find(name);
-  if (!found) return objects;
-  simdjson::dom::array array;
-  if (found->get(array) != simdjson::SUCCESS) return body.fields().wrong_type(name, "an array of objects");
-  for (const simdjson::dom::element each : array) {
-    const std::string path = fmt::format("{}[{}]", name, objects.size());
-    objects.push_back(TRY(RequestFields::of(each, path, path)));
-  }
-  return objects;
-}
-
 Result<Month> month_asked(const AdminBody& body) {
   TRY(body.required("month"));
   return TRY(body.month("month")).value();
@@ -147,24 +125,20 @@ Result<Month> month_asked(const AdminBody& body) {
 /// Of a project with a wallet of its own, where one is named; of "default" as such, the seller's.
 Result<std::string> billing_owner(State& state, const AdminCall& call, std::string_view wallet) {
   if (wallet.empty()) return call.organisation;
-  const auto payers = TRY(payers_of(state, call.organisation));
-  if (std::ranges::find(payers, wallet) != payers.end()) return std::string(wallet);
-  return fail(ErrorCode::kNotFound, "there is no wallet '{}' here", wallet);
+  if (TRY(call.has_wallet(state, wallet))) return std::string(wallet);
+  return not_here("wallet", wallet);
 }
 
 Result<> read_billing(const AdminBody& body, ledger::Billing& billing) {
   if (const auto name = TRY(body.text("name"))) billing.party.name = *name;
   if (const auto address = TRY(body.texts("address"))) billing.party.address = *address;
   if (const auto number = TRY(body.text("tax_number"))) billing.party.tax_number = *number;
-  constexpr int64_t kDaysMax = 3650;
-  if (const auto days = TRY(body.fields().integer("due_days", 0, kDaysMax))) {
+  if (const auto days = TRY(body.fields().integer("due_days", 0, kDueDaysMax))) {
     billing.due_days = static_cast<int>(*days);
   }
   if (!body.fields().find("taxes")) return {};
   billing.taxes.emplace();
-  static constexpr std::string_view kTaxFields[] = {"name", "percent"};
-  for (const RequestFields& tax : TRY(objects_in(body, "taxes"))) {
-    TRY(tax.only(kTaxFields));
+  for (const RequestFields& tax : TRY(body.objects("taxes", {"name", "percent"}))) {
     const auto name = TRY(tax.string("name"));
     const auto percent = TRY(tax.string("percent"));
     billing.taxes->push_back({std::string(name.value_or("")), std::string(percent.value_or(""))});
@@ -177,16 +151,16 @@ Result<> read_billing(const AdminBody& body, ledger::Billing& billing) {
 Result<std::string> list_invoices(AdminCall& call) {
   const Page page = TRY(read_page(call.request));
   return call.read<std::string>([&](State& state) -> Result<std::string> {
-    std::vector<Receivable> all;
-    for (const std::string& payer : TRY(payers_of(state, call.organisation))) {
-      const auto some = TRY(ledger::receivables(state, payer, kManyMax));
-      std::ranges::copy_if(some, std::back_inserter(all),
-                           [&](const Receivable& each) { return each.number > page.after; });
+    const auto payers = TRY(call.payers(state));
+    if (!page.after.empty() && !TRY(find_invoice(state, call, page.after))) return unknown_cursor(page);
+    std::vector<Receivable> found;
+    for (const std::string& payer : payers) {
+      std::ranges::move(TRY(ledger::receivables(state, payer, page.limit + 1, page.after)),
+                        std::back_inserter(found));
     }
-    std::ranges::sort(all, {}, &Receivable::number);
+    std::ranges::sort(found, {}, &Receivable::number);
     json::array items;
-    for (const Receivable& each : all) {
-      if (std::ssize(items) > page.limit) break;
+    for (const Receivable& each : found | std::views::take(page.limit + 1)) {
       items.push_back(receivable_json(each));
     }
     return list_reply(std::move(items), page);
@@ -197,19 +171,19 @@ Result<std::string> issue_invoices(AdminCall& call) {
   TRY(call.check_operator("issues invoices"));
   const AdminBody body = TRY(AdminBody::read(call.request, {"month"}));
   const Month month = TRY(month_asked(body));
-  std::vector<std::string> numbers;
+  std::vector<std::pair<std::string, std::string>> issued;  // payers with numbers
+  const auto note = [&](const Invoice& invoice) {
+    issued.emplace_back(invoice.facts.organisation_id, invoice.facts.number);
+  };
   if (call.organisation == "default") {
-    TRY(ledger::run_invoices(call.ledger, month, call.now, call.key.id,
-                             [&](const Invoice& invoice) { numbers.push_back(invoice.facts.number); }));
+    TRY(ledger::run_invoices(call.ledger, month, call.now, call.key.id, note));
   } else {
-    const auto invoice =
-        TRY(call.write<Invoice>([&](Books& books) { return books.issue_invoice(call.organisation, month); }));
-    numbers.push_back(invoice.facts.number);
+    note(TRY(
+        call.write<Invoice>([&](Books& books) { return books.issue_invoice(call.organisation, month); })));
   }
   return call.read<std::string>([&](State& state) -> Result<std::string> {
     json::array items;
-    for (const std::string& number : numbers) {
-      const std::string payer = TRY(ledger::issued_invoice(state, number)).facts.organisation_id;
+    for (const auto& [payer, number] : issued) {
       items.push_back(receivable_json(TRY(ledger::find_receivable(state, payer, number))));
     }
     const Page whole{.limit = std::ssize(items)};
@@ -248,10 +222,9 @@ Result<std::string> list_payments(AdminCall& call) {
   return call.read<std::string>([&](State& state) -> Result<std::string> {
     json::array items;
     for (const auto& payment : TRY(ledger::payments_of(state, TRY(invoice_in_path(state, call)).number))) {
-      if (payment.reference <= page.after && !page.after.empty()) continue;
-      if (std::ssize(items) <= page.limit) items.push_back(payment_json(payment));
+      items.push_back(payment_json(payment));
     }
-    return list_reply(std::move(items), page);
+    return list_reply(TRY(behind_cursor(std::move(items), page)), page);
   });
 }
 
@@ -264,9 +237,7 @@ Result<std::string> pay_invoice(AdminCall& call) {
   asked.amount = TRY(body.money("amount"));
   asked.currency = TRY(body.text("currency")).value_or("");
   asked.method = TRY(body.text("method")).value_or(asked.method);
-  if (const auto at = TRY(body.fields().integer("received_at", 0, kSecondsMax))) {
-    asked.received = WallTime(std::chrono::seconds(*at));
-  }
+  asked.received = TRY(body.moment("received_at"));
   asked.from_wallet = TRY(body.fields().boolean("from_wallet")).value_or(false);
   const auto done = TRY(call.write<ledger::PaymentDone>([&](Books& books) -> Result<ledger::PaymentDone> {
     TRY(invoice_in_path(books.state(), call));
@@ -279,12 +250,10 @@ Result<std::string> list_credit_notes(AdminCall& call) {
   const Page page = TRY(read_page(call.request));
   return call.read<std::string>([&](State& state) -> Result<std::string> {
     json::array items;
-    bool after = page.after.empty();
     for (const auto& each : TRY(ledger::credit_notes_of(state, TRY(invoice_in_path(state, call)).number))) {
-      if (after && std::ssize(items) <= page.limit) items.push_back(note_json(each.note));
-      after = after || each.note.facts.number == page.after;
+      items.push_back(note_json(each.note));
     }
-    return list_reply(std::move(items), page);
+    return list_reply(TRY(behind_cursor(std::move(items), page)), page);
   });
 }
 
@@ -294,10 +263,8 @@ Result<std::string> issue_credit_note(AdminCall& call) {
   ledger::CreditRequest asked{.invoice = call.path_values.at(0)};
   asked.reason = TRY(body.required("reason"));
   asked.idempotency_key = TRY(body.idempotency_key());
-  static constexpr std::string_view kLineFields[] = {"line", "amount"};
-  for (const RequestFields& line : TRY(objects_in(body, "lines"))) {
-    TRY(line.only(kLineFields));
-    const auto place = TRY(line.integer("line", 0, kManyMax));
+  for (const RequestFields& line : TRY(body.objects("lines", {"line", "amount"}))) {
+    const auto place = TRY(line.integer("line", 0, kLinesMax));
     if (!place) return line.wrong_type("line", "a line's place, from 0");
     asked.lines.push_back({.line = static_cast<size_t>(*place)});
     if (const auto amount = TRY(line.string("amount")))
@@ -315,13 +282,13 @@ Result<std::string> issue_credit_note(AdminCall& call) {
 Result<std::string> show_credit_note(AdminCall& call) {
   return call.read<std::string>([&](State& state) -> Result<std::string> {
     const std::string& number = call.path_values.at(0);
-    const auto found = ledger::find_credit_note(state, number);
-    if (!found && found.error().code != ErrorCode::kNotFound) return std::unexpected(found.error());
-    if (!found || !invoice_of(state, call, found->note.corrects)) {
-      return fail(ErrorCode::kNotFound, "there is no credit note '{}' here", number);
-    }
-    json::object shown = note_json(found->note);
-    TRY(add_paper(shown, found->note, call.request));
+    const auto is_own = [&](const ledger::CreditNote& found) {
+      return invoice_of(state, call, found.note.corrects).has_value();
+    };
+    const Invoice note =
+        TRY(only_own(ledger::find_credit_note(state, number), "credit note", number, is_own)).note;
+    json::object shown = note_json(note);
+    TRY(add_paper(shown, note, call.request));
     return json::serialize(shown);
   });
 }
@@ -336,7 +303,7 @@ Result<std::string> show_ageing(AdminCall& call) {
   }
   return call.read<std::string>([&](State& state) -> Result<std::string> {
     json::array items;
-    for (const std::string& payer : TRY(payers_of(state, call.organisation))) {
+    for (const std::string& payer : TRY(call.payers(state))) {
       for (const auto& [key, open] : TRY(ledger::ageing(state, payer, call.now, on))) {
         items.push_back(ageing_json(key, open));
       }

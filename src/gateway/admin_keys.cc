@@ -34,12 +34,8 @@ Result<std::optional<ledger::KeyScope>> read_scope(const AdminBody& body) {
 Result<Key> project_key(const AdminCall& call, State& state) {
   const std::string project = TRY(call.project(state)).id;
   const std::string& id = call.path_values.at(1);
-  auto key = ledger::find_key(state, id);
-  if (!key && key.error().code != ErrorCode::kNotFound) return key;
-  if (!key || key->project_id != project || key->revoked) {
-    return fail(ErrorCode::kNotFound, "there is no key '{}' in this project", id);
-  }
-  return key;
+  return only_own(ledger::find_key(state, id), "key", id,
+                  [&](const Key& found) { return found.project_id == project && !found.revoked; });
 }
 
 /// The same, for whoever has a say in it.
@@ -51,13 +47,9 @@ Result<Key> managed_key(const AdminCall& call, State& state) {
 
 Result<Key> admin_key(const AdminCall& call, State& state) {
   const std::string& id = call.path_values.at(0);
-  auto key = ledger::find_key(state, id);
-  if (!key && key.error().code != ErrorCode::kNotFound) return key;
-  if (!key || key->role != ledger::KeyRole::kAdmin || key->organisation != call.organisation ||
-      key->revoked) {
-    return fail(ErrorCode::kNotFound, "there is no administrator's key '{}' here", id);
-  }
-  return key;
+  return only_own(ledger::find_key(state, id), "administrator's key", id, [&](const Key& found) {
+    return found.role == ledger::KeyRole::kAdmin && found.organisation == call.organisation && !found.revoked;
+  });
 }
 
 Result<json::object> admin_key_json(State& state, const Key& key) {
@@ -191,6 +183,9 @@ Result<std::string> list_admin_keys(AdminCall& call) {
   const bool newest_first = call.request.query("order").value_or("asc") == "desc";
   return call.read<std::string>([&](State& state) -> Result<std::string> {
     std::vector<Key> keys = TRY(ledger::keys_under(state, call.organisation));
+    if (!page.after.empty() && std::ranges::find(keys, page.after, &Key::id) == keys.end()) {
+      return unknown_cursor(page);
+    }
     std::erase_if(keys, [](const Key& key) { return key.revoked.has_value(); });
     if (newest_first) std::ranges::reverse(keys);
     json::array items;

@@ -45,15 +45,14 @@ Result<json::object> limit_json(State& state, const SpendLimit& limit, const Lim
 
 /// The scope, if this key may see it. kNotFound, which does not tell whether it exists.
 Result<LimitScope> seen_scope(const AdminCall& call, State& state, std::string_view id) {
-  auto scope = ledger::find_limit_scope(state, id);
-  if (!scope && scope.error().code != ErrorCode::kNotFound) return scope;
-  if (scope && scope->organisation == call.organisation &&
-      (scope->project.empty() || TRY(call.sees_project(state, scope->project)))) {
-    return scope;
-  }
-  return std::unexpected(
-      Error{ErrorCode::kNotFound,
-            fmt::format("there is no key, project or organisation with the id '{}' here", id), "scope"});
+  const auto is_own = [&](const LimitScope& found) -> Result<bool> {
+    return found.organisation == call.organisation &&
+           (found.project.empty() || TRY(call.sees_project(state, found.project)));
+  };
+  auto seen =
+      only_own(ledger::find_limit_scope(state, id), "key, project or organisation with the id", id, is_own);
+  if (!seen && seen.error().code == ErrorCode::kNotFound) seen.error().param = "scope";
+  return seen;
 }
 
 struct ScopedLimit {
@@ -61,16 +60,14 @@ struct ScopedLimit {
   LimitScope scope;
 };
 
+Result<ScopedLimit> seen_limit(const AdminCall& call, State& state, std::string_view id) {
+  const SpendLimit limit = TRY(ledger::find_limit(state, id));
+  return ScopedLimit{limit, TRY(seen_scope(call, state, limit.scope))};
+}
+
 Result<ScopedLimit> limit_in_path(const AdminCall& call, State& state) {
   const std::string& id = call.path_values.at(0);
-  const auto limit = ledger::find_limit(state, id);
-  if (!limit && limit.error().code != ErrorCode::kNotFound) return std::unexpected(limit.error());
-  if (limit) {
-    const auto scope = seen_scope(call, state, limit->scope);
-    if (scope) return ScopedLimit{*limit, *scope};
-    if (scope.error().code != ErrorCode::kNotFound) return std::unexpected(scope.error());
-  }
-  return fail(ErrorCode::kNotFound, "there is no limit '{}' here", id);
+  return only_own(seen_limit(call, state, id), "limit", id, [](const ScopedLimit&) { return true; });
 }
 
 /// The same, to be changed or ended.
@@ -118,23 +115,14 @@ Result<std::string> limit_reply(AdminCall& call, const SpendLimit& limit) {
 Result<std::string> list_limits(AdminCall& call) {
   const Page page = TRY(read_page(call.request));
   const auto scopes = query_values(call.request, "scope");
-  return call.read<std::string>([&](State& state) -> Result<std::string> {
-    json::array items;
-    std::string after = page.after;
-    for (bool more = true; more && std::ssize(items) <= page.limit;) {
-      const auto records = TRY(ledger::all_records(state, "limit", page.limit + 1, after));
-      more = std::ssize(records) > page.limit;
-      for (const ledger::Record& record : records) {
-        after = record.id;
-        if (!scopes.empty() && std::ranges::find(scopes, record.parent) == scopes.end()) continue;
-        const auto scope = seen_scope(call, state, record.parent);
-        if (!scope && scope.error().code != ErrorCode::kNotFound) return std::unexpected(scope.error());
-        if (!scope) continue;
-        const SpendLimit limit = TRY(ledger::limit_from(record));
-        items.push_back(TRY(limit_json(state, limit, *scope, call.now)));
-      }
-    }
-    return list_reply(std::move(items), page);
+  return call.read<std::string>([&](State& state) {
+    const auto show = [&](const ledger::Record& record) -> Result<std::optional<json::object>> {
+      if (!scopes.empty() && std::ranges::find(scopes, record.parent) == scopes.end()) return std::nullopt;
+      const auto scope = seen_scope(call, state, record.parent);
+      if (!scope && scope.error().code == ErrorCode::kNotFound) return std::nullopt;
+      return TRY(limit_json(state, TRY(ledger::limit_from(record)), TRY(scope), call.now));
+    };
+    return list_records(state, "limit", std::nullopt, page, show);
   });
 }
 

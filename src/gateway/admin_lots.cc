@@ -13,8 +13,6 @@ using ledger::LotBalance;
 using ledger::LotKind;
 using ledger::State;
 
-constexpr int64_t kSecondsMax = 253'402'300'799;  // the end of the year 9999
-
 /// Money is a string; of a package, a count of tokens is a number.
 json::value amount_json(const Lot& lot, Money amount) {
   if (lot.unit == ledger::kTokenUnit) return ledger::tokens_in(amount);
@@ -51,10 +49,8 @@ Result<> read_face(const AdminBody& body, Lot& lot) {
   const auto amount = TRY(body.money("amount"));
   if (package != tokens.has_value() || package == amount.has_value()) {
     const char* wanted = package ? "tokens" : "amount";
-    return std::unexpected(Error{ErrorCode::kInvalidArgument,
-                                 fmt::format("a {} is granted with '{}' and no '{}'", name_of(lot.kind),
-                                             wanted, package ? "amount" : "tokens"),
-                                 wanted});
+    return invalid(wanted, "a {} is granted with '{}' and no '{}'", name_of(lot.kind), wanted,
+                   package ? "amount" : "tokens");
   }
   lot.amount = package ? ledger::token_amount(*tokens) : *amount;
   return {};
@@ -67,9 +63,7 @@ Result<Lot> read_lot(const AdminBody& body) {
   lot.paid = TRY(body.money("paid")).value_or(Money());
   lot.offerings = TRY(body.texts("models")).value_or(std::vector<std::string>());
   lot.priority = TRY(body.fields().integer("priority", 0, 1000)).value_or(0);
-  if (const auto at = TRY(body.fields().integer("expires_at", 0, kSecondsMax))) {
-    lot.expires = WallTime(std::chrono::seconds(*at));
-  }
+  lot.expires = TRY(body.moment("expires_at")).value_or(lot.expires);
   lot.idempotency_key = TRY(body.idempotency_key());
   return lot;
 }
@@ -81,6 +75,10 @@ Result<std::string> list_lots(AdminCall& call) {
   return call.read<std::string>([&](State& state) -> Result<std::string> {
     json::array items;
     const std::string wallet = TRY(call.wallet(state));
+    if (!page.after.empty()) {
+      const auto at = ledger::find_lot(state, page.after);
+      if (!at || at->payer_id != wallet) return unknown_cursor(page);
+    }
     for (const LotBalance& balance : TRY(ledger::lots_of(state, wallet, page.limit + 1, page.after))) {
       items.push_back(lot_json(balance, call.now));
     }

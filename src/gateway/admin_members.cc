@@ -20,19 +20,14 @@ constexpr int64_t kInviteSeconds = 7 * 86'400;
 
 Result<Member> member_in_path(const AdminCall& call, State& state, size_t place) {
   const std::string& id = call.path_values.at(place);
-  auto member = ledger::find_member(state, call.organisation, id);
-  if (member && member->id != id) return fail(ErrorCode::kNotFound, "there is no member '{}'", id);
-  return member;
+  return only_own(ledger::find_member(state, call.organisation, id), "member", id,
+                  [&](const Member& found) { return found.id == id; });
 }
 
 Result<Invite> invite_in_path(const AdminCall& call, State& state) {
   const std::string& id = call.path_values.at(0);
-  auto invite = ledger::find_invite(state, id);
-  if (!invite && invite.error().code != ErrorCode::kNotFound) return invite;
-  if (!invite || invite->organisation != call.organisation) {
-    return fail(ErrorCode::kNotFound, "there is no invitation '{}'", id);
-  }
-  return invite;
+  return only_own(ledger::find_invite(state, id), "invitation", id,
+                  [&](const Invite& found) { return found.organisation == call.organisation; });
 }
 
 struct InProject {
@@ -78,13 +73,7 @@ json::object invite_json(const Invite& invite, WallTime now) {
 
 Result<std::vector<ledger::InvitedTo>> read_projects(const AdminBody& body) {
   std::vector<ledger::InvitedTo> projects;
-  const auto found = body.fields().find("projects");
-  if (!found) return projects;
-  simdjson::dom::array array;
-  if (found->get(array) != simdjson::SUCCESS) return body.fields().wrong_type("projects", "an array");
-  for (const simdjson::dom::element element : array) {
-    const std::string path = fmt::format("projects[{}]", projects.size());
-    const RequestFields fields = TRY(RequestFields::of(element, path, path));
+  for (const RequestFields& fields : TRY(body.objects("projects", {"id", "role"}))) {
     const auto id = TRY(fields.string("id"));
     const auto role = TRY(fields.string("role"));
     if (!id) return fields.wrong_type("id", "a string");
@@ -146,7 +135,10 @@ Result<std::string> list_project_users(AdminCall& call) {
     const std::string project = TRY(call.project(state)).id;
     // The list's cursor is a member's id; the records' ids have the project's before it.
     Page records = page;
-    if (!page.after.empty()) records.after = ledger::project_member_id(project, page.after);
+    if (!page.after.empty()) {
+      if (!TRY(ledger::find_project_member(state, project, page.after))) return unknown_cursor(page);
+      records.after = ledger::project_member_id(project, page.after);
+    }
     const auto show = [&](const ledger::Record& record) -> Result<std::optional<json::object>> {
       const ProjectMember belongs = TRY(ledger::project_member_from(record));
       const auto member = TRY(ledger::find_member(state, call.organisation, belongs.member_id));

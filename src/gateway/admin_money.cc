@@ -45,6 +45,19 @@ Result<Money> per_million_of(const AdminBody& body, std::string_view name, const
   return price;
 }
 
+/// The price behind which the page begins; 0 of the first page.
+template <typename IsSeen>
+Result<int64_t> read_price_cursor(State& state, const Page& page, IsSeen is_seen) {
+  int64_t id = 0;
+  const char* end = page.after.data() + page.after.size();
+  if (page.after.empty()) return id;
+  if (std::from_chars(page.after.data(), end, id).ptr != end) return unknown_cursor(page);
+  const auto price = ledger::find_price(state, id);
+  if (!price && price.error().code != ErrorCode::kNotFound) return std::unexpected(price.error());
+  if (!price || !is_seen(*price)) return unknown_cursor(page);
+  return id;
+}
+
 }  // namespace
 
 Result<std::string> list_wallets(AdminCall& call) {
@@ -52,6 +65,8 @@ Result<std::string> list_wallets(AdminCall& call) {
   return call.read<std::string>([&](State& state) -> Result<std::string> {
     if (call.organisation != "default") {
       const auto owner = TRY(ledger::find_organisation(state, call.organisation));
+      if (!page.after.empty() && page.after != owner.id) return unknown_cursor(page);
+      if (!page.after.empty()) return list_reply({}, page);
       const auto balance = TRY(ledger::payer_balance(state, owner.id, owner.currency));
       return list_reply({wallet_json(owner.id, owner.name, balance, owner.credit_limit)}, page);
     }
@@ -84,16 +99,17 @@ Result<std::string> credit_wallet(AdminCall& call) {
 Result<std::string> list_prices(AdminCall& call) {
   const Page page = TRY(read_page(call.request));
   return call.read<std::string>([&](State& state) -> Result<std::string> {
-    int64_t id = 0;
-    std::from_chars(page.after.data(), page.after.data() + page.after.size(), id);
+    // Another's contract is nobody else's business.
+    const auto is_seen = [&](const PriceVersion& version) {
+      return version.organisation.empty() || version.organisation == call.organisation;
+    };
+    int64_t id = TRY(read_price_cursor(state, page, is_seen));
     json::array items;
     while (std::ssize(items) <= page.limit) {
       const auto price = ledger::find_price(state, ++id);
       if (!price && price.error().code == ErrorCode::kNotFound) break;
       const PriceVersion version = TRY(price);
-      // Another's contract is nobody else's business.
-      if (!version.organisation.empty() && version.organisation != call.organisation) continue;
-      items.push_back(price_json(version));
+      if (is_seen(version)) items.push_back(price_json(version));
     }
     return list_reply(std::move(items), page);
   });
@@ -116,15 +132,9 @@ Result<std::string> publish_price(AdminCall& call) {
                                    .cache_write = TRY(per_million_of(body, "cache_write", input)),
                                    .output = TRY(per_million_of(body, "output", output)),
                                    .reasoning = TRY(per_million_of(body, "reasoning", output))});
-  constexpr int64_t kSecondsMax = 253'402'300'799;
-  price.effective_from = call.now;
-  if (const auto from = TRY(body.fields().integer("effective_from", 0, kSecondsMax))) {
-    price.effective_from = WallTime(std::chrono::seconds(*from));
-    if (price.effective_from < call.now) {
-      return std::unexpected(Error{ErrorCode::kInvalidArgument,
-                                   "'effective_from' is past, and what was charged does not change",
-                                   "effective_from"});
-    }
+  price.effective_from = TRY(body.moment("effective_from")).value_or(call.now);
+  if (price.effective_from < call.now) {
+    return invalid("effective_from", "'effective_from' is past, and what was charged does not change");
   }
   const auto made = TRY(call.write<PriceVersion>([&](Books& books) { return books.set_price(price); }));
   return json::serialize(price_json(made));

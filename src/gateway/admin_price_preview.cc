@@ -42,8 +42,7 @@ Result<T> within(Result<T> read, std::string_view field) {
 Result<std::vector<PriceVersion>> read_candidates(const AdminCall& call, const AdminBody& body) {
   const auto text = TRY(raw_json(body, "sheet"));
   if (!text) {
-    return std::unexpected(Error{ErrorCode::kInvalidArgument,
-                                 "'sheet' is required: a price sheet as docs/prices.md describes", "sheet"});
+    return invalid("sheet", "'sheet' is required: a price sheet as docs/prices.md describes");
   }
   const auto sheet = TRY(within(pricing::sheet_from_json(*text), "sheet"));
   pricing::ExchangeRates rates;
@@ -69,8 +68,7 @@ Result<std::string> preview_price(AdminCall& call) {
   const AdminBody body = TRY(AdminBody::read(call.request, {"sheet", "rates", "offering", "month"}));
   const auto month = TRY(body.month("month"));
   if (!month) {
-    return std::unexpected(Error{ErrorCode::kInvalidArgument,
-                                 "'month' is required: whose requests to price, such as 2026-10", "month"});
+    return invalid("month", "'month' is required: whose requests to price, such as 2026-10");
   }
   // With a customer named in the header, a contract for it, and its requests alone.
   const std::string payer = call.organisation == "default" ? "" : call.organisation;

@@ -3,6 +3,7 @@
 #include "ledger/journal_walk.h"
 #include "ledger/limits.h"
 #include "ledger/rows.h"
+#include "ledger/settled_requests.h"
 
 namespace feilun::gateway {
 namespace {
@@ -26,16 +27,16 @@ json::object refund_json(std::string_view request_id, const Refund& refund) {
            refund.idempotency_key.empty() ? json::value(nullptr) : json::value(refund.idempotency_key)}};
 }
 
-/// Whether the key may see the request, which has ended: the operator any, others their own. kNotFound.
-Result<> check_seen(const AdminCall& call, State& state, std::string_view request_id) {
-  if (call.by_operator()) return {};
+/// What is left of a request that the caller may see: the operator, who names no customer, any; else those
+/// of the organisation. kNotFound.
+Result<ledger::ChargeLeft> seen_charge(const AdminCall& call, State& state, std::string_view request_id) {
+  const ledger::ChargeLeft left = TRY(ledger::charge_left(state, request_id));
+  if (call.organisation == "default") return left;
   const auto ended = TRY(ledger::ended_by(state, request_id));
   const auto hold = TRY(ledger::hold_entry(state, request_id, ended.value_or(0)));
-  ledger::FieldReader fields(hold.payload);
-  fields.byte();
-  for (int before = 0; before < 2; ++before) fields.text();  // the request, the key
-  const auto project = TRY(ledger::find_project(state, fields.text()));
-  if (project.organisation == call.organisation && TRY(call.sees_project(state, project.id))) return {};
+  const auto held = TRY(ledger::held_request(hold));
+  const auto project = TRY(ledger::find_project(state, held.project_id));
+  if (project.organisation == call.organisation && TRY(call.sees_project(state, project.id))) return left;
   return fail(ErrorCode::kNotFound, "there is no request {}", request_id);
 }
 
@@ -45,20 +46,15 @@ Result<std::string> list_refunds(AdminCall& call) {
   const Page page = TRY(read_page(call.request));
   const auto request_id = call.request.query("request_id");
   if (!request_id) {
-    return std::unexpected(Error{ErrorCode::kInvalidArgument,
-                                 "'request_id' is required: the x-request-id of the reply", "request_id"});
+    return invalid("request_id", "'request_id' is required: the x-request-id of the reply");
   }
   return call.read<std::string>([&](State& state) -> Result<std::string> {
-    const ledger::ChargeLeft left = TRY(ledger::charge_left(state, *request_id));
-    TRY(check_seen(call, state, *request_id));
+    const ledger::ChargeLeft left = TRY(seen_charge(call, state, *request_id));
     json::array items;
-    bool begun = page.after.empty();
     for (const Refund& refund : TRY(ledger::refunds_of(state, *request_id))) {
-      if (begun) items.push_back(refund_json(*request_id, refund));
-      begun = begun || id_of(refund) == page.after;
-      if (std::ssize(items) > page.limit) break;
+      items.push_back(refund_json(*request_id, refund));
     }
-    json::object list = list_json(std::move(items), page);
+    json::object list = list_json(TRY(behind_cursor(std::move(items), page)), page);
     list["charged"] = left.charged.to_string();
     list["left"] = (left.charged - left.refunded).to_string();
     list["tokens_left"] = left.tokens - left.tokens_refunded;
@@ -75,7 +71,10 @@ Result<std::string> create_refund(AdminCall& call) {
   request.tokens = TRY(body.fields().integer("tokens", 0, ledger::kTokensMax));
   request.reason = TRY(body.text("reason")).value_or("");
   request.idempotency_key = TRY(body.idempotency_key());
-  const auto made = TRY(call.write<Refund>([&](Books& books) { return books.refund(request); }));
+  const auto made = TRY(call.write<Refund>([&](Books& books) -> Result<Refund> {
+    TRY(seen_charge(call, books.state(), request.request_id));
+    return books.refund(request);
+  }));
   return json::serialize(refund_json(request.request_id, made));
 }
 

@@ -91,20 +91,13 @@ constexpr AdminRoute kAdminRoutes[] = {
 };
 // clang-format on
 
-std::string_view next_segment(std::string_view& rest) {
-  const size_t end = rest.find('/');
-  const std::string_view segment = rest.substr(0, end);
-  rest = end == rest.npos ? std::string_view() : rest.substr(end + 1);
-  return segment;
-}
-
 /// The values of the pattern's {names} in the path; nullopt where it does not match.
 std::optional<std::vector<std::string>> matched(std::string_view pattern, std::string_view path) {
   std::vector<std::string> values;
   if (std::ranges::count(pattern, '/') != std::ranges::count(path, '/')) return std::nullopt;
   while (!pattern.empty()) {
-    const std::string_view wanted = next_segment(pattern);
-    const std::string_view segment = next_segment(path);
+    const std::string_view wanted = net::next_part(pattern, '/');
+    const std::string_view segment = net::next_part(path, '/');
     if (!wanted.starts_with('{')) {
       if (wanted != segment) return std::nullopt;
       continue;
@@ -116,7 +109,21 @@ std::optional<std::vector<std::string>> matched(std::string_view pattern, std::s
   return values;
 }
 
+/// "owner, admin".
+std::string roles_with(ledger::Power power) {
+  using enum ledger::Role;
+  std::string roles;
+  for (const ledger::Role role : {kOwner, kAdmin, kDeveloper, kBilling, kAuditor}) {
+    if (may(role, power)) roles += fmt::format("{}{}", roles.empty() ? "" : ", ", name_of(role));
+  }
+  return roles;
+}
+
 }  // namespace
+
+std::span<const AdminRoute> admin_routes() {
+  return kAdminRoutes;
+}
 
 std::optional<FoundAdminRoute> find_admin_route(std::string_view method, std::string_view path,
                                                 std::vector<std::string_view>& allowed) {
@@ -132,11 +139,12 @@ std::optional<FoundAdminRoute> find_admin_route(std::string_view method, std::st
 
 Result<> check_admin(const AdminRoute& route, const ledger::Key& key) {
   if (key.role != ledger::KeyRole::kAdmin) {
-    return fail(ErrorCode::kPermissionDenied, "this takes an administrator's key, not a project's");
+    return fail(ErrorCode::kPermissionDenied,
+                "this takes an administrator's key (sk-fl-admin-…), not a project's");
   }
   if (!may(key.organisation_role, route.power)) {
-    return fail(ErrorCode::kPermissionDenied, "a key with the role {} may not {} {}",
-                name_of(key.organisation_role), route.method, route.path);
+    return fail(ErrorCode::kPermissionDenied, "a key with the role {} may not {} {}: {} may",
+                name_of(key.organisation_role), route.method, route.path, roles_with(route.power));
   }
   return {};
 }

@@ -2,6 +2,7 @@
 
 #include <boost/asio/awaitable.hpp>
 #include <optional>
+#include <span>
 #include <string_view>
 #include <vector>
 
@@ -20,6 +21,8 @@ struct AdminRoute {
   Result<std::string> (*answer)(AdminCall&);
   boost::asio::awaitable<void> (*stream)(Visit&, AdminCall) = nullptr;
 };
+
+std::span<const AdminRoute> admin_routes();
 
 /// The route, with the values of its {names}.
 struct FoundAdminRoute {

@@ -15,12 +15,8 @@ using ledger::State;
 Result<ServiceAccount> account_of(const AdminCall& call, State& state) {
   const std::string project = TRY(call.project(state)).id;
   const std::string& id = call.path_values.at(1);
-  auto account = ledger::find_service_account(state, id);
-  if (!account && account.error().code != ErrorCode::kNotFound) return account;
-  if (!account || account->project_id != project) {
-    return fail(ErrorCode::kNotFound, "there is no service account '{}' in this project", id);
-  }
-  return account;
+  return only_own(ledger::find_service_account(state, id), "service account", id,
+                  [&](const ServiceAccount& found) { return found.project_id == project; });
 }
 
 /// The same, to be changed: by an owner of the project.
@@ -93,12 +89,10 @@ Result<std::string> show_service_account(AdminCall& call) {
 }
 
 Result<std::string> change_service_account(AdminCall& call) {
-  const AdminBody body = TRY(AdminBody::read(call.request, {"name", "role"}));
+  const AdminBody body = TRY(AdminBody::read(call.request, {"name"}));
   const auto name = TRY(body.text("name"));
-  std::optional<ledger::ProjectRole> role;
-  if (const auto text = TRY(body.text("role"))) role = TRY(ledger::parse_project_role(*text));
   const auto changed = TRY(call.write<ServiceAccount>([&](Books& books) -> Result<ServiceAccount> {
-    return books.change_service_account(TRY(managed_account(call, books.state())).id, name, role);
+    return books.change_service_account(TRY(managed_account(call, books.state())).id, name);
   }));
   return json::serialize(service_account_json(changed));
 }

@@ -14,31 +14,25 @@ using ledger::Webhook;
 /// Shorter than for what matters: somebody waits for the answer.
 constexpr std::chrono::seconds kTestTimeout{5};
 
-json::object webhook_json(const Webhook& webhook, const std::vector<ledger::Notification>& waiting) {
-  int64_t failed = 0;
-  for (const ledger::Notification& one : waiting) failed += one.tries > 0 ? 1 : 0;
+json::object webhook_json(const Webhook& webhook, const ledger::Backlog& backlog) {
   return {{"id", webhook.id},
           {"object", "organization.webhook"},
           {"url", webhook.url},
           {"events", json::array(webhook.events.begin(), webhook.events.end())},
-          {"waiting", std::ssize(waiting)},
-          {"waiting_after_failures", failed},
-          {"next_try_at", waiting.empty() ? json::value(nullptr) : unix_seconds(waiting.front().due)}};
+          {"waiting", backlog.waiting},
+          {"waiting_after_failures", backlog.failed},
+          {"next_try_at", unix_seconds(backlog.next_try)}};
 }
 
 Result<Webhook> webhook_in_path(const AdminCall& call, State& state) {
   const std::string& id = call.path_values.at(0);
-  auto webhook = ledger::find_webhook(state, id);
-  if (!webhook && webhook.error().code != ErrorCode::kNotFound) return webhook;
-  if (!webhook || webhook->organisation != call.organisation) {
-    return fail(ErrorCode::kNotFound, "there is no webhook '{}' here", id);
-  }
-  return webhook;
+  return only_own(ledger::find_webhook(state, id), "webhook", id,
+                  [&](const Webhook& found) { return found.organisation == call.organisation; });
 }
 
-Result<json::object> webhook_now(AdminCall& call, const Webhook& webhook) {
-  return call.read<json::object>([&](State& state) -> Result<json::object> {
-    return webhook_json(webhook, TRY(ledger::notifications_of(state, webhook)));
+Result<std::string> webhook_reply(AdminCall& call, const Webhook& webhook) {
+  return call.read<std::string>([&](State& state) -> Result<std::string> {
+    return json::serialize(webhook_json(webhook, TRY(ledger::backlogs(state))[webhook.id]));
   });
 }
 
@@ -47,9 +41,9 @@ Result<json::object> webhook_now(AdminCall& call, const Webhook& webhook) {
 Result<std::string> list_webhooks(AdminCall& call) {
   const Page page = TRY(read_page(call.request));
   return call.read<std::string>([&](State& state) -> Result<std::string> {
+    auto backlogs = TRY(ledger::backlogs(state));
     const auto show = [&](const ledger::Record& record) -> Result<std::optional<json::object>> {
-      const Webhook webhook = TRY(ledger::webhook_from(record));
-      return webhook_json(webhook, TRY(ledger::notifications_of(state, webhook)));
+      return webhook_json(TRY(ledger::webhook_from(record)), backlogs[record.id]);
     };
     return list_records(state, "webhook", call.organisation, page, show);
   });
@@ -67,7 +61,7 @@ Result<std::string> create_webhook(AdminCall& call) {
 
 Result<std::string> show_webhook(AdminCall& call) {
   const Webhook webhook = TRY(call.read<Webhook>([&](State& state) { return webhook_in_path(call, state); }));
-  return json::serialize(TRY(webhook_now(call, webhook)));
+  return webhook_reply(call, webhook);
 }
 
 Result<std::string> change_webhook(AdminCall& call) {
@@ -80,7 +74,7 @@ Result<std::string> change_webhook(AdminCall& call) {
     webhook.events = events.value_or(webhook.events);
     return books.set_webhook(webhook);
   }));
-  return json::serialize(TRY(webhook_now(call, changed)));
+  return webhook_reply(call, changed);
 }
 
 Result<std::string> end_webhook(AdminCall& call) {
@@ -102,12 +96,19 @@ boost::asio::awaitable<void> test_webhook(Visit& visit, AdminCall call) {
   const WebhookCall how{.private_addresses = visit.services.private_webhooks, .timeout = kTestTimeout};
   const auto status =
       co_await net::post(webhook_message(*webhook, webhook_test_body(call.now), call.now, how));
-  co_await visit.reply_json(json::serialize(
-      json::object{{"id", webhook->id},
-                   {"object", "organization.webhook.test"},
-                   {"delivered", status && took_message(*status)},
-                   {"status", status ? json::value(*status) : json::value(nullptr)},
-                   {"error", status ? json::value(nullptr) : json::value(status.error().message)}}));
+  // Where private addresses are called, why there is no answer tells what listens there.
+  const bool hides = how.private_addresses && !call.by_operator();
+  json::object shown{{"id", webhook->id},
+                     {"object", "organization.webhook.test"},
+                     {"delivered", status && took_message(*status)},
+                     {"status", nullptr},
+                     {"error", nullptr}};
+  if (status) {
+    shown["status"] = *status;
+  } else {
+    shown["error"] = hides ? "there was no answer" : status.error().message;
+  }
+  co_await visit.reply_json(json::serialize(shown));
 }
 
 }  // namespace feilun::gateway

@@ -3,7 +3,6 @@
 #include "gateway/endpoints.h"
 #include "gateway/generation_call.h"
 #include "gateway/paid_call.h"
-#include "gateway/service_tier.h"
 
 namespace feilun::gateway {
 namespace {
@@ -29,18 +28,11 @@ Result<GenerationCall> prepare(Visit& visit) {
   generation.sampling = sampling;
   generation.stop = parameters.stop;
 
-  GenerationCall call{
-      .deployment = deployment, .stream = parameters.stream, .include_usage = parameters.include_usage};
-  call.metered = {.request_id = visit.request_id,
-                  .key_id = visit.key.id,
-                  .project_id = visit.key.project_id,
-                  .offering = parameters.model,
-                  .tier = served_tier(parameters.tier, visit.services.meter.priority_tier),
-                  .prompt_of = std::vector<int>(static_cast<size_t>(parameters.n), 0),
-                  .paced = parameters.stream};
+  GenerationCall call = begin_call(visit, *deployment, parameters);
   for (int choice = 0; choice < parameters.n; ++choice) {
     generation.choice = choice;
     call.metered.generations.push_back(generation);
+    call.metered.prompt_of.push_back(0);
   }
   call.shape = make_chat_shape(reply_head("chatcmpl", visit, *deployment, parameters, request.top_logprobs),
                                *deployment);

@@ -6,7 +6,8 @@
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
-#include <set>
+#include <list>
+#include <map>
 #include <string>
 #include <thread>
 
@@ -21,12 +22,10 @@ namespace {
 
 using ledger::Books;
 using ledger::Notification;
+using ledger::Outbox;
 using ledger::State;
 
-constexpr int64_t kDueAtOnce = 256;
 constexpr size_t kCallsAtOnce = 64;
-/// Beyond, the count of what waits says "at least".
-constexpr int64_t kWaitingMax = 10'000;
 
 class ThreadClockwork final : public Clockwork {
  public:
@@ -60,23 +59,27 @@ class ThreadClockwork final : public Clockwork {
   }
 
   void look() {
-    struct Outbox {
-      int64_t waiting = 0;
-      std::vector<Notification> due;
-    };
-    auto outbox = ledger_.read<Outbox>([&](State& state) -> Result<Outbox> {
-      Outbox found{.waiting = TRY(ledger::waiting_notifications(state, kWaitingMax))};
-      if (found.waiting > 0) found.due = TRY(ledger::due_notifications(state, clock_.wall(), kDueAtOnce));
-      return found;
-    });
+    auto outbox =
+        ledger_.read<Outbox>([&](State& state) { return ledger::read_outbox(state, clock_.wall()); });
     if (!outbox) return tell("the outbox cannot be read", outbox.error());
     metrics_.set_deliveries_waiting(outbox->waiting);
-    std::erase_if(outbox->due, [&](const Notification& one) { return called_.contains(one.webhook.id); });
-    if (outbox->due.empty() || !leads()) return;
-    for (Notification& one : outbox->due) {
-      if (called_.size() >= kCallsAtOnce) return;
-      if (!called_.insert(one.webhook.id).second) continue;
-      asio::co_spawn(context_, call(std::move(one)), asio::detached);
+    due_.assign(std::move_iterator(outbox->due.begin()), std::move_iterator(outbox->due.end()));
+    std::erase_if(due_, [&](const Notification& one) {
+      const auto called = called_.find(one.webhook.id);
+      return called != called_.end() && called->second == one.alert.sequence;
+    });
+    if (!due_.empty() && leads()) call_due();
+  }
+
+  /// Each webhook with the first of what is due for it.
+  void call_due() {
+    for (auto one = due_.begin(); one != due_.end() && called_.size() < kCallsAtOnce;) {
+      if (!called_.emplace(one->webhook.id, one->alert.sequence).second) {
+        ++one;
+        continue;
+      }
+      asio::co_spawn(context_, call(std::move(*one)), asio::detached);
+      one = due_.erase(one);
     }
   }
 
@@ -97,7 +100,12 @@ class ThreadClockwork final : public Clockwork {
     if (!written) co_return tell("a notification stays in the outbox", written.error());
     const bool again = ledger::next_try(notification.tries + 1, clock_.wall()) != WallTime::max();
     metrics_.count_delivery(delivered ? "delivered" : again ? "failed" : "given_up");
-    if (delivered) look();  // there may be more for it
+    if (!delivered) co_return;
+    if (due_.empty()) {
+      look();  // the outbox may have more than was taken
+    } else {
+      call_due();
+    }
   }
 
   void do_chores() {
@@ -123,7 +131,8 @@ class ThreadClockwork final : public Clockwork {
   ledger::Ledger& ledger_;
   Metrics& metrics_;
   const Clock& clock_;
-  std::set<std::string, std::less<>> called_;  ///< webhooks whose answer is awaited
+  std::map<std::string, int64_t, std::less<>> called_;  ///< webhooks whose answer is awaited, with the alert
+  std::list<Notification> due_;                         ///< as the last look found it, less what was called
   std::chrono::sys_time<std::chrono::hours> invoiced_{};
   asio::io_context context_{1};  ///< after what its coroutines use
   std::thread thread_;

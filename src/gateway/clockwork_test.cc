@@ -121,8 +121,9 @@ class ClockworkTest : public ::testing::Test {
     ASSERT_TRUE(ledger_->settle_now(id, {.input_fresh = tokens}, ledger::Outcome::kCompleted));
   }
   int64_t waiting() {
-    return ledger_->read<int64_t>([](State& state) { return ledger::waiting_notifications(state, 100); })
-        .value();
+    return ledger_->read<ledger::Outbox>([](State& state) { return ledger::read_outbox(state, {}); })
+        .value()
+        .waiting;
   }
   /// Waits for what the clockwork's thread does next; it has no other end than being true.
   template <typename Condition>

@@ -4,7 +4,6 @@
 #include "gateway/endpoints.h"
 #include "gateway/generation_call.h"
 #include "gateway/paid_call.h"
-#include "gateway/service_tier.h"
 
 namespace feilun::gateway {
 namespace {
@@ -30,14 +29,7 @@ Result<GenerationCall> prepare(Visit& visit) {
   Deployment* deployment = TRY(ready_deployment(visit, parameters.model, Serves::kText));
   const engine::Sampling sampling = TRY(sampling_for(parameters, deployment->sampling_defaults(),
                                                      deployment->vocabulary(), request.top_logprobs));
-  GenerationCall call{
-      .deployment = deployment, .stream = parameters.stream, .include_usage = parameters.include_usage};
-  call.metered = {.request_id = visit.request_id,
-                  .key_id = visit.key.id,
-                  .project_id = visit.key.project_id,
-                  .offering = parameters.model,
-                  .tier = served_tier(parameters.tier, visit.services.meter.priority_tier),
-                  .paced = parameters.stream};
+  GenerationCall call = begin_call(visit, *deployment, parameters);
   for (size_t i = 0; i < request.prompts.size(); ++i) {
     const std::string path = request.prompts.size() == 1 ? "prompt" : fmt::format("prompt[{}]", i);
     engine::Generation generation;

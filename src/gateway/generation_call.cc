@@ -246,6 +246,19 @@ asio::awaitable<void> answer(Visit& visit, GenerationCall call) {
 
 }  // namespace
 
+GenerationCall begin_call(const Visit& visit, Deployment& deployment,
+                          const GenerationParameters& parameters) {
+  GenerationCall call{
+      .deployment = &deployment, .stream = parameters.stream, .include_usage = parameters.include_usage};
+  call.metered = {.request_id = visit.request_id,
+                  .key_id = visit.key.id,
+                  .project_id = visit.key.project_id,
+                  .offering = parameters.model,
+                  .tier = served_tier(parameters.tier, visit.services.meter.priority_tier),
+                  .paced = parameters.stream};
+  return call;
+}
+
 ReplyHead reply_head(std::string_view prefix, const Visit& visit, const Deployment& deployment,
                      const GenerationParameters& parameters, int top_logprobs) {
   const auto now = std::chrono::floor<std::chrono::seconds>(visit.services.clock.wall());

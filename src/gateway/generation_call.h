@@ -26,6 +26,9 @@ Result<TokenCount> output_room(TokenCount prompt_tokens, TokenCount context, std
 /// Reads and encodes a request: pure work, on any thread.
 using Prepare = Result<GenerationCall> (*)(Visit&);
 
+/// The call with all that does not come from its prompts.
+GenerationCall begin_call(const Visit& visit, Deployment& deployment, const GenerationParameters& parameters);
+
 /// What the reply to a request says about itself; its id is the request's, after `prefix` and a dash.
 ReplyHead reply_head(std::string_view prefix, const Visit& visit, const Deployment& deployment,
                      const GenerationParameters& parameters, int top_logprobs);

@@ -11,6 +11,13 @@
 
 namespace feilun::gateway {
 
+/// kInvalidArgument; `param` is the field, or the query's parameter, at fault.
+template <typename... Args>
+std::unexpected<Error> invalid(std::string_view param, fmt::format_string<Args...> format, Args&&... args) {
+  return std::unexpected(Error{ErrorCode::kInvalidArgument, fmt::format(format, std::forward<Args>(args)...),
+                               std::string(param)});
+}
+
 /// Reads typed fields of one JSON object of a request. A field that is absent or null reads as nullopt; a
 /// wrong type or range is kInvalidArgument whose `param` is the field's path ("messages[2].content").
 class RequestFields {

@@ -87,14 +87,24 @@ net::Response unknown_route(const Visit& visit, std::string allowed) {
   return response;
 }
 
+/// Of headers that decide something a second one is refused: whoever stands in between may have read that.
+Result<> check_headers(const net::Headers& headers) {
+  for (const char* name : {"authorization", "content-type", "idempotency-key", "openai-organization"}) {
+    if (headers.count(name) > 1) return invalid(name, "the header '{}' stands there more than once", name);
+  }
+  return {};
+}
+
 Result<ledger::Key> check_access(const Services& services, const net::Request& request,
                                  const FoundRoute& found) {
+  TRY(check_headers(request.headers));
   if (found.route != nullptr && found.route->access == Access::kAnyone) return ledger::Key{};
   ledger::Key key = TRY(authenticate(services, request));
   if (found.admin) {
     TRY(check_admin(*found.admin->route, key));
   } else if (found.route->access == Access::kPayer && key.role == ledger::KeyRole::kAdmin) {
-    return fail(ErrorCode::kPermissionDenied, "an admin key cannot call models, as no project pays for it");
+    return fail(ErrorCode::kPermissionDenied,
+                "an administrator's key cannot call models, as no project pays for it: use a project's key");
   }
   return key;
 }

@@ -30,7 +30,7 @@ std::string outbox_key(const Notification& of) {
 }
 
 /// The row without its webhook, whose id alone it has.
-Result<Notification> read_outbox(const StateRow& row) {
+Result<Notification> read_row(const StateRow& row) {
   FieldReader key(std::string_view(row.key).substr(1));
   Notification one;
   one.due = key.time();
@@ -98,17 +98,21 @@ Result<std::vector<Webhook>> webhooks_of(State& state, std::string_view organisa
   return webhooks;
 }
 
-Result<std::vector<Notification>> due_notifications(State& state, WallTime now, int64_t limit) {
-  std::vector<Notification> due;
-  for (const StateRow& row : TRY(state.scan("O", limit))) {
-    Notification one = TRY(read_outbox(row));
+Result<Outbox> read_outbox(State& state, WallTime now, const OutboxBounds& bounds) {
+  const std::vector<StateRow> rows = TRY(state.scan("O", bounds.rows));
+  Outbox outbox{.waiting = std::ssize(rows)};
+  std::map<std::string, int64_t, std::less<>> taken;  // by webhook
+  for (const StateRow& row : rows) {
+    if (std::ssize(outbox.due) == bounds.due) break;
+    Notification one = TRY(read_row(row));
     if (one.due > now) break;
+    if (taken[one.webhook.id]++ >= bounds.of_each) continue;
     const auto record = TRY(find_record(state, "webhook", one.webhook.id));
     if (!record) return fail(ErrorCode::kCorrupt, "there is no webhook {} for an alert", one.webhook.id);
     one.webhook = TRY(webhook_from(*record));
-    due.push_back(std::move(one));
+    outbox.due.push_back(std::move(one));
   }
-  return due;
+  return outbox;
 }
 
 Result<bool> is_waiting(State& state, const Notification& notification) {
@@ -118,14 +122,22 @@ Result<bool> is_waiting(State& state, const Notification& notification) {
 Result<std::vector<Notification>> notifications_of(State& state, const Webhook& webhook) {
   std::vector<Notification> all;
   for (const StateRow& row : TRY(state.scan("O", kOutboxMax))) {
-    Notification one = TRY(read_outbox(row));
+    Notification one = TRY(read_row(row));
     if (one.webhook.id == webhook.id) all.push_back(std::move(one));
   }
   return all;
 }
 
-Result<int64_t> waiting_notifications(State& state, int64_t limit) {
-  return std::ssize(TRY(state.scan("O", limit)));
+Result<std::map<std::string, Backlog, std::less<>>> backlogs(State& state) {
+  std::map<std::string, Backlog, std::less<>> by_webhook;
+  for (const StateRow& row : TRY(state.scan("O", kOutboxMax))) {
+    const Notification one = TRY(read_row(row));
+    Backlog& backlog = by_webhook[one.webhook.id];
+    ++backlog.waiting;
+    backlog.failed += one.tries > 0 ? 1 : 0;
+    if (!backlog.next_try) backlog.next_try = one.due;
+  }
+  return by_webhook;
 }
 
 void put_notification(State& state, const Notification& notification) {

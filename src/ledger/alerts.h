@@ -1,5 +1,7 @@
 #pragma once
 
+#include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -60,14 +62,29 @@ struct Notification {
   Webhook webhook;
 };
 
-/// At most `limit`, the longest due first. What was taken must be answered with Books::notified().
-Result<std::vector<Notification>> due_notifications(State& state, WallTime now, int64_t limit);
+struct OutboxBounds {
+  int64_t rows = 10'000;  ///< that are read
+  int64_t due = 256;      ///< that are given
+  int64_t of_each = 32;   ///< of one webhook, so that one for which much is due hides no other
+};
+struct Outbox {
+  int64_t waiting = 0;            ///< rows, due or not
+  std::vector<Notification> due;  ///< the longest due first
+};
+/// The outbox in one walk. What is taken of it must be answered with Books::notified().
+Result<Outbox> read_outbox(State& state, WallTime now, const OutboxBounds& bounds = {});
 /// Whether the notification is in the outbox still.
 Result<bool> is_waiting(State& state, const Notification& notification);
 /// The outbox's rows of one webhook, due or not, the first due first.
 Result<std::vector<Notification>> notifications_of(State& state, const Webhook& webhook);
-/// How many rows the outbox has, due or not; at most `limit`.
-Result<int64_t> waiting_notifications(State& state, int64_t limit);
+/// What waits for one webhook.
+struct Backlog {
+  int64_t waiting = 0;
+  int64_t failed = 0;                ///< of these, tried before
+  std::optional<WallTime> next_try;  ///< none: nothing waits
+};
+/// Of the webhooks for which something waits, by their ids, in one walk over the outbox.
+Result<std::map<std::string, Backlog, std::less<>>> backlogs(State& state);
 void put_notification(State& state, const Notification& notification);
 void erase_notification(State& state, const Notification& notification);
 

@@ -34,8 +34,9 @@ class AlertsTest : public AccountsTest {
   }
   std::vector<Notification> due(int64_t most = 100) {
     return ledger_
-        ->read<std::vector<Notification>>(
-            [&](State& state) { return due_notifications(state, clock_.wall(), most); })
+        ->read<std::vector<Notification>>([&](State& state) -> Result<std::vector<Notification>> {
+          return TRY(read_outbox(state, clock_.wall(), {.due = most})).due;
+        })
         .value();
   }
   void answer(const Notification& notification, bool delivered) {
@@ -44,6 +45,33 @@ class AlertsTest : public AccountsTest {
 
   int requests_ = 0;
 };
+
+TEST_F(AlertsTest, OneWebhookForWhichMuchIsDueHidesNoOther) {
+  const Webhook first = listen();
+  limit(Measure::kTokens, 3600, Quantity::pico(100), {10, 20, 30});
+  serve(30);
+  const Webhook second = listen();
+  clock_.advance(std::chrono::seconds(1));
+  limit(Measure::kTokens, 3600, Quantity::pico(100), {10});
+  serve(10);
+  const auto outbox = [&](const OutboxBounds& bounds) {
+    return ledger_->read<Outbox>([&](State& state) { return read_outbox(state, clock_.wall(), bounds); })
+        .value();
+  };
+  EXPECT_EQ(outbox({}).waiting, 5);
+  EXPECT_EQ(outbox({}).due.size(), 5u);
+  const auto one_of_each = outbox({.of_each = 1}).due;
+  ASSERT_EQ(one_of_each.size(), 2u);
+  EXPECT_EQ(one_of_each[0].webhook.id, first.id);
+  EXPECT_EQ(one_of_each[1].webhook.id, second.id);
+
+  answer(one_of_each[0], false);
+  auto waiting = ledger_->read<std::map<std::string, Backlog, std::less<>>>(backlogs).value();
+  EXPECT_EQ(waiting[first.id].waiting, 4);
+  EXPECT_EQ(waiting[first.id].failed, 1);
+  EXPECT_EQ(waiting[second.id].waiting, 1);
+  EXPECT_EQ(waiting[second.id].next_try, one_of_each[1].due);
+}
 
 TEST_F(AlertsTest, TellsOncePerThresholdAndPeriod) {
   const Webhook webhook = listen();

@@ -84,10 +84,8 @@ class Books {
   /// that was used. `password_hash` is of hash_password(), or empty.
   Result<Member> accept_invite(std::string_view token, const std::string& name,
                                const std::string& password_hash);
-  Result<ServiceAccount> create_service_account(std::string_view project, const std::string& name,
-                                                ProjectRole role = ProjectRole::kMember);
-  Result<ServiceAccount> change_service_account(std::string_view id, const std::optional<std::string>& name,
-                                                const std::optional<ProjectRole>& role);
+  Result<ServiceAccount> create_service_account(std::string_view project, const std::string& name);
+  Result<ServiceAccount> change_service_account(std::string_view id, const std::optional<std::string>& name);
   /// Its keys are revoked.
   Result<> remove_service_account(std::string_view id);
 

@@ -225,26 +225,23 @@ Result<Member> Books::accept_invite(std::string_view token, const std::string& n
   return member;
 }
 
-Result<ServiceAccount> Books::create_service_account(std::string_view project, const std::string& name,
-                                                     ProjectRole role) {
-  TRY(check_text("service account's name", name, false));
+Result<ServiceAccount> Books::create_service_account(std::string_view project, const std::string& name) {
+  TRY(check_name("service account's name", name));
   const Project owner = TRY(find_project(state_, project));
   if (owner.archived) return fail(ErrorCode::kConflict, "the project '{}' is archived", owner.name);
-  ServiceAccount account{new_id("svc"), owner.id, name, role, now_};
+  ServiceAccount account{.id = new_id("svc"), .project_id = owner.id, .name = name, .created = now_};
   TRY(act("create", std::nullopt, record_of(account)));
   return account;
 }
 
 Result<ServiceAccount> Books::change_service_account(std::string_view id,
-                                                     const std::optional<std::string>& name,
-                                                     const std::optional<ProjectRole>& role) {
+                                                     const std::optional<std::string>& name) {
   const auto before = TRY(known_record(state_, "service_account", id, "service account"));
   ServiceAccount account = TRY(service_account_from(*before));
   if (name) {
-    TRY(check_text("service account's name", *name, false));
+    TRY(check_name("service account's name", *name));
     account.name = *name;
   }
-  account.role = role.value_or(account.role);
   TRY(act("change", before, record_of(account)));
   return account;
 }

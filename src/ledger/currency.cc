@@ -63,4 +63,8 @@ std::string to_decimal(Money amount, int digits) {
   return text;
 }
 
+std::string to_decimal(Money amount, std::string_view currency) {
+  return to_decimal(amount, minor_digits(currency).value_or(2));
+}
+
 }  // namespace feilun::ledger

@@ -20,5 +20,7 @@ Money round_to(Money amount, Money unit);
 
 /// The amount with at least `digits` decimals, and more where it is not a whole number of smallest units.
 std::string to_decimal(Money amount, int digits);
+/// The same with the decimals of the currency; with two where the standard does not have it.
+std::string to_decimal(Money amount, std::string_view currency);
 
 }  // namespace feilun::ledger

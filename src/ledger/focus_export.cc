@@ -7,6 +7,8 @@
 #include "ledger/books.h"
 #include "ledger/credit_note.h"
 #include "ledger/draws.h"
+#include "ledger/focus.h"
+#include "ledger/ledger.h"
 #include "ledger/rollups.h"
 
 namespace feilun::ledger {
@@ -362,6 +364,24 @@ Result<> FocusExport::finish(State& state, std::vector<FocusCharge>& rows) {
     TRY(invoice(state, *account));
   }
   return {};
+}
+
+Result<FocusCsv> FocusCsv::begin(Ledger& ledger, Month month, const std::string& owner) {
+  auto provider = TRY(ledger.read<FocusProvider>(focus_provider));
+  auto exported =
+      TRY(ledger.read<FocusExport>([&](State& state) { return FocusExport::begin(state, month, owner); }));
+  return FocusCsv(ledger, std::move(provider), std::move(exported));
+}
+
+Result<std::string> FocusCsv::next() {
+  std::string csv;
+  while (more_ && csv.empty()) {
+    std::vector<FocusCharge> rows;
+    more_ = TRY(ledger_->read<bool>([&](State& state) { return exported_.next(state, rows); }));
+    for (const FocusCharge& row : rows) append_focus_row(csv, provider_, row);
+    rows_ += std::ssize(rows);
+  }
+  return std::exchange(begun_, true) ? csv : focus_csv_header() + csv;
 }
 
 }  // namespace feilun::ledger

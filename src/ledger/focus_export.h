@@ -22,6 +22,8 @@
 
 namespace feilun::ledger {
 
+class Ledger;
+
 /// Who sells, as the operator's billing says it.
 Result<FocusProvider> focus_provider(State& state);
 
@@ -78,6 +80,29 @@ class FocusExport {
   FocusLots lots_;
   FocusRows rows_;
   WallTime hour_;
+};
+
+/// The export as CSV, a piece of text at a time, each from a transaction of its own, so that neither the
+/// ledger's other readers nor memory notice how large it is.
+class FocusCsv {
+ public:
+  /// As FocusExport::begin().
+  static Result<FocusCsv> begin(Ledger& ledger, Month month, const std::string& owner);
+
+  /// The first piece begins with the header; empty when there are none left. Blocks.
+  Result<std::string> next();
+  int64_t rows() const { return rows_; }  ///< in the pieces so far
+
+ private:
+  FocusCsv(Ledger& ledger, FocusProvider provider, FocusExport exported)
+      : ledger_(&ledger), provider_(std::move(provider)), exported_(std::move(exported)) {}
+
+  Ledger* ledger_;
+  FocusProvider provider_;
+  FocusExport exported_;
+  int64_t rows_ = 0;
+  bool begun_ = false;
+  bool more_ = true;
 };
 
 }  // namespace feilun::ledger

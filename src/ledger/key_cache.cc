@@ -34,7 +34,10 @@ void KeyCache::stop() {
 }
 
 Result<Key> KeyCache::find(std::string_view secret) {
-  const auto refused = [] { return fail(ErrorCode::kUnauthorized, "the API key is not valid"); };
+  const auto refused = [] {
+    return fail(ErrorCode::kUnauthorized,
+                "the API key is not known here: see that all of it is there, or have one made");
+  };
   if (!looks_like_key(secret)) return refused();
   const Hash hash = blake2b_256(secret);
   if (stale_ || clock_.mono() >= refreshed_.load() + kRefreshEvery) refresh(false);
@@ -61,13 +64,14 @@ std::optional<Result<Key>> KeyCache::lookup(const Hash& hash) const {
 Result<Key> KeyCache::checked(const Secret& secret) const {
   const Key& known = *secret.key;
   const auto refused = [&](std::string_view what) {
-    return fail(ErrorCode::kUnauthorized, "the API key {} {}", known.hint, what);
+    return fail(ErrorCode::kUnauthorized, "the API key {} {}: use another", known.hint, what);
   };
   if (known.revoked) return refused("was revoked");
   if (known.expires || secret.until) {
     const WallTime now = clock_.wall();
     if (known.expires && now >= *known.expires) return refused("has expired");
-    if (secret.until && now >= *secret.until) return refused("has a new secret, and this one has expired");
+    if (secret.until && now >= *secret.until)
+      return refused("has a new secret, and this one is not good any more");
   }
   Key key = known;
   if (const auto project = projects_.find(key.project_id); project != projects_.end()) {

@@ -497,7 +497,7 @@ void LedgerProperty::credit_note(Books& books) {
 }
 
 void LedgerProperty::notify(Books& books) {
-  for (const Notification& one : due_notifications(books.state(), wall_clock_.wall(), 5).value()) {
+  for (const Notification& one : read_outbox(books.state(), wall_clock_.wall(), {.due = 5}).value().due) {
     EXPECT_TRUE(books.notified(one, below(3) != 0));
     ++seen_["notified"];
   }

@@ -106,7 +106,7 @@ class LivedLedger {
   /// One arrives, one fails and waits, one has not been tried.
   void answer_notifications() {
     write<void>([&](Books& books) -> Result<> {
-      const auto due = TRY(due_notifications(books.state(), clock_.wall(), 10));
+      const auto due = TRY(read_outbox(books.state(), clock_.wall(), {.due = 10})).due;
       EXPECT_GE(due.size(), 3u);
       TRY(books.notified(due[0], true));
       return books.notified(due[1], false);

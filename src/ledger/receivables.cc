@@ -47,7 +47,7 @@ Result<Receivable> read_receivable(std::string_view key, std::string_view value)
 Result<PaymentDone> payment_from(State& state, const Record& record) {
   JsonFields body(record.json);
   PaymentDone done{.reference = body.text("reference"), .method = body.text("method")};
-  done.received = body.time("received").value_or(WallTime());
+  done.received = body.time("received");
   done.currency = body.text("currency");
   done.amount = body.money("amount");
   done.applied = body.money("applied");
@@ -117,13 +117,13 @@ Result<std::optional<PaymentDone>> find_payment(State& state, std::string_view i
 }
 
 Record record_of(const PaymentDone& payment) {
-  const boost::json::object body = {{"payer", payment.invoice.organisation_id},
-                                    {"reference", payment.reference},
-                                    {"method", payment.method},
-                                    {"received", payment.received.time_since_epoch().count()},
-                                    {"currency", payment.currency},
-                                    {"amount", payment.amount.to_pico_string()},
-                                    {"applied", payment.applied.to_pico_string()}};
+  boost::json::object body = {{"payer", payment.invoice.organisation_id},
+                              {"reference", payment.reference},
+                              {"method", payment.method}};
+  if (payment.received) body["received"] = payment.received->time_since_epoch().count();
+  body["currency"] = payment.currency;
+  body["amount"] = payment.amount.to_pico_string();
+  body["applied"] = payment.applied.to_pico_string();
   return {.type = "payment",
           .id = payment_id(payment.invoice.number, payment.reference),
           .parent = payment.invoice.number,

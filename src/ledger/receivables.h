@@ -37,7 +37,7 @@ struct PaymentRequest {
 struct PaymentDone {
   std::string reference;
   std::string method;
-  WallTime received;
+  std::optional<WallTime> received;  ///< when the money came; none: not known
   std::string currency;
   Money amount;
   Money applied;  ///< to the invoice; the rest of the amount is free money in the wallet

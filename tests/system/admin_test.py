@@ -15,6 +15,7 @@ from focus_checks import FocusChecks
 from invoice_checks import InvoiceChecks
 from money_checks import MoneyChecks
 from openapi_schema import problems
+from refusal_checks import RefusalChecks
 
 DOCUMENT = yaml.safe_load((ROOT / "docs/api/openapi.yaml").read_text())
 ROUTES = ROOT / "src/gateway/admin_routes.cc"
@@ -43,7 +44,7 @@ def request(server, method, path, key=None, body=None, headers=()):
         return error.code, json.load(error)
 
 
-class AdminTest(MoneyChecks, FocusChecks, InvoiceChecks, unittest.TestCase):
+class AdminTest(MoneyChecks, FocusChecks, InvoiceChecks, RefusalChecks, unittest.TestCase):
     def setUp(self):
         self.server = FeilunServer().start()
         self.addCleanup(self.server.__exit__)
