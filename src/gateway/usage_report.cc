@@ -82,8 +82,9 @@ json::value text_or_null(const std::string& text) {
 template <typename Take>
 Result<> for_each_row(ledger::State& state, const std::vector<std::string>& payers, const UsageQuery& query,
                       Take&& take) {
+  const auto each = query.width == hours(24) ? ledger::each_day : ledger::each_hour;
   for (const std::string& payer : payers) {
-    TRY(ledger::each_hour(state, payer, query.period, [&](const ledger::UsageRow& row) -> Result<> {
+    TRY(each(state, payer, query.period, [&](const ledger::UsageRow& row) -> Result<> {
       const bool is_wanted = wanted(query.projects, row.key.project_id) &&
                              wanted(query.keys, row.key.key_id) && wanted(query.models, row.key.offering);
       return is_wanted ? take(row) : Result<>();

@@ -8,7 +8,8 @@
 #include "ledger/rollups.h"
 #include "net/http_message.h"
 
-// organization/usage/* and organization/costs as OpenAI's clients read them, from the ledger's hourly sums.
+// organization/usage/* and organization/costs as OpenAI's clients read them, from the ledger's sums by the
+// hour and by the day.
 
 namespace feilun::gateway {
 

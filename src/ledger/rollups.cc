@@ -10,16 +10,23 @@ namespace {
 using std::chrono::hours;
 
 constexpr int64_t kRowsMax = 10'000'000;
-constexpr int64_t kRowsAtOnce = 4096;  ///< of hours, which go on behind the period that is asked for
+constexpr int64_t kRowsAtOnce = 4096;  ///< of a period, behind which others go on
 constexpr size_t kSumsBytes = 64;      ///< enough for most
 
-int64_t hour_of(WallTime time) {
-  return std::max<int64_t>(0, std::chrono::floor<hours>(time).time_since_epoch().count());
-}
+/// Sums by periods of one width, which are numbered from 1970 on, UTC.
+struct Width {
+  char table;
+  hours each;
 
-std::string hours_prefix(std::string_view payer) {
-  return KeyWriter('B').text(payer).take();
-}
+  int64_t number(WallTime time) const {
+    return std::max<int64_t>(0, std::chrono::floor<hours>(time).time_since_epoch() / each);
+  }
+  WallTime begin(int64_t number) const { return WallTime(number * each); }
+  std::string prefix(std::string_view payer) const { return KeyWriter(table).text(payer).take(); }
+};
+constexpr Width kHours{'B', hours(1)};
+constexpr Width kDays{'b', hours(24)};
+
 std::string month_prefix(std::string_view payer, Month month) {
   return KeyWriter('M').text(payer).number(number_of(month)).take();
 }
@@ -97,12 +104,12 @@ Result<> add_to(State& state, std::string_view key, const UsageSums& more) {
   return {};
 }
 
-/// Over the row that was read before, whose memory its texts take.
-Result<> read_row(const StateRow& row, size_t prefix, bool hourly, UsageRow& read) {
+/// Over the row that was read before, whose memory its texts take. `width`: nullptr for a month.
+Result<> read_row(const StateRow& row, size_t prefix, const Width* width, UsageRow& read) {
   KeyReader fields(std::string_view(row.key).substr(prefix));
-  if (hourly) read.from = WallTime(hours(fields.number()));
+  if (width != nullptr) read.from = width->begin(fields.number());
   read.key.project_id = fields.text();
-  if (hourly) read.key.key_id = fields.text();
+  if (width != nullptr) read.key.key_id = fields.text();
   read.key.offering = fields.text();
   read.key.tier = static_cast<ServiceTier>(fields.byte() & 3);
   read.key.price_id = fields.number();
@@ -110,6 +117,28 @@ Result<> read_row(const StateRow& row, size_t prefix, bool hourly, UsageRow& rea
   if (!fields.ok()) return fail(ErrorCode::kCorrupt, "a sum of usage cannot be read");
   read.sums = TRY(read_sums(row.value));
   return {};
+}
+
+/// The sums of the periods that begin in `period`.
+Result<> each_sum(State& state, const Width& width, std::string_view payer, Period period,
+                  const TakeUsage& take) {
+  if (period.from >= period.until) return {};
+  const std::string prefix = width.prefix(payer);
+  const int64_t first = width.number(period.from);
+  // The key above which the period begins: the last possible one of the hour or day before.
+  std::string after = KeyWriter(width.table).text(payer).number(std::max<int64_t>(first, 1) - 1).take();
+  after.append(1, '\xff');
+  UsageRow read;
+  for (;;) {
+    const auto page = TRY(state.scan_after(prefix, after, kRowsAtOnce));
+    for (const StateRow& row : page) {
+      TRY(read_row(row, prefix.size(), &width, read));
+      if (read.from >= period.until) return {};
+      if (read.from >= period.from) TRY(take(read));
+    }
+    if (std::ssize(page) < kRowsAtOnce) return {};
+    after = page.back().key;
+  }
 }
 
 }  // namespace
@@ -124,10 +153,12 @@ UsageSums& UsageSums::operator+=(const UsageSums& other) {
 
 Result<> add_usage(State& state, std::string_view payer, WallTime at, Month month, const UsageKey& key,
                    const UsageSums& sums) {
-  KeyWriter hour('B');
-  hour.text(payer).number(hour_of(at));
-  append_key(hour, key, true);
-  TRY(add_to(state, hour.view(), sums));
+  for (const Width& width : {kHours, kDays}) {
+    KeyWriter period(width.table);
+    period.text(payer).number(width.number(at));
+    append_key(period, key, true);
+    TRY(add_to(state, period.view(), sums));
+  }
   KeyWriter whole('M');
   whole.text(payer).number(number_of(month));
   append_key(whole, key, false);
@@ -138,24 +169,17 @@ Result<> add_usage(State& state, std::string_view payer, WallTime at, Month mont
   return {};
 }
 
-Result<> each_hour(State& state, std::string_view payer, Period period,
-                   const std::function<Result<>(const UsageRow&)>& take) {
-  const std::string prefix = hours_prefix(payer);
-  const int64_t first = hour_of(period.from) + (period.from > WallTime(hours(hour_of(period.from))) ? 1 : 0);
-  // The key above which the period begins: the last possible one of the hour before.
-  std::string after = KeyWriter('B').text(payer).number(std::max<int64_t>(first, 1) - 1).take();
-  after.append(1, '\xff');
-  UsageRow read;
-  for (;;) {
-    const auto page = TRY(state.scan_after(prefix, after, kRowsAtOnce));
-    for (const StateRow& row : page) {
-      TRY(read_row(row, prefix.size(), true, read));
-      if (read.from >= period.until) return {};
-      if (read.from >= period.from) TRY(take(read));
-    }
-    if (std::ssize(page) < kRowsAtOnce) return {};
-    after = page.back().key;
-  }
+Result<> each_hour(State& state, std::string_view payer, Period period, const TakeUsage& take) {
+  return each_sum(state, kHours, payer, period, take);
+}
+
+Result<> each_day(State& state, std::string_view payer, Period period, const TakeUsage& take) {
+  const Period whole{std::chrono::ceil<std::chrono::days>(period.from),
+                     std::chrono::floor<std::chrono::days>(period.until)};
+  if (whole.from >= whole.until) return each_hour(state, payer, period, take);
+  TRY(each_hour(state, payer, {period.from, whole.from}, take));
+  TRY(each_sum(state, kDays, payer, whole, take));
+  return each_hour(state, payer, {whole.until, period.until}, take);
 }
 
 Result<std::vector<UsageRow>> hourly_usage(State& state, std::string_view payer, Period period) {
@@ -171,7 +195,7 @@ Result<std::vector<UsageRow>> monthly_usage(State& state, std::string_view payer
   std::vector<UsageRow> rows;
   const std::string prefix = month_prefix(payer, month);
   for (const StateRow& row : TRY(state.scan(prefix, kRowsMax))) {
-    TRY(read_row(row, prefix.size(), false, rows.emplace_back()));
+    TRY(read_row(row, prefix.size(), nullptr, rows.emplace_back()));
   }
   return rows;
 }
@@ -193,7 +217,7 @@ Result<std::vector<std::string>> payers_with_usage(State& state) {
     const auto next = TRY(state.scan_after("B", after, 1));
     if (next.empty()) return payers;
     payers.emplace_back(KeyReader(std::string_view(next[0].key).substr(1)).text());
-    after = hours_prefix(payers.back());
+    after = kHours.prefix(payers.back());
     after.append(9, '\xff');
   }
 }

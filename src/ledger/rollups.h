@@ -37,18 +37,22 @@ struct UsageSums {
 };
 
 struct UsageRow {
-  WallTime from;  ///< of the hour, UTC; of monthly sums nothing
+  WallTime from;  ///< of the hour or the day, UTC; of monthly sums nothing
   UsageKey key;
   UsageSums sums;
 };
 
-/// Adds to the hour's sums, the month's, and the payer's volume of the offering.
+/// Adds to the sums of the hour, the day and the month, and to the payer's volume of the offering.
 Result<> add_usage(State& state, std::string_view payer, WallTime at, Month month, const UsageKey& key,
                    const UsageSums& sums);
 
+using TakeUsage = std::function<Result<>(const UsageRow&)>;
+
 /// Calls `take` with the sums of the hours that begin in the period, in order, each good until it returns.
-Result<> each_hour(State& state, std::string_view payer, Period period,
-                   const std::function<Result<>(const UsageRow&)>& take);
+Result<> each_hour(State& state, std::string_view payer, Period period, const TakeUsage& take);
+/// The same by the day for the days (UTC) that lie in the period whole, and by the hour for what is left of
+/// it.
+Result<> each_day(State& state, std::string_view payer, Period period, const TakeUsage& take);
 Result<std::vector<UsageRow>> hourly_usage(State& state, std::string_view payer, Period period);
 /// A month of the payer's time zone.
 Result<std::vector<UsageRow>> monthly_usage(State& state, std::string_view payer, Month month);

@@ -46,6 +46,27 @@ TEST_F(Rollups, HoursAreHalfOpenAndOneRowHoweverManyRequests) {
   EXPECT_EQ(hourly_usage(state_, "org_a", {noon_ + microseconds(1), noon_ + hours(2)})->size(), 1u);
 }
 
+TEST_F(Rollups, DaysThatLieInThePeriodWholeAreReadAsOne) {
+  const WallTime midnight = std::chrono::floor<std::chrono::days>(noon_) + hours(24);
+  for (int hour = -3; hour < 51; ++hour) add("org_a", midnight + hours(hour), key_, 1);
+  const auto read = [&](Period period) {
+    std::vector<std::pair<int64_t, int64_t>> sums;  // hours since midnight, requests
+    EXPECT_TRUE(each_day(state_, "org_a", period, [&](const UsageRow& row) -> Result<> {
+      EXPECT_EQ(row.key, key_);
+      sums.emplace_back((row.from - midnight) / hours(1), row.sums.requests);
+      return {};
+    }));
+    return sums;
+  };
+  using Sums = std::vector<std::pair<int64_t, int64_t>>;
+  EXPECT_EQ(read({midnight, midnight + hours(48)}), (Sums{{0, 24}, {24, 24}}));
+  EXPECT_EQ(read({midnight - hours(1), midnight + hours(49)}), (Sums{{-1, 1}, {0, 24}, {24, 24}, {48, 1}}));
+  EXPECT_EQ(read({midnight + microseconds(1), midnight + hours(24)}).size(), 23u);
+  EXPECT_EQ(read({midnight + hours(22), midnight + hours(26)}).size(), 4u);
+  EXPECT_EQ(read({midnight, midnight + hours(24) - microseconds(1)}).size(), 24u);
+  EXPECT_EQ(read({midnight, midnight}).size(), 0u);
+}
+
 TEST_F(Rollups, AnHourOfManyKeysIsReadWhole) {
   constexpr int kKeys = 9000;
   UsageKey each = key_;

@@ -170,7 +170,7 @@ TEST_F(UsageCalendar, SumsAreRebuiltByteForByte) {
     return ledger_->read<std::map<std::string, std::string>>(
         [](State& state) -> Result<std::map<std::string, std::string>> {
           std::map<std::string, std::string> rows;
-          for (const char* table : {"B", "M", "V"}) {
+          for (const char* table : {"B", "b", "M", "V"}) {
             for (StateRow& row : TRY(state.scan(table, 10'000))) rows[row.key] = std::move(row.value);
           }
           return rows;

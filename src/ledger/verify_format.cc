@@ -186,6 +186,23 @@ std::vector<TableSpec> administrative_tables() {
   };
 }
 
+TableSpec usage_by(char letter, const char* name, const char* period) {
+  return {letter,
+          name,
+          {{"payer", kText},
+           {period, kNumber},
+           {"project", kText},
+           {"key", kText},
+           {"offering", kText},
+           {"tier", kByte},
+           {"price", kNumber},
+           {"row", kNumber}},
+          {{"requests", kNumber},
+           {"usage", kUsage, INT64_MAX},
+           {"covered", kUsage, INT64_MAX},
+           {"charged", kAmount}}};
+}
+
 std::vector<TableSpec> request_tables() {
   return {
       {'H',
@@ -211,20 +228,8 @@ std::vector<TableSpec> request_tables() {
        {{"project", kText}},
        // A sum of many requests: a class of it may hold more than one request's bound.
        {{"requests", kNumber}, {"usage", kUsage, INT64_MAX}, {"charged", kAmount}}},
-      {'B',
-       "hour's usage",
-       {{"payer", kText},
-        {"hour", kNumber},
-        {"project", kText},
-        {"key", kText},
-        {"offering", kText},
-        {"tier", kByte},
-        {"price", kNumber},
-        {"row", kNumber}},
-       {{"requests", kNumber},
-        {"usage", kUsage, INT64_MAX},
-        {"covered", kUsage, INT64_MAX},
-        {"charged", kAmount}}},
+      usage_by('B', "hour's usage", "hour"),
+      usage_by('b', "day's usage", "day"),
       {'M',
        "month's usage",
        {{"payer", kText},

@@ -5,7 +5,7 @@
 
 #include "ledger/verify_replay.h"
 
-// What settles add up to by hour and month, and what comes back of them.
+// What settles add up to by hour, day and month, and what comes back of them.
 
 namespace feilun::ledger::audit {
 namespace {
@@ -46,7 +46,7 @@ void Replay::count(const Request& request, const Entry& settle, const Classes& c
     return bytes.take();
   };
   const int64_t hour = std::max<int64_t>(0, time_ / kMicrosPerHour);
-  for (const std::string& row : {key('B', hour, true), key('M', month, false)}) {
+  for (const std::string& row : {key('B', hour, true), key('b', hour / 24, true), key('M', month, false)}) {
     Sums& sums = sums_[row];
     sums.requests += 1;
     add(sums.charged, charged);
