@@ -130,7 +130,7 @@ class ClockworkTest : public ::testing::Test {
   static void until(Condition condition) {
     while (!condition()) std::this_thread::sleep_for(1ms);
   }
-  std::string metrics() { return metrics_.text({}, 0); }
+  std::string metrics() { return metrics_.text({}, 0, {}); }
 
   TemporaryDirectory directory_;
   ManualClock clock_;
