@@ -15,14 +15,22 @@ std::array<char, 8> big_endian(int64_t value) {
   return std::bit_cast<std::array<char, 8>>(__builtin_bswap64(static_cast<uint64_t>(value)));
 }
 
+constexpr size_t kNumberBytesMax = 9;  ///< 63 bits by seven
+
+/// Base 128, the lowest first. Returns the end of what it wrote.
+char* put_number(char* to, int64_t value) {
+  CHECK(value >= 0);
+  auto rest = static_cast<uint64_t>(value);
+  for (; rest >= 0x80; rest >>= 7) *to++ = static_cast<char>(rest | 0x80);
+  *to++ = static_cast<char>(rest);
+  return to;
+}
+
 }  // namespace
 
 FieldWriter& FieldWriter::number(int64_t value) {
-  CHECK(value >= 0);
-  auto rest = static_cast<uint64_t>(value);
-  for (; rest >= 0x80; rest >>= 7) bytes_.push_back(static_cast<char>(rest | 0x80));
-  bytes_.push_back(static_cast<char>(rest));
-  return *this;
+  std::array<char, kNumberBytesMax> bytes;
+  return raw({bytes.data(), put_number(bytes.data(), value)});
 }
 
 FieldWriter& FieldWriter::byte(uint8_t value) {
@@ -50,11 +58,13 @@ FieldWriter& FieldWriter::amount(Money value) {
 }
 
 FieldWriter& FieldWriter::usage(const TokenUsage& value) {
-  return number(value.input_fresh)
-      .number(value.cache_read)
-      .number(value.cache_write)
-      .number(value.output)
-      .number(value.reasoning);
+  std::array<char, 5 * kNumberBytesMax> bytes;
+  char* end = bytes.data();
+  for (const TokenCount tokens :
+       {value.input_fresh, value.cache_read, value.cache_write, value.output, value.reasoning}) {
+    end = put_number(end, tokens);
+  }
+  return raw({bytes.data(), end});
 }
 
 int64_t FieldReader::number() {

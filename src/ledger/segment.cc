@@ -147,13 +147,4 @@ Result<std::vector<JournalRow>> SegmentReader::read(const Frame& frame) const {
   return rows;
 }
 
-Result<JournalRow> SegmentReader::entry(int64_t sequence) const {
-  const auto frame = std::ranges::lower_bound(frames_, sequence, {}, &Frame::last);
-  if (frame == frames_.end() || sequence < frame->first) {
-    return fail(ErrorCode::kNotFound, "the segment has no entry {}", sequence);
-  }
-  auto rows = TRY(read(*frame));
-  return std::move(rows[static_cast<size_t>(sequence - frame->first)]);
-}
-
 }  // namespace feilun::ledger

@@ -70,8 +70,6 @@ class SegmentReader {
   const std::vector<Frame>& frames() const { return frames_; }
   /// The frame's entries. kCorrupt when they are not those that were sealed.
   Result<std::vector<JournalRow>> read(const Frame& frame) const;
-  /// kNotFound when the run does not have it.
-  Result<JournalRow> entry(int64_t sequence) const;
 
  private:
   std::string bytes_;

@@ -5,7 +5,10 @@
 
 #include <random>
 
+#include "base/temporary_directory.h"
+#include "ledger/journal_walk.h"
 #include "ledger/segment_frame.h"
+#include "ledger/sqlite_store.h"
 
 namespace feilun::ledger {
 namespace {
@@ -132,14 +135,18 @@ TEST(SegmentTest, AnEntryIsFoundByItsSequence) {
   const auto reader = SegmentReader::open(segment);
   ASSERT_TRUE(reader);
   EXPECT_THAT(reader->frames(), SizeIs(2));
+  const TemporaryDirectory directory;
+  const auto store = open_sqlite_store(directory.path() / "ledger.db").value();
+  ASSERT_TRUE(store->begin(Store::Access::kWrite));
+  ASSERT_TRUE(store->seal(segment));
   for (const int64_t sequence : {segment.first, segment.first + 16'384, segment.last}) {
-    const auto entry = reader->entry(sequence);
+    const auto entry = journal_entry(*store, sequence);
     ASSERT_TRUE(entry) << entry.error().message;
     EXPECT_EQ(entry->sequence, sequence);
     EXPECT_EQ(entry->payload, journal.rows()[static_cast<size_t>(sequence - segment.first)].payload);
   }
-  EXPECT_EQ(reader->entry(segment.first - 1).error().code, ErrorCode::kNotFound);
-  EXPECT_EQ(reader->entry(segment.last + 1).error().code, ErrorCode::kNotFound);
+  EXPECT_EQ(journal_entry(*store, segment.first - 1).error().code, ErrorCode::kNotFound);
+  EXPECT_EQ(journal_entry(*store, segment.last + 1).error().code, ErrorCode::kNotFound);
 }
 
 TEST(SegmentTest, LargeEntriesCloseTheirFrame) {
