@@ -117,8 +117,10 @@ Result<Coverage> Books::cover(const HoldRequest& request, const WorstUnits& wors
   const TokenCount slice = std::min(request.output_slice, allowed.tokens - input);
   const Coverage coverage = cover_hold(input, slice, worst, packages, std::min(available, allowed.money));
   if (coverage.payable) return coverage;
-  return fail(ErrorCode::kInsufficientQuota, "the balance of {} {} does not pay for this request",
-              available.to_string(), currency);
+  return fail(
+      ErrorCode::kInsufficientQuota,
+      "the balance of {} {} does not pay for this request: credit the wallet, or ask for fewer tokens",
+      available.to_string(), currency);
 }
 
 Result<Hold> Books::hold(const HoldRequest& request) {
