@@ -38,8 +38,8 @@ class LockedLedgerTest : public LedgerTest {
                                            Anchor::open(directory_.path() / "ledger.anchor").value(), clock_,
                                            std::chrono::microseconds(0));
     auto reader = open_sqlite_store(path, kShortWait).value();
-    ledger_ =
-        std::make_unique<EmbeddedLedger>(options(), ServingLock(), std::move(reader), std::move(writer));
+    ledger_ = std::make_unique<EmbeddedLedger>(options(), ServingLock(), std::move(reader), std::move(writer),
+                                               nullptr, [] {});
   }
   Locker locker() { return Locker(directory_.path() / "ledger.db"); }
 };
