@@ -20,6 +20,7 @@ struct CommitmentOptions : LedgerAccess {
   std::string amount;
   std::string from;
   std::string until;
+  std::string idempotency_key;
 };
 
 std::string months_of(const Commitment& commitment) {
@@ -32,6 +33,7 @@ Result<> set(const CommitmentOptions& options) {
   Commitment commitment{.organisation = options.organisation, .amount = TRY(Money::parse(options.amount))};
   commitment.from = TRY(parse_month(options.from));
   if (!options.until.empty()) commitment.until = TRY(parse_month(options.until));
+  commitment.idempotency_key = options.idempotency_key;
   const auto made = TRY(ledger->write<Commitment>([&](Books& books) -> Result<Commitment> {
     commitment.currency = TRY(ledger::find_organisation(books.state(), options.organisation)).currency;
     return books.commit(commitment);
@@ -95,6 +97,8 @@ void add_commitment_commands(CLI::App& app, Run& chosen) {
   command->add_option("--amount", options->amount, "A month, in the organisation's currency")->required();
   command->add_option("--from", options->from, "The first month, such as 2027-01")->required();
   command->add_option("--until", options->until, "The first month without it; open if not given");
+  command->add_option("--idempotency-key", options->idempotency_key,
+                      "The same key again enters nothing and prints the same");
   command->footer(
       "Months are those of the organisation's time zone. `feilun serve` charges the true-up after each.\n"
       "  feilun commitment set acme --amount 1000 --from 2027-01 --until 2028-01");
