@@ -1,7 +1,6 @@
 #include "gateway/json_text.h"
 #include "gateway/reply_parts.h"
 #include "gateway/reply_shape.h"
-#include "net/sse.h"
 
 namespace feilun::gateway {
 namespace {
@@ -37,13 +36,10 @@ class ChatShape final : public ReplyShape {
   }
 
   void append_usage(std::string& out, const Ending& ending) override {
-    net::append_sse_data(
-        out, fmt::format("{}],\"usage\":{},\"feilun\":{}}}", prefix_,
-                         json::serialize(usage_json(ending.usage)), json::serialize(charge_json(ending))));
+    append_usage_event(out, prefix_, ending);
   }
 
   std::string whole(const std::vector<ChoiceText>& choices, const Ending& ending) override {
-    json::object reply = head_object("chat.completion");
     json::array list;
     for (const ChoiceText& choice : choices) {
       list.push_back(json::object{
@@ -53,10 +49,7 @@ class ChatShape final : public ReplyShape {
           {"logprobs", head_.top_logprobs >= 0 ? json::value(logprobs(choice.tokens)) : json::value(nullptr)},
           {"finish_reason", finish_reason_name(choice.finish)}});
     }
-    reply["choices"] = std::move(list);
-    reply["usage"] = usage_json(ending.usage);
-    reply["feilun"] = charge_json(ending);
-    return json::serialize(reply);
+    return whole_reply(head_object("chat.completion"), std::move(list), ending);
   }
 
  private:
@@ -79,11 +72,10 @@ class ChatShape final : public ReplyShape {
 
   void append_chunk(std::string& out, int choice, std::string_view delta, std::string_view explained,
                     std::string_view finish, const Ending* ending) const {
-    std::string chunk = fmt::format("{}{{\"index\":{},\"delta\":{},\"logprobs\":{},\"finish_reason\":{}}}]",
-                                    prefix_, choice, delta, explained, finish);
-    if (head_.include_usage) chunk += ",\"usage\":null";
-    if (ending != nullptr) chunk += ",\"feilun\":" + json::serialize(charge_json(*ending));
-    net::append_sse_data(out, chunk + "}");
+    append_chunk_event(out,
+                       fmt::format("{}{{\"index\":{},\"delta\":{},\"logprobs\":{},\"finish_reason\":{}}}]",
+                                   prefix_, choice, delta, explained, finish),
+                       head_.include_usage, ending);
   }
 
   json::object token_json(engine::TokenId id, float logprob) const {

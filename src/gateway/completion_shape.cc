@@ -1,7 +1,6 @@
 #include "gateway/json_text.h"
 #include "gateway/reply_parts.h"
 #include "gateway/reply_shape.h"
-#include "net/sse.h"
 
 namespace feilun::gateway {
 namespace {
@@ -38,13 +37,10 @@ class CompletionShape final : public ReplyShape {
   }
 
   void append_usage(std::string& out, const Ending& ending) override {
-    net::append_sse_data(
-        out, fmt::format("{}],\"usage\":{},\"feilun\":{}}}", prefix_,
-                         json::serialize(usage_json(ending.usage)), json::serialize(charge_json(ending))));
+    append_usage_event(out, prefix_, ending);
   }
 
   std::string whole(const std::vector<ChoiceText>& choices, const Ending& ending) override {
-    json::object reply = head_object();
     json::array list;
     for (const ChoiceText& choice : choices) {
       int64_t from = 0;
@@ -55,10 +51,7 @@ class CompletionShape final : public ReplyShape {
                                                             : json::value(nullptr)},
                        {"finish_reason", finish_reason_name(choice.finish)}});
     }
-    reply["choices"] = std::move(list);
-    reply["usage"] = usage_json(ending.usage);
-    reply["feilun"] = charge_json(ending);
-    return json::serialize(reply);
+    return whole_reply(head_object(), std::move(list), ending);
   }
 
  private:
@@ -75,9 +68,7 @@ class CompletionShape final : public ReplyShape {
     std::string chunk = prefix_ + "{\"text\":";
     append_json_string(chunk, text);
     chunk += fmt::format(",\"index\":{},\"logprobs\":{},\"finish_reason\":{}}}]", choice, explained, finish);
-    if (head_.include_usage) chunk += ",\"usage\":null";
-    if (ending != nullptr) chunk += ",\"feilun\":" + json::serialize(charge_json(*ending));
-    net::append_sse_data(out, chunk + "}");
+    append_chunk_event(out, std::move(chunk), head_.include_usage, ending);
   }
 
   int64_t& offset(int choice) {

@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "gateway/json_text.h"
+#include "net/sse.h"
 
 namespace feilun::gateway {
 namespace json = boost::json;
@@ -26,6 +27,25 @@ json::object charge_json(const Ending& ending) {
   if (ending.lapsed) out["stop_cause"] = "ledger";
   if (ending.outcome == ledger::Outcome::kBalance) out["stop_cause"] = "balance";
   return out;
+}
+
+std::string whole_reply(json::object head, json::array choices, const Ending& ending) {
+  head["choices"] = std::move(choices);
+  head["usage"] = usage_json(ending.usage);
+  head["feilun"] = charge_json(ending);
+  return json::serialize(head);
+}
+
+void append_chunk_event(std::string& out, std::string chunk, bool include_usage, const Ending* ending) {
+  if (include_usage) chunk += ",\"usage\":null";
+  if (ending != nullptr) chunk += ",\"feilun\":" + json::serialize(charge_json(*ending));
+  net::append_sse_data(out, chunk + "}");
+}
+
+void append_usage_event(std::string& out, std::string_view prefix, const Ending& ending) {
+  net::append_sse_data(
+      out, fmt::format("{}],\"usage\":{},\"feilun\":{}}}", prefix, json::serialize(usage_json(ending.usage)),
+                       json::serialize(charge_json(ending))));
 }
 
 double json_logprob(float logprob) {
