@@ -22,7 +22,6 @@ void read_everything(const Segment& segment) {
     const auto rows = reader->read(frame);
     if (!rows && rows.error().code != ErrorCode::kCorrupt) __builtin_trap();
   }
-  (void)reader->entry(segment.first);
 }
 
 /// Each entry is as long as the byte before it says.
