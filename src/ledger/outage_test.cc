@@ -71,8 +71,9 @@ class OutageTest : public SpoolerTest {
   std::unique_ptr<Ledger> open_through(const WayThrough& way, const std::string& name = "gateway") {
     LedgerOptions through = options(name);
     through.url = way.url();
-    // By when the writer sees that nothing is carried.
-    through.postgres.lock_wait = through.postgres.slack = std::chrono::seconds(2);
+    // By when it is seen that nothing is carried.
+    through.postgres.lock_wait = through.postgres.slack = through.postgres.read_wait =
+        std::chrono::seconds(2);
     auto opened = Ledger::open(through);
     if (!opened) ADD_FAILURE() << opened.error().message;
     return opened ? *std::move(opened) : nullptr;

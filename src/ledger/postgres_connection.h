@@ -86,7 +86,8 @@ class PostgresConnection {
   void prepare(const PostgresStatement& statement);
   void send(const PostgresStatement& statement, const PostgresParameters& parameters = {});
   /// The answers to all that was sent, or the first error among them: then nothing after it was done. After
-  /// an error is_open() says whether the server gave it or the connection is gone.
+  /// an error is_open() says whether the server gave it or the connection is gone. `limit`: how long nothing
+  /// at all may be heard.
   Result<std::vector<PostgresRows>> receive(std::chrono::milliseconds limit);
   /// send() and receive(), for one statement.
   Result<PostgresRows> run(const char* sql, const PostgresParameters& parameters,

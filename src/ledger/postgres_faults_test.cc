@@ -29,6 +29,7 @@ enum class Way { kToServer = 0, kToClient = 1 };
 enum class Fate {
   kHangUp,     ///< both ends see the connection closed
   kTorn,       ///< as kHangUp, but half of the message still arrives
+  kTwice,      ///< as kHangUp, and once more while it is made again, or a little later
   kHalfClose,  ///< who was being sent to sees the end; what it answers is still carried
   kVanish      ///< nothing is carried any more, either way, and nobody sees an end
 };
@@ -73,11 +74,15 @@ class BreakingProxy {
     way_ = way;
     fate_ = fate;
     left_ = nth;
+    // To connect takes about as many messages; each time it is another of them.
+    again_ = fate == Fate::kTwice ? nth * 31 % 100 : kNever;
+    broke_ = false;
   }
   /// False when the message has not come; then it will not.
   bool broke() {
     const std::lock_guard lock(mutex_);
-    return std::exchange(left_, kNever) < 0;
+    left_ = again_ = kNever;
+    return broke_;
   }
 
  private:
@@ -124,7 +129,7 @@ class BreakingProxy {
     return PostgresProxy::send_all(to.fd, carried);
   }
   static bool meet(Fate fate, pollfd& from, pollfd& to) {
-    if (fate == Fate::kHangUp || fate == Fate::kTorn) return false;
+    if (fate != Fate::kHalfClose && fate != Fate::kVanish) return false;
     if (fate == Fate::kHalfClose) shutdown(to.fd, SHUT_WR);
     from.fd = -1;  // poll() passes over it
     if (fate == Fate::kVanish) to.fd = -1;
@@ -132,14 +137,18 @@ class BreakingProxy {
   }
   std::optional<Fate> fate_of_next(Way way) {
     const std::lock_guard lock(mutex_);
-    if (left_ == kNever || left_ < 0 || way != way_ || left_-- > 0) return std::nullopt;
+    if (left_ == kNever || way != way_ || left_-- > 0) return std::nullopt;
+    left_ = std::exchange(again_, kNever);
+    broke_ = true;
     return fate_;
   }
 
   std::mutex mutex_;
   Way way_ = Way::kToServer;
   Fate fate_ = Fate::kHangUp;
-  int64_t left_ = kNever;  ///< below zero once it broke
+  int64_t left_ = kNever;
+  int64_t again_ = kNever;  ///< what is left once it broke
+  bool broke_ = false;
   PostgresProxy proxy_;
 };
 
@@ -263,15 +272,15 @@ TEST_P(PostgresFaults, NothingIsLostOrDoneTwiceAtWhateverMessageTheWayBreaks) {
 
 std::string name_of(const ::testing::TestParamInfo<PostgresFaults::ParamType>& info) {
   static constexpr std::array kWays = {"ToServer", "ToClient"};
-  static constexpr std::array kFates = {"HangUp", "Torn", "HalfClose", "Vanish"};
+  static constexpr std::array kFates = {"HangUp", "Torn", "Twice", "HalfClose", "Vanish"};
   const auto [way, fate] = info.param;
   return std::string(kWays.at(static_cast<size_t>(way))) + kFates.at(static_cast<size_t>(fate));
 }
 
 INSTANTIATE_TEST_SUITE_P(BothWays, PostgresFaults,
                          ::testing::Combine(::testing::Values(Way::kToServer, Way::kToClient),
-                                            ::testing::Values(Fate::kHangUp, Fate::kTorn, Fate::kHalfClose,
-                                                              Fate::kVanish)),
+                                            ::testing::Values(Fate::kHangUp, Fate::kTorn, Fate::kTwice,
+                                                              Fate::kHalfClose, Fate::kVanish)),
                          name_of);
 
 TEST(PostgresSessions, NothingIsLostOrDoneTwiceWhileTheServerEndsThem) {

@@ -16,7 +16,7 @@ struct PostgresOptions {
   /// How long an answer may take beyond the server's own limits.
   std::chrono::milliseconds slack = std::chrono::seconds(5);
   /// How long a reader, whom only the network can hold up, hears nothing at all before it gives up.
-  std::chrono::milliseconds read_wait = std::chrono::seconds(3);
+  std::chrono::milliseconds read_wait = std::chrono::seconds(4);
 };
 
 }  // namespace feilun::ledger

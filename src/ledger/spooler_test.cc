@@ -3,6 +3,8 @@
 #include <gtest/gtest.h>
 #include <sys/wait.h>
 
+#include <algorithm>
+#include <random>
 #include <thread>
 
 #include "ledger/spooler_fixture.h"
@@ -133,6 +135,22 @@ TEST_F(KilledSpoolerTest, ASpoolThatIsToldTwiceChargesOnce) {
   EXPECT_EQ(ledger->spool().replayed, 3);
   EXPECT_EQ(ledger->spool().fenced, 0);
   expect_charged(*ledger, price_of(5) + price_of(7), 2);
+}
+
+TEST_F(KilledSpoolerTest, ASpoolThatSaysEverythingTwiceAndInAnyOrderChargesOnce) {
+  be_killed_with_a_full_spool();
+  {
+    auto spool = Spool::open(directory_.path() / "gateway/ledger.spool").value();
+    auto records = spool.found();
+    records.insert(records.end(), spool.found().begin(), spool.found().end());
+    std::ranges::shuffle(records, std::mt19937_64(7));
+    ASSERT_TRUE(spool.replace(records));
+  }
+  const auto ledger = open();
+  EXPECT_EQ(ledger->spool().replayed, 6);
+  EXPECT_EQ(ledger->spool().fenced, 0);
+  expect_charged(*ledger, price_of(5) + price_of(7), 2);
+  EXPECT_EQ(charged_late(*ledger), price_of(5));
 }
 
 TEST_F(KilledSpoolerTest, WhatOthersHaveEndedMeanwhileIsWaste) {

@@ -213,6 +213,7 @@ class TheDatabaseAway(unittest.TestCase):
         self.assertLess(time.monotonic() - began, 5)
         self.assertEqual(refused.exception.code, 503)
         self.assertGreaterEqual(int(refused.exception.headers["retry-after"]), 1)
+        until(lambda: metric(server, "feilun_ledger_away") == 1, "the database is not missed")
         began = time.monotonic()
         self.assertEqual(self.ask(server)[0], 503)
         self.assertLess(time.monotonic() - began, 1)
