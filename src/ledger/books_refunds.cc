@@ -106,7 +106,8 @@ Result<MonthCharge> charge_of(State& state, std::string_view request_id, const S
   const JournalRow hold = TRY(hold_entry(state, request_id, spent.sequence));
   const auto held = TRY(held_request(hold));
   MonthCharge charge{.payer_id = held.payer_id};
-  charge.month = TRY(find_buyer(state, held.payer_id)).zone.month_of(spent.at);
+  const Project project = TRY(find_project(state, held.project_id));
+  charge.month = TRY(zone_at(state, project.organisation, spent.sequence)).month_of(spent.at);
   charge.key = {
       .project_id = held.project_id, .offering = held.offering, .tier = held.tier, .price_id = held.price_id};
   return charge;

@@ -3,10 +3,16 @@
 #include <algorithm>
 #include <string>
 
+#include "ledger/audit_log.h"
 #include "ledger/fields.h"
+#include "ledger/json_fields.h"
+#include "ledger/paying_tenant.h"
+#include "ledger/record.h"
 
 namespace feilun::ledger {
 namespace {
+
+constexpr int64_t kActsMax = 1'000'000;
 
 KeyWriter first_open_key(std::string_view payer_id) {
   KeyWriter key('S');
@@ -21,6 +27,19 @@ Result<Month> counting_month(State& state, std::string_view payer_id, Month mont
   const int64_t number = number_of(month);
   const int64_t first_open = value == nullptr ? number : FieldReader(*value).number();
   return month + std::chrono::months(std::max(first_open, number) - number);
+}
+
+Result<TimeZone> zone_at(State& state, std::string_view organisation, int64_t sequence) {
+  std::string zone = TRY(organisation_of(state, organisation)).time_zone;
+  const auto record = TRY(find_record(state, "organisation", organisation));
+  if (!record || record->sequence < sequence) return TimeZone::find(zone);
+  const ActFilter since{.ids = {std::string(organisation)}, .after = sequence};
+  // Newest first.
+  for (const Act& act : TRY(acts_of(state, organisation, since, kActsMax))) {
+    if (act.type != "organisation" || act.before.empty()) continue;
+    zone = JsonFields(act.before).text("time_zone");
+  }
+  return TimeZone::find(zone);
 }
 
 Result<> close_month(State& state, std::string_view payer_id, Month month) {

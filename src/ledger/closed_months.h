@@ -14,6 +14,8 @@ namespace feilun::ledger {
 /// The month in which the payer's charges and refunds count whose time lies in `month`: the first from it on
 /// that is not closed.
 Result<Month> counting_month(State& state, std::string_view payer_id, Month month);
+/// By which the organisation's months went when the entry was written.
+Result<TimeZone> zone_at(State& state, std::string_view organisation, int64_t sequence);
 /// With it all before it are closed.
 Result<> close_month(State& state, std::string_view payer_id, Month month);
 

@@ -42,6 +42,27 @@ class CommitmentsTest : public AccountsTest {
   std::string red_;
 };
 
+TEST_F(CommitmentsTest, AKeyEntersOneCommitment) {
+  Commitment asked{.organisation = "acme", .currency = "CNY", .amount = yuan("5")};
+  asked.from = parse_month("2023-11").value();
+  asked.idempotency_key = "contract 7";
+  const auto enter = [&] {
+    return ledger_->write<Commitment>([&](Books& books) { return books.commit(asked); });
+  };
+  const std::string id = enter()->id;
+  EXPECT_EQ(enter()->id, id);
+  asked.amount = yuan("6");
+  EXPECT_EQ(enter().error().code, ErrorCode::kConflict);
+  asked.amount = yuan("5");
+  asked.until = parse_month("2024-05").value();
+  EXPECT_EQ(enter().error().code, ErrorCode::kConflict);
+  asked.until.reset();
+  ASSERT_TRUE(ledger_->write<Commitment>(
+      [&](Books& books) { return books.end_commitment(id, parse_month("2024-02").value()); }));
+  EXPECT_EQ(enter()->id, id) << "it was ended since, and asked for as before";
+  expect_verified();
+}
+
 TEST_F(CommitmentsTest, MonthIsChargedWhatItLacksOnce) {
   ASSERT_TRUE(commit("0.00001", "2023-11"));
   serve("r1", 10);

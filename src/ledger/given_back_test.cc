@@ -139,6 +139,37 @@ TEST_F(GivenBack, EveryCurrencyAndMonthOnItsOwn) {
   expect_verified();
 }
 
+TEST_F(GivenBack, AMonthThatMovedWithItsTimeZoneStaysInvoiced) {
+  const std::string project = make_project("main", make_organisation("mover", "UTC").c_str());
+  go_to("2023-11-30T20:00:00Z");
+  serve(project, 5 * kMillion);
+  ASSERT_TRUE(ledger_->write<Organisation>(
+      [](Books& books) { return books.change_organisation("mover", {.time_zone = "Asia/Shanghai"}); }));
+  go_to("2023-12-02T00:00:00Z");
+  EXPECT_EQ(issue("mover", "2023-11").total, yuan("3"));
+  ASSERT_TRUE(note_on(project, "3"));
+  const auto twice = refund("r1", "3");
+  ASSERT_FALSE(twice);
+  EXPECT_EQ(twice.error().code, ErrorCode::kConflict);
+  expect_verified();
+}
+
+TEST_F(GivenBack, ANoteOnAPackageLeavesThePackage) {
+  ASSERT_TRUE(ledger_->credit("acme", yuan("10"), "CNY", "", ""));
+  Lot tokens = package(kMillion);
+  tokens.paid = yuan("2");
+  const std::string lot = grant(tokens, "acme");
+  go_to("2023-12-01T00:00:00Z");
+  EXPECT_EQ(issue("acme", "2023-11").total, yuan("2"));
+  EXPECT_EQ(credit_note({.invoice = kNumber, .reason = "a gift after all"})->total, yuan("-2"));
+  EXPECT_EQ(wallet_of_acme(), yuan("10"));
+  EXPECT_EQ(tokens_of(lot), kMillion);
+  serve(red_, kMillion / 2);
+  EXPECT_EQ(tokens_of(lot), kMillion / 2);
+  EXPECT_EQ(wallet_of_acme(), yuan("10"));
+  expect_verified();
+}
+
 TEST_F(GivenBack, ALineThatWasNotChargedWholeComesBackAsFarAsItWas) {
   const std::string id = "cut";
   HoldRequest asked = request(id, 0, 100);

@@ -1,5 +1,6 @@
 #include <gtest/gtest.h>
 
+#include "ledger/checked_amount.h"
 #include "ledger/ledger_fixture.h"
 
 namespace feilun::ledger {
@@ -117,9 +118,10 @@ TEST_F(LedgerTest, CreditWithAnIdempotencyKeyIsGivenOnce) {
 
 TEST_F(LedgerTest, FundingStaysInsideItsBound) {
   const Money bound = Money::pico(int128{1'000'000'000'000} * 1'000'000'000'000 * 1'000'000'000'000);
-  EXPECT_EQ(ledger_->credit("default", bound, "CNY", "", "")->posted, bound);
-  EXPECT_EQ(ledger_->credit("default", Money::pico(1), "CNY", "", "").error().code,
-            ErrorCode::kInvalidArgument);
+  EXPECT_TRUE(check_funding(Money(), bound));
+  EXPECT_TRUE(check_funding(Money::pico(1) - bound, Money::pico(1)));
+  EXPECT_EQ(check_funding(-bound, Money::pico(1)).error().code, ErrorCode::kInvalidArgument);
+  EXPECT_EQ(ledger_->credit("default", bound, "CNY", "", "").error().code, ErrorCode::kInvalidArgument);
   const auto absurd = ledger_->credit("default", Money::pico(static_cast<int128>(1) << 126), "CNY", "", "");
   EXPECT_EQ(absurd.error().code, ErrorCode::kInvalidArgument);
   expect_verified();

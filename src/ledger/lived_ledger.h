@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <string>
 
 #include "ledger/accounts_fixture.h"
@@ -27,13 +28,18 @@ class LivedLedger {
     write<int64_t>([](Books& books) { return books.expire_lots(10); });
     const Month month = TimeZone::utc().month_of(clock_.wall()) - std::chrono::months(1);
     write<std::optional<TrueUp>>([&](Books& books) { return books.true_up("acme", month); });
-    write<Invoice>([&](Books& books) { return books.issue_invoice("acme", month); });
-    const std::string number = fmt::format("{}-0001", to_string(month));
+    const auto issued =
+        ledger_.write<Invoice>([&](Books& books) { return books.issue_invoice("acme", month); });
+    ASSERT_TRUE(issued) << issued.error().message;
+    const std::string number = issued->facts.number;
+    const auto true_up = std::ranges::find(issued->lines, LineKind::kTrueUp,
+                                           [](const InvoiceLine& line) { return line.charge.kind; });
+    const auto place = static_cast<size_t>(true_up - issued->lines.begin());
     write<PaymentDone>([&](Books& books) {
       return books.pay_invoice({.invoice = number, .reference = "bank 1", .amount = yuan("0.01")});
     });
     write<Invoice>([&](Books& books) {
-      return books.credit_invoice({.invoice = number, .lines = {{.line = 0}}, .reason = "goodwill"});
+      return books.credit_invoice({.invoice = number, .lines = {{.line = place}}, .reason = "goodwill"});
     });
     answer_notifications();
     grant(LotKind::kQuota, "CNY", yuan("1"), "0", true);

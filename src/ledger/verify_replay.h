@@ -132,15 +132,15 @@ class Replay {
   struct Noted {
     int128 charged = 0, noted = 0;
   };
-  /// Of the charges of a month for one kind of usage: what refunds gave back, and how much of it to the wallet
-  /// in another month.
+  /// Of the charges of a month for one kind of usage: what refunds gave back, and how much of it to the
+  /// wallet in another month.
   struct GivenBack {
     int128 all = 0, elsewhere = 0;
   };
   /// What a settled request was charged, less its refunds; both pointers are to keys of month_usage_.
   struct Spent {
     std::vector<Posting> parts;
-    int64_t time = 0;
+    int64_t month = 0;  ///< of the settle's time
     const std::string* payer = nullptr;
     const UsageOf* of = nullptr;
   };
@@ -211,6 +211,7 @@ class Replay {
   void payment(const Entry& entry);
   void credit_note(const Entry& entry);
   TimeZone zone_of_payer(const std::string& payer) const;
+  int64_t calendar_month(const std::string& payer) const;
   /// The month of the entry in which the payer's charges count: none that was invoiced or trued up.
   int64_t month_of_payer(const std::string& payer) const;
   void close_month(const std::string& payer, int64_t month);
