@@ -9,6 +9,7 @@
 #include "ledger/journal_walk.h"
 #include "ledger/postgres_connection.h"
 #include "ledger/postgres_schema.h"
+#include "ledger/postgres_statements.h"
 
 // A write transaction begins with the ledger's one advisory lock and reads the head under it. READ COMMITTED
 // is then enough: what others committed is seen by the statements that follow, and nobody else writes.
@@ -26,65 +27,6 @@ using std::views::transform;
 
 constexpr milliseconds kOutcomePause{100};
 constexpr milliseconds kLastWords = std::chrono::seconds(2);
-
-constexpr PostgresStatement kBegin{"begin", "BEGIN"};
-constexpr PostgresStatement kBeginReading{"begin_reading", "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"};
-// A reader that thinks between its questions holds nobody up.
-constexpr PostgresStatement kReaderMayIdle{"reader_may_idle",
-                                           "SET LOCAL idle_in_transaction_session_timeout = '10min'"};
-constexpr PostgresStatement kLock{"lock", "SELECT pg_advisory_xact_lock($1)"};
-constexpr PostgresStatement kHead{
-    "head",
-    "SELECT m.format, j.sequence, j.hash FROM (SELECT max(number) AS format FROM migrations) m "
-    "LEFT JOIN LATERAL (SELECT sequence, hash FROM journal ORDER BY sequence DESC LIMIT 1) j ON true"};
-constexpr PostgresStatement kCommit{"commit", "COMMIT"};
-constexpr PostgresStatement kRollback{"rollback", "ROLLBACK"};
-constexpr PostgresStatement kAppend{
-    "append",
-    "INSERT INTO journal SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::bytea[], $4::bytea[])"};
-constexpr PostgresStatement kEntries{
-    "entries",
-    "SELECT sequence, time, payload, hash FROM journal WHERE sequence > $1 ORDER BY sequence LIMIT $2"};
-constexpr PostgresStatement kSegments{"segments", "SELECT first, last, hash FROM segments ORDER BY first"};
-constexpr PostgresStatement kSegmentAt{
-    "segment_at", "SELECT first, last, hash FROM segments WHERE first <= $1 ORDER BY first DESC LIMIT 1"};
-constexpr PostgresStatement kSegmentBytes{"segment_bytes", "SELECT bytes FROM segments WHERE first = $1"};
-constexpr PostgresStatement kUnchain{"unchain", "DELETE FROM journal WHERE sequence BETWEEN $1 AND $2"};
-constexpr PostgresStatement kSeal{"seal", "INSERT INTO segments VALUES ($1, $2, $3, $4)"};
-constexpr PostgresStatement kArchive{"archive", "UPDATE segments SET bytes = NULL WHERE first = $1"};
-constexpr PostgresStatement kGet{"get", "SELECT value FROM state WHERE key = $1"};
-constexpr PostgresStatement kGetAll{"get_all", "SELECT key, value FROM state WHERE key = ANY($1::bytea[])"};
-constexpr PostgresStatement kScan{
-    "scan", "SELECT key, value FROM state WHERE key >= $1 AND key < $2 ORDER BY key LIMIT $3"};
-constexpr PostgresStatement kPut{"put",
-                                 "INSERT INTO state SELECT * FROM unnest($1::bytea[], $2::bytea[]) "
-                                 "ON CONFLICT (key) DO UPDATE SET value = excluded.value"};
-constexpr PostgresStatement kErase{"erase", "DELETE FROM state WHERE key = ANY($1::bytea[])"};
-constexpr PostgresStatement kTakeLease{
-    "take_lease",
-    "INSERT INTO leases VALUES ($1, clock_timestamp() + $2::bigint * interval '1 millisecond')"};
-constexpr PostgresStatement kRenewLease{
-    "renew_lease",
-    "UPDATE leases SET until = clock_timestamp() + $2::bigint * interval '1 millisecond' WHERE name = $1"};
-constexpr PostgresStatement kEndLease{"end_lease", "DELETE FROM leases WHERE name = $1"};
-constexpr PostgresStatement kEndLapsed{"end_lapsed", "DELETE FROM leases WHERE until <= clock_timestamp()"};
-constexpr PostgresStatement kLeases{"leases", "SELECT name FROM leases ORDER BY name"};
-constexpr PostgresStatement kLeadingLease{
-    "leading_lease", "SELECT name FROM leases WHERE until > clock_timestamp() ORDER BY name LIMIT 1"};
-
-constexpr PostgresStatement kStatements[] = {
-    kTakeLease,    kRenewLease,    kEndLease,     kEndLapsed, kLeases,   kLeadingLease, kBegin,
-    kBeginReading, kReaderMayIdle, kLock,         kHead,      kCommit,   kRollback,     kAppend,
-    kEntries,      kSegments,      kSegmentBytes, kUnchain,   kSeal,     kArchive,      kGet,
-    kGetAll,       kScan,          kPut,          kErase,     kSegmentAt};
-
-// Whoever holds the lock beyond every limit is ended. The server ends by itself what idles in a transaction,
-// but not a program that stood still while it sent a statement: to the server that looks like a slow network.
-constexpr char kEvict[] =
-    R"(SELECT count(pg_terminate_backend(pid)) FROM pg_locks JOIN pg_stat_activity a USING (pid)
-    WHERE locktype = 'advisory' AND granted AND objsubid = 1 AND (classid::bigint << 32 | objid::bigint) = $1::bigint
-      AND a.datname = current_database() AND a.usename = current_user
-      AND a.xact_start < clock_timestamp() - $2::bigint * interval '1 millisecond')";
 
 class PostgresStore final : public Store {
  public:
