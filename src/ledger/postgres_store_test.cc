@@ -49,7 +49,7 @@ TEST_F(PostgresStoreTest, ALedgerLooksAtItsOwnSchemaOnly) {
 TEST_F(PostgresStoreTest, ADryRunNamesWhatIsMissingAndChangesNothing) {
   const auto planned = postgres_migrations(server().url(), true, options_);
   ASSERT_TRUE(planned) << planned.error().message;
-  EXPECT_THAT(*planned, ElementsAre(Field(&SchemaStep::number, 1)));
+  EXPECT_THAT(*planned, ElementsAre(Field(&SchemaStep::number, 1), Field(&SchemaStep::number, 2)));
   EXPECT_THAT(planned->front().statements, Contains(HasSubstr("CREATE TABLE journal")));
   EXPECT_EQ(sql("SELECT count(*) FROM pg_namespace WHERE nspname = '" + options_.schema + "'"), "0");
   EXPECT_EQ(postgres_migrations(server().url(), false, options_).value(), *planned);
