@@ -18,7 +18,9 @@ constexpr int kCheckpointPages = 1000;
 constexpr int kOpenAttempts = 500;
 constexpr char kGet[] = "SELECT value FROM state WHERE key=?";
 
-/// Beginning and ending a statement costs SQLite as much as a row of ours does, so rows go in by so many.
+/// Beginning and ending a statement costs SQLite as much as a row of ours does, so new rows go in by so many.
+/// OR FAIL, because otherwise it would keep a copy of each page, to undo the rows before one that fails; we
+/// undo the transaction.
 constexpr size_t kRowsAtOnce = 16;
 
 /// A statement for one row and one for kRowsAtOnce of them.
@@ -32,8 +34,8 @@ struct Insert {
   std::string many;
 };
 
-const Insert kAppend("INSERT INTO journal (sequence, time, payload, hash) VALUES ", "(?,?,?,?)");
-const Insert kPut("INSERT OR REPLACE INTO state (key, value) VALUES ", "(?,?)");
+const Insert kAppend("INSERT OR FAIL INTO journal (sequence, time, payload, hash) VALUES ", "(?,?,?,?)");
+const Insert kPutNew("INSERT OR FAIL INTO state (key, value) VALUES ", "(?,?)");
 
 class SqliteStore final : public Store {
  public:
@@ -236,17 +238,20 @@ Result<std::vector<StateRow>> SqliteStore::scan(std::string_view from, std::stri
 }
 
 Result<> SqliteStore::write(std::span<const StateChange> changes) {
-  std::vector<StateChange> put;
-  put.reserve(changes.size());
+  std::vector<StateChange> added;
+  added.reserve(changes.size());
+  auto put = query("INSERT OR REPLACE INTO state (key, value) VALUES (?,?)");
   auto erase = query("DELETE FROM state WHERE key=?");
   for (const StateChange& change : changes) {
-    if (change.value) {
-      put.push_back(change);
-    } else {
+    if (!change.value) {
       TRY(erase.again().bind_blob(change.key).run());
+    } else if (change.is_new) {
+      added.push_back(change);
+    } else {
+      TRY(put.again().bind_blob(change.key).bind_blob(*change.value).run());
     }
   }
-  return insert(kPut, std::span<const StateChange>(put), [](SqliteQuery& q, const StateChange& change) {
+  return insert(kPutNew, std::span<const StateChange>(added), [](SqliteQuery& q, const StateChange& change) {
     q.bind_blob(change.key).bind_blob(*change.value);
   });
 }

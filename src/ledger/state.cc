@@ -156,7 +156,7 @@ Result<> State::flush() {
   std::vector<StateChange> changes;
   changes.reserve(changed_.size());
   for (const Row* row : changed_) {
-    if (row->value_) changes.push_back({row->key_, *row->value_});
+    if (row->value_) changes.push_back({row->key_, *row->value_, !row->stored_});
     if (!row->value_ && row->stored_) changes.push_back({row->key_, std::nullopt});
   }
   if (!entries_.empty()) TRY(store_.append(entries_));

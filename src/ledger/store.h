@@ -25,6 +25,7 @@ struct StateRow {
 struct StateChange {
   std::string_view key;
   std::optional<std::string_view> value;
+  bool is_new = false;  ///< put: there is no such row yet, for sure
 };
 
 /// A sealed run of the journal: its entries [first, last] as one compressed archive (segment.h).

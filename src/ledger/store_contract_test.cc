@@ -170,7 +170,7 @@ TEST_P(StoreContract, WhatIsRolledBackNeverWas) {
   put(*store_, {{"a", "1"}});
   begin(*store_, Access::kWrite);
   ASSERT_TRUE(store_->append(entries_after(store_->head().value(), 3)));
-  ASSERT_TRUE(store_->write(std::vector<StateChange>{{"a", "2"}, {"b", "2"}}));
+  ASSERT_TRUE(store_->write(std::vector<StateChange>{{"a", "2"}, {"b", "2", /*is_new=*/true}}));
   store_->rollback();
   EXPECT_EQ(head_of(*store_).sequence, 1);
   EXPECT_EQ(value_of(*store_, "a"), "1");
@@ -195,7 +195,7 @@ TEST_P(StoreContract, AGroupOfManyRowsIsWrittenAtOnce) {
   for (int i = 10'000; i < 15'000; ++i) keys.push_back(std::to_string(i));
   const std::string value(200, 'x');
   std::vector<StateChange> changes;
-  for (const std::string& key : keys) changes.push_back({key, value});
+  for (const std::string& key : keys) changes.push_back({key, value, /*is_new=*/key.back() % 2 == 0});
   ASSERT_TRUE(store_->write(changes));
   for (StateChange& change : changes) change.value = std::nullopt;
   changes.resize(2500);
