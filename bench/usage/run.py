@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """./dev bench usage: a month's query of the usage API and of costs, and the FOCUS export of the month, on a ledger
-with a million requests of that month. The queries read sums by the hour, so their time goes with the keys, offerings
-and tiers that were used in each hour, not with the requests; the export reads the journal.
+with a million requests of that month. The queries read sums by the day, so their time goes with the keys, offerings
+and tiers that were used each day, not with the requests; the export reads the journal.
 """
 import argparse
 import json
@@ -35,7 +35,7 @@ def main():
     print("| figure | " + " | ".join(f"{keys} keys" for keys in results) + " |")
     print("|---|" + "---|" * len(results))
     for name, figure in FIGURES.items():
-        print(f"| {figure} | " + " | ".join(f"{each[name]:,.0f}" for each in results.values()) + " |")
+        print(f"| {figure} | " + " | ".join(f"{each[name]:,.{int(each[name] < 10)}f}" for each in results.values()) + " |")
     if options.json:
         pathlib.Path(options.json).write_text(json.dumps(results, indent=1))
 
