@@ -35,7 +35,8 @@ def main():
     print("| figure | " + " | ".join(f"{keys} keys" for keys in results) + " |")
     print("|---|" + "---|" * len(results))
     for name, figure in FIGURES.items():
-        print(f"| {figure} | " + " | ".join(f"{each[name]:,.{int(each[name] < 10)}f}" for each in results.values()) + " |")
+        values = [each[name] for each in results.values()]
+        print(f"| {figure} | " + " | ".join(f"{value:,.{int(value < 10)}f}" for value in values) + " |")
     if options.json:
         pathlib.Path(options.json).write_text(json.dumps(results, indent=1))
 
