@@ -381,7 +381,7 @@ void LedgerProperty::true_up(Books& books, const std::string& payer, Month month
     EXPECT_EQ(is, before->second);
     return;
   }
-  EXPECT_EQ(is.first, (shadow_.charged[{payer, month}]));
+  EXPECT_EQ(is.first, shadow_.receivables.charged({payer, month}));
   EXPECT_EQ(is.second, std::max(committed_ - is.first, Money()));
   shadow_.post("CNY", wallet_of(payer), "revenue", is.second);
   true_ups_[{payer, month}] = is;
@@ -399,7 +399,7 @@ void LedgerProperty::invoice(Books& books) {
     EXPECT_EQ(issued.error().code, ErrorCode::kInvalidArgument);
     return;
   }
-  if (!issued && shadow_.charged[{payer, month}].is_zero()) {
+  if (!issued && shadow_.receivables.charged({payer, month}).is_zero()) {
     EXPECT_EQ(issued.error().code, ErrorCode::kInvalidArgument) << "nothing is owed";
     return;
   }
@@ -416,7 +416,7 @@ void LedgerProperty::invoice(Books& books) {
     if (each.charge.price_id != 0) usage += each.charge.amount;
     lines += each.amount;
   }
-  EXPECT_EQ(usage, (shadow_.charged[{payer, month}])) << printed;
+  EXPECT_EQ(usage, shadow_.receivables.charged({payer, month})) << printed;
   EXPECT_EQ(lines, issued->net) << printed;
   EXPECT_EQ(issued->net.pico() % 10'000'000'000, 0) << printed;
   EXPECT_EQ(issued->exact - issued->net, issued->residue) << printed;

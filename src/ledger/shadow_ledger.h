@@ -11,9 +11,8 @@
 
 namespace feilun::ledger {
 
-/// The rules once more in the fewest lines, for property tests: one thread, no disk, no groups, one currency.
-/// What an operation answers, the real ledger must answer too (of an Error the code counts), and all accounts
-/// are the same at any time. What a token costs is left to pricing, idempotency keys to the test.
+/// The rules once more in the fewest lines: one thread, no disk, no groups, one currency. What an operation
+/// answers (of an Error the code), the ledger must answer, and all accounts are the same at any time.
 class ShadowLedger {
  public:
   struct Counted {
@@ -30,7 +29,6 @@ class ShadowLedger {
   std::map<std::string, Money> credit_limits;  ///< by payer
   std::map<std::string, Money> accounts;       ///< "wallet:proj_1 CNY"
   std::map<std::string, Month> first_open;     ///< months that are neither invoiced nor trued up, by payer
-  std::map<std::pair<std::string, Month>, Money> charged;  ///< by settles, by payer
   ShadowReceivables receivables;
 
   Result<PriceVersion> set_price(PriceVersion price) {
@@ -44,10 +42,9 @@ class ShadowLedger {
   }
   /// Returns what is left of it. `lot.id`: what the ledger called it, if it granted it.
   Result<Money> grant(const Lot& lot) {
-    const auto live = std::ranges::count_if(lots_, [&](const auto& each) {
-      const Lot& known = each.second;
-      return known.payer_id == lot.payer_id && !at(lot_account(known.id), known.unit).is_zero();
-    });
+    int64_t live = 0;
+    for (const auto& [order, known] : lots_)
+      live += known.payer_id == lot.payer_id && !at(lot_account(known.id), known.unit).is_zero();
     if (lot.expires <= now || live >= 64) return no(ErrorCode::kInvalidArgument);
     if (lot.paid > wallet_free(lot.payer_id)) return no(ErrorCode::kInsufficientQuota);
     lots_.emplace(std::pair(lot.priority, lot.expires), lot);
@@ -65,6 +62,7 @@ class ShadowLedger {
     Request request{.asked = asked, .project = projects.at(asked.project_id)};
     if (requests_.contains(asked.request_id)) return no(ErrorCode::kConflict);
     request.price = TRY(price_now(asked.offering, request.project.organisation));
+    request.kind = ShadowReceivables::kind(asked.project_id, asked.offering, asked.tier, request.price.id);
     if (!limits.empty()) request.newest_limit = limits.rbegin()->first;
     const Hold grown = TRY(grow(request, asked.input_tokens, asked.output_slice, true));
     requests_[asked.request_id] = request;
@@ -86,8 +84,7 @@ class ShadowLedger {
     TokenCount& volume = volumes_[{payer + ' ' + request.asked.offering, month}];
     const Money due = std::min(cost(request, usage, request.covered, volume), request.held);
     volume += tokens;
-    charged[{payer, month}] += due;
-    receivables.charge({payer, month}, kind_of(request), due, tokens);
+    receivables.charge({payer, month}, request.kind, due, tokens);
     return end(request, due, std::min(request.covered, tokens), tokens);
   }
   Result<Settlement> release(const std::string& id) { return end(*TRY(open(id)), Money(), 0, 0); }
@@ -97,7 +94,6 @@ class ShadowLedger {
       if (request.open) (void)settle(id, request.mark);
     }
   }
-
   Result<Refund> refund(const RefundRequest& asked) {
     if (!requests_.contains(asked.request_id)) return no(ErrorCode::kNotFound);
     Request& request = requests_.at(asked.request_id);
@@ -107,13 +103,12 @@ class ShadowLedger {
     for (const Draw& spent : request.draws) left[spent.currency] += spent.amount;
     Money money = whole ? left["CNY"] : *asked.amount;
     Money tokens = whole ? left["TOK"] : token_amount(*asked.tokens);
-    if (money > left["CNY"] || tokens > left["TOK"]) return no(ErrorCode::kInvalidArgument);
-    if ((money + tokens).is_zero()) return no(ErrorCode::kInvalidArgument);
+    if (money > left["CNY"] || tokens > left["TOK"] || (money + tokens).is_zero())
+      return no(ErrorCode::kInvalidArgument);
     const std::string& payer = request.project.payer;
     const std::pair whose(payer, zones.at(payer).month_of(request.ended));
-    const bool closed = first_open[payer] > whose.second;
-    if (closed && (request.wallet_paid || !receivables.may_refund(whose, kind_of(request), money)))
-      return no(ErrorCode::kConflict);
+    const bool may = !request.wallet_paid && receivables.may_refund(whose, request.kind, money);
+    if (first_open[payer] > whose.second && !may) return no(ErrorCode::kConflict);
     const bool elsewhere = std::max(zones.at(payer).month_of(now), first_open[payer]) != whose.second;
     const Refund made{.amount = money, .tokens = tokens_in(tokens)};
     for (auto spent = request.draws.rbegin(); spent != request.draws.rend(); ++spent) {
@@ -122,9 +117,8 @@ class ShadowLedger {
       want -= part;
       spent->amount -= part;
       post(spent->currency, "revenue", returned_to(spent->account), part);
-      if (spent->currency == "TOK") continue;
-      const bool on_later_invoice = elsewhere && spent->account[0] == 'w';
-      receivables.refund(whose, kind_of(request), part, on_later_invoice ? part : Money());
+      if (spent->currency != "TOK")
+        receivables.refund(whose, request.kind, part, elsewhere && spent->account[0] == 'w');
     }
     return made;
   }
@@ -138,19 +132,15 @@ class ShadowLedger {
     HoldRequest asked;
     Project project;
     PriceVersion price;
+    std::string kind;          ///< of its charges
     int64_t newest_limit = 0;  ///< of those there when it was held
     TokenCount output = 0, covered = 0;
     Money held;
     std::vector<Draw> draws;  ///< once it has ended: what is spent of each
     TokenUsage mark;
-    bool open = true;
-    bool wallet_paid = false;
+    bool open = true, wallet_paid = false;
     WallTime ended;
   };
-  static std::string kind_of(const Request& request) {
-    const HoldRequest& asked = request.asked;
-    return ShadowReceivables::kind(asked.project_id, asked.offering, asked.tier, request.price.id);
-  }
   static std::unexpected<Error> no(ErrorCode code) { return std::unexpected(Error{code, "refused"}); }
   Money& at(const std::string& account, const std::string& unit) { return accounts[account + ' ' + unit]; }
   Money wallet_free(const std::string& payer) {
@@ -170,9 +160,8 @@ class ShadowLedger {
   }
   static Money cost(const Request& request, TokenUsage usage, TokenCount covered, TokenCount volume) {
     for (auto* tokens :
-         {&usage.input_fresh, &usage.cache_write, &usage.cache_read, &usage.output, &usage.reasoning}) {
+         {&usage.input_fresh, &usage.cache_write, &usage.cache_read, &usage.output, &usage.reasoning})
       for (; *tokens > 0 && covered > 0; --covered) --*tokens;
-    }
     const size_t row = pricing::row_of(request.price, request.asked.tier, request.asked.input_tokens, volume);
     return pricing::cost_of(request.price.rows[row].units, usage);
   }
@@ -243,10 +232,9 @@ class ShadowLedger {
         .held = request.held, .output_tokens = request.output, .exhausted = found.output_tokens < more};
   }
   std::string returned_to(const std::string& account) const {
-    const auto is_over = [&](const auto& lot) {
-      return lot_account(lot.second.id) == account && lot.first.second <= now;
-    };
-    return std::ranges::any_of(lots_, is_over) ? "breakage" : account;
+    for (const auto& [order, lot] : lots_)
+      if (lot_account(lot.id) == account && lot.expires <= now) return "breakage";
+    return account;
   }
   Settlement end(Request& request, Money money, TokenCount covered, TokenCount tokens) {
     const Settlement done{.charged = money, .released = request.held - money};
@@ -269,11 +257,9 @@ class ShadowLedger {
   /// The limits that count it, those of its key first.
   std::vector<Counted*> limits_on(const Request& request) {
     std::vector<Counted*> on;
-    for (const auto& scope : {request.asked.key_id, request.project.id, request.project.organisation}) {
-      for (auto& [since, each] : limits) {
+    for (const auto& scope : {request.asked.key_id, request.project.id, request.project.organisation})
+      for (auto& [since, each] : limits)
         if (each.limit.scope == scope && since <= request.newest_limit) on.push_back(&each);
-      }
-    }
     return on;
   }
   /// What still counts, by bucket; the last is where it goes on.
@@ -304,7 +290,6 @@ class ShadowLedger {
       each->pending += held[each->measure()];
     }
   }
-
   std::map<std::pair<std::string, std::string>, std::map<WallTime, PriceVersion>> prices_;
   int64_t last_price_ = 0;
   std::multimap<std::pair<int64_t, WallTime>, Lot> lots_;  ///< by priority and expiry, then creation

@@ -41,9 +41,14 @@ class ShadowReceivables {
     kinds[kind].refunded += amount;
     return given_once(paper->second, kinds);
   }
-  void refund(const PayerMonth& whose, const std::string& kind, Money amount, Money elsewhere) {
+  void refund(const PayerMonth& whose, const std::string& kind, Money amount, bool elsewhere) {
     kinds_[whose][kind].refunded += amount;
-    kinds_[whose][kind].elsewhere += elsewhere;
+    if (elsewhere) kinds_[whose][kind].elsewhere += amount;
+  }
+  Money charged(const PayerMonth& whose) {
+    Money sum;
+    for (const auto& [name, kind] : kinds_[whose]) sum += kind.charged;
+    return sum;
   }
 
   /// Returns what is paid of it at once.
