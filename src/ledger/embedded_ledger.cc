@@ -115,6 +115,7 @@ Result<> EmbeddedLedger::read_any(std::move_only_function<Result<>(State&)> look
   if (looked) looked = look(reader_state_);
   reader_->rollback();
   if (!looked && looked.error().code == ErrorCode::kUnavailable && is_remote()) {
+    unreadable_since_ = spool().returns;
     unreadable_until_ = std::chrono::steady_clock::now() + kReadPause;
     if (spooler_) spooler_->suspect();
   }
@@ -122,7 +123,9 @@ Result<> EmbeddedLedger::read_any(std::move_only_function<Result<>(State&)> look
 }
 
 bool EmbeddedLedger::is_unreadable() const {
-  return spool().away || std::chrono::steady_clock::now() < unreadable_until_.load();
+  const SpoolStats seen = spool();
+  const bool came_back = seen.returns != unreadable_since_;
+  return seen.away || (!came_back && std::chrono::steady_clock::now() < unreadable_until_.load());
 }
 
 Result<> EmbeddedLedger::prepare() {

@@ -74,6 +74,7 @@ class EmbeddedLedger final : public Ledger {
   std::unique_ptr<Store> reader_;
   State reader_state_;
   std::atomic<std::chrono::steady_clock::time_point> unreadable_until_{};
+  std::atomic<int64_t> unreadable_since_ = 0;  ///< how often the database had come back by then
   KeyCache key_cache_;
   std::unique_ptr<Writer> writer_;
   std::function<void()> before_stop_;  ///< of the writer

@@ -211,7 +211,7 @@ void Spooler::heard(const ToldPtr& told, Result<Settlement> result) {
       urgent_.push_back(told);
       wake_.notify_one();
     } else {
-      stats_.away = false;
+      is_back();
       told->confirmed = true;
       if (spooled_.erase(told) > 0 && spooled_.empty()) wake_.notify_one();
       if (!result && result.error().code == ErrorCode::kConflict && told->record.kind != Kind::kMark) {
@@ -247,15 +247,21 @@ void Spooler::is_away() {
   wake_.notify_one();
 }
 
+/// With the mutex held.
+void Spooler::is_back() {
+  if (!stats_.away) return;
+  spdlog::info("the ledger's database is back");
+  stats_.away = false;
+  ++stats_.returns;
+}
+
 /// Asks the writer to say when the database is back, whether or not there is something to tell it.
 void Spooler::probe() {
   writer_.submit<void>([](Books&) { return Result<>(); },
                        [this](const Result<>& back) {
                          const std::lock_guard lock(mutex_);
                          probing_ = false;
-                         if (!back) return;
-                         if (stats_.away) spdlog::info("the ledger's database is back");
-                         stats_.away = false;
+                         if (back) is_back();
                        },
                        Writer::WhenLocked::kWait);
 }

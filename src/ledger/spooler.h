@@ -90,6 +90,7 @@ class Spooler {
   void heard(const ToldPtr& told, Result<Settlement> result);
   void heard(const AskedPtr& asked, Result<Hold> result);
   void is_away();
+  void is_back();
   void probe();
 
   void run();
