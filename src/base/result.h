@@ -50,9 +50,13 @@ std::unexpected<Error> fail(ErrorCode code, fmt::format_string<Args...> format, 
 }  // namespace feilun
 
 /// `auto x = TRY(expression);` is the value of a Result, or returns its Error from the enclosing function.
-#define TRY(...)                                                              \
-  ({                                                                          \
-    auto&& try_result_ = (__VA_ARGS__);                                       \
-    if (!try_result_) return std::unexpected(std::move(try_result_).error()); \
-    std::move(try_result_).value();                                           \
+#define TRY(...) FEILUN_TRY_AS(FEILUN_TRY_NAME(__COUNTER__), __VA_ARGS__)
+// One TRY may stand in another, so each result has a name of its own.
+#define FEILUN_TRY_NAME(number) FEILUN_TRY_JOIN(try_result_, number)
+#define FEILUN_TRY_JOIN(name, number) name##number
+#define FEILUN_TRY_AS(result, ...)                                  \
+  ({                                                                \
+    auto&& result = (__VA_ARGS__);                                  \
+    if (!result) return std::unexpected(std::move(result).error()); \
+    std::move(result).value();                                      \
   })
