@@ -25,6 +25,7 @@ struct MigrateOptions {
 };
 
 struct UpgradeOptions : LedgerAccess {
+  std::filesystem::path archive;
   bool dry_run = false;
 };
 
@@ -64,7 +65,7 @@ Result<> migrate(const MigrateOptions& options) {
 }
 
 Result<> upgrade(const UpgradeOptions& options) {
-  const auto steps = TRY(ledger::upgrade(options.data, options.url, options.dry_run));
+  const auto steps = TRY(ledger::upgrade(options.data, options.url, options.dry_run, {}, options.archive));
   for (const ledger::SchemaStep& step : steps) {
     fmt::print("-- {}: {}\n", step.number, step.what);
     for (const std::string& statement : step.statements) fmt::print("{};\n", statement);
@@ -102,6 +103,10 @@ void add_ledger_move_commands(CLI::App& ledger_group, Run& chosen) {
   CLI::App* upgrade_command = ledger_group.add_subcommand(
       "upgrade", "Bring an older ledger's tables and state to this program's format; the server is stopped");
   add_data_option(upgrade_command, *upgrade_options);
+  upgrade_command
+      ->add_option("--archive", upgrade_options->archive,
+                   "Where archived segments lie; archive in the data directory, if not given")
+      ->envname("FEILUN_ARCHIVE");
   upgrade_command->add_flag("--dry-run", upgrade_options->dry_run, "Only print the statements");
   on_chosen<UpgradeOptions>(upgrade_command, chosen, upgrade_options, upgrade);
 }

@@ -92,7 +92,14 @@ Result<AdminBody> AdminBody::read(const net::Request& request,
 }
 
 Result<std::string> AdminBody::idempotency_key() const {
-  return TRY(text("idempotency_key")).value_or(header_);
+  const auto refused = [&](std::string_view why) {
+    return std::unexpected(fields_.error(ErrorCode::kInvalidArgument, "idempotency_key", std::string(why)));
+  };
+  const auto field = TRY(text("idempotency_key"));
+  if (!field) return header_;
+  if (field->empty()) return refused("'idempotency_key' is empty: leave it out, or give each act its own");
+  if (header_.empty() || header_ == *field) return *field;
+  return refused("'idempotency_key' and the header Idempotency-Key differ");
 }
 
 Result<std::string> AdminBody::required(std::string_view name) const {

@@ -270,6 +270,11 @@ Result<std::string> issue_credit_note(AdminCall& call) {
     if (const auto amount = TRY(line.string("amount")))
       asked.lines.back().amount = TRY(Money::parse(*amount));
   }
+  if (asked.lines.empty() && body.fields().find("lines")) {
+    return std::unexpected(
+        body.fields().error(ErrorCode::kInvalidArgument, "lines",
+                            "'lines' is empty: leave it out to take back all that is left"));
+  }
   const auto note = TRY(call.write<Invoice>([&](Books& books) -> Result<Invoice> {
     TRY(invoice_in_path(books.state(), call));
     return books.credit_invoice(asked);
@@ -282,8 +287,10 @@ Result<std::string> issue_credit_note(AdminCall& call) {
 Result<std::string> show_credit_note(AdminCall& call) {
   return call.read<std::string>([&](State& state) -> Result<std::string> {
     const std::string& number = call.path_values.at(0);
-    const auto is_own = [&](const ledger::CreditNote& found) {
-      return invoice_of(state, call, found.note.corrects).has_value();
+    const auto is_own = [&](const ledger::CreditNote& found) -> Result<bool> {
+      const auto corrected = invoice_of(state, call, found.note.corrects);
+      if (corrected || corrected.error().code == ErrorCode::kNotFound) return corrected.has_value();
+      return std::unexpected(corrected.error());
     };
     const Invoice note =
         TRY(only_own(ledger::find_credit_note(state, number), "credit note", number, is_own)).note;

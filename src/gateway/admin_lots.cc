@@ -77,6 +77,7 @@ Result<std::string> list_lots(AdminCall& call) {
     const std::string wallet = TRY(call.wallet(state));
     if (!page.after.empty()) {
       const auto at = ledger::find_lot(state, page.after);
+      if (!at && at.error().code != ErrorCode::kNotFound) return std::unexpected(at.error());
       if (!at || at->payer_id != wallet) return unknown_cursor(page);
     }
     for (const LotBalance& balance : TRY(ledger::lots_of(state, wallet, page.limit + 1, page.after))) {

@@ -20,7 +20,7 @@ bool has_floating_point(simdjson::dom::element element) {
   if (element.get(object) == simdjson::SUCCESS) {
     return std::ranges::any_of(object, [](const auto& field) { return has_floating_point(field.value); });
   }
-  return element.is_double();
+  return element.type() == simdjson::dom::element_type::DOUBLE;  // is_double() is true of whole ones, too
 }
 
 /// The field's JSON as text; nullopt when it is absent.

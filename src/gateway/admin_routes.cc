@@ -153,11 +153,13 @@ Result<std::string> organisation_of(const net::Request& request, const ledger::K
                                     ledger::Ledger& ledger) {
   const std::string named(request.headers.find("openai-organization"));
   if (named.empty() || named == key.organisation) return key.organisation;
-  if (key.organisation != "default") {
-    return fail(ErrorCode::kPermissionDenied, "this key is not of the organisation '{}'", named);
-  }
   return ledger.read<std::string>([&](ledger::State& state) -> Result<std::string> {
-    return TRY(ledger::find_organisation(state, named)).id;
+    const bool by_operator = key.organisation == "default";
+    const auto found = ledger::find_organisation(state, named);
+    if (!found && (by_operator || found.error().code != ErrorCode::kNotFound))
+      return std::unexpected(found.error());
+    if (found && (by_operator || found->id == key.organisation)) return found->id;
+    return fail(ErrorCode::kPermissionDenied, "this key is not of the organisation '{}'", named);
   });
 }
 

@@ -131,6 +131,9 @@ Result<UsageQuery> read_usage_query(const net::Request& request, WallTime now) {
   const bool daily = query.width == hours(24);
   if (!request.query("start_time"))
     return wrong("start_time", "'start_time' is missing: seconds since 1970, UTC");
+  if (request.query("limit") == "0") {
+    return std::unexpected(Error{ErrorCode::kInvalidArgument, "'limit' must be at least 1", "limit"});
+  }
   int64_t start = TRY(read_number(request, "start_time", 0, kSecondsMax));
   const int64_t end = TRY(read_number(
       request, "end_time", std::chrono::floor<seconds>(now).time_since_epoch().count() + 1, kSecondsMax));

@@ -23,12 +23,17 @@ void add_amount(json::object& object, std::string_view name, int128 amount) {
   object[std::string(name) + "_pico"] = Money::pico(amount).to_pico_string();
 }
 
-/// A record's body as it is; as text where it is none.
+/// A record's body as it is, but for what opens something: keys' and invitations' hashes, passwords,
+/// webhooks' secrets. As text where it is none.
 json::value body(const std::string& text) {
   if (text.empty()) return nullptr;
   boost::system::error_code error;
   json::value value = json::parse(text, error);
-  return error ? json::value(text) : value;
+  if (error) return json::value(text);
+  if (json::object* record = value.if_object()) {
+    for (const char* secret : {"hash", "previous", "password", "secret"}) record->erase(secret);
+  }
+  return value;
 }
 
 json::value byte_value(std::string_view name, int64_t byte) {

@@ -48,7 +48,13 @@ Result<> check_lot(const Lot& lot, const Payer& payer, WallTime now) {
   if (lot.offerings.size() > kOfferingsMax) {
     return fail(ErrorCode::kInvalidArgument, "a lot is for at most {} offerings, or for all", kOfferingsMax);
   }
-  for (const std::string& offering : lot.offerings) TRY(check_text("offering", offering, false));
+  for (const std::string& offering : lot.offerings) {
+    TRY(check_text("offering", offering, false));
+    if (!offering.contains('*')) continue;
+    return fail(ErrorCode::kInvalidArgument,
+                "a lot is for offerings by their whole names, not '{}'; for all of them, name none",
+                offering);
+  }
   return check_text("idempotency key", lot.idempotency_key, true);
 }
 

@@ -24,7 +24,7 @@ Steps sqlite_migrations(const std::filesystem::path& directory, bool dry_run,
 }  // namespace
 
 Steps upgrade(const std::filesystem::path& directory, const std::string& url, bool dry_run,
-              const PostgresOptions& options) {
+              const PostgresOptions& options, const std::filesystem::path& archive) {
   std::error_code ignored;
   if (url.empty() && !std::filesystem::exists(directory / "ledger.db", ignored)) {
     return fail(ErrorCode::kNotFound, "there is no ledger in {}", directory.string());
@@ -37,7 +37,8 @@ Steps upgrade(const std::filesystem::path& directory, const std::string& url, bo
   if (dry_run || missing.empty()) return missing;
   // First the state, so that what is cut off between the two is begun anew.
   if (missing.size() < all) {
-    TRY(audit::rebuild({.directory = directory, .url = url, .schema = options.schema}, false));
+    TRY(audit::rebuild({.directory = directory, .url = url, .schema = options.schema, .archive = archive},
+                       false));
   }
   return migrations(false);
 }

@@ -15,6 +15,7 @@ namespace feilun::ledger {
 /// where no server may run: kConflict. Gateways on PostgreSQL that are older stop by themselves. kNotFound
 /// when the directory has no ledger, kUnsupported when its tables are newer.
 Result<std::vector<SchemaStep>> upgrade(const std::filesystem::path& directory, const std::string& url,
-                                        bool dry_run, const PostgresOptions& options = {});
+                                        bool dry_run, const PostgresOptions& options = {},
+                                        const std::filesystem::path& archive = {});
 
 }  // namespace feilun::ledger

@@ -31,9 +31,9 @@ Result<T> field(element object, const char* name) {
   return value;
 }
 
-/// At most the 19 digits of kUnitMax.
+/// More digits than kUnitMax has: what was published under an older bound stays readable.
 Result<Money> parse_pico(std::string_view text) {
-  constexpr size_t kDigitsMax = 19;
+  constexpr size_t kDigitsMax = 25;
   const bool digits = std::ranges::all_of(text, [](char c) { return c >= '0' && c <= '9'; });
   if (text.empty() || text.size() > kDigitsMax || !digits) {
     return fail(ErrorCode::kInvalidArgument, "'{}' is not pico-units per token", text);

@@ -91,3 +91,22 @@ class RefusalChecks:
         account = self.ask("POST", PROJECT + "/service_accounts", project, body={"name": "ci"})["id"]
         self.ask("POST", one, project, account, body={"role": "owner"}, status=400)
         self.assertEqual(self.ask("GET", one, project, account)["role"], "member")
+
+    def test_what_could_be_misread_is_refused(self):
+        costs = ORGANIZATION + "/costs"
+        self.assertEqual(self.ask("GET", costs, query="?start_time=0&limit=0", status=400)["error"]["param"], "limit")
+        credits = ORGANIZATION + "/wallets/{wallet_id}/credits"
+        credit = {"amount": "1", "currency": "CNY"}
+        for body, headers in (({"idempotency_key": ""}, []), ({"idempotency_key": "a"}, [("Idempotency-Key", "b")])):
+            headers = [("OpenAI-Organization", self.acme), *headers]
+            refused = self.ask("POST", credits, self.acme, key=self.root, body={**credit, **body}, headers=headers,
+                               status=400)["error"]
+            self.assertEqual(refused["param"], "idempotency_key")
+
+    def test_a_sheet_with_whole_numbers_is_previewed(self):
+        sheet = {"currency": "CNY", "input": "0.3", "output": "0.6",
+                 "length_tiers": [{"from": 100, "input": "1", "output": "1"}]}
+        body = {"offering": "feilun-nano", "month": "2026-10", "sheet": sheet}
+        self.ask("POST", ORGANIZATION + "/prices/preview", key=self.root, body=body)
+        sheet["input"] = 0.3
+        self.ask("POST", ORGANIZATION + "/prices/preview", key=self.root, body=body, status=400)
