@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <array>
 #include <bit>
-#include <cstring>
 
 #include "base/check.h"
 #include "ledger/limits.h"
@@ -144,7 +143,7 @@ KeyWriter& KeyWriter::number(int64_t value) {
 
 KeyWriter& KeyWriter::raw(std::string_view bytes) {
   if (long_.empty() && size_ + bytes.size() <= short_.size()) {
-    std::memcpy(short_.data() + size_, bytes.data(), bytes.size());
+    bytes.copy(short_.data() + size_, bytes.size());
     size_ += bytes.size();
     return *this;
   }
