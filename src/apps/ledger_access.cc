@@ -28,6 +28,14 @@ void add_data_option(CLI::App* command, LedgerAccess& access) {
       ->envname("FEILUN_LEDGER");
 }
 
+void add_journal_options(CLI::App* command, JournalAccess& access) {
+  add_data_option(command, access);
+  command
+      ->add_option("--archive", access.archive,
+                   "Where archived segments lie; archive in the data directory, if not given")
+      ->envname("FEILUN_ARCHIVE");
+}
+
 void add_project_option(CLI::App* command, LedgerAccess& access) {
   command->add_option("--project", access.project, "Name or id of the project")->capture_default_str();
 }

@@ -16,7 +16,13 @@ struct LedgerAccess {
   std::string project = "default";
 };
 
+/// Of those that read the journal.
+struct JournalAccess : LedgerAccess {
+  std::filesystem::path archive;
+};
+
 void add_data_option(CLI::App* command, LedgerAccess& access);
+void add_journal_options(CLI::App* command, JournalAccess& access);
 void add_project_option(CLI::App* command, LedgerAccess& access);
 
 enum class WhenAbsent { kCreate, kRefuse };

@@ -15,11 +15,6 @@ namespace {
 using ledger::audit::ExportFormat;
 using ledger::audit::ExportRange;
 
-/// Of those that read the journal.
-struct JournalAccess : LedgerAccess {
-  std::filesystem::path archive;
-};
-
 struct RebuildOptions : JournalAccess {
   bool dry_run = false;
 };
@@ -43,14 +38,6 @@ constexpr size_t kShownMax = 100;
 
 ledger::audit::Place place_of(const JournalAccess& access) {
   return {.directory = access.data, .url = access.url, .archive = access.archive};
-}
-
-void add_journal_options(CLI::App* command, JournalAccess& access) {
-  add_data_option(command, access);
-  command
-      ->add_option("--archive", access.archive,
-                   "Where archived segments lie; archive in the data directory, if not given")
-      ->envname("FEILUN_ARCHIVE");
 }
 
 std::string name_of(const LedgerAccess& access) {

@@ -24,8 +24,7 @@ struct MigrateOptions {
   std::string to;
 };
 
-struct UpgradeOptions : LedgerAccess {
-  std::filesystem::path archive;
+struct UpgradeOptions : JournalAccess {
   bool dry_run = false;
 };
 
@@ -102,11 +101,7 @@ void add_ledger_move_commands(CLI::App& ledger_group, Run& chosen) {
   auto upgrade_options = std::make_shared<UpgradeOptions>();
   CLI::App* upgrade_command = ledger_group.add_subcommand(
       "upgrade", "Bring an older ledger's tables and state to this program's format; the server is stopped");
-  add_data_option(upgrade_command, *upgrade_options);
-  upgrade_command
-      ->add_option("--archive", upgrade_options->archive,
-                   "Where archived segments lie; archive in the data directory, if not given")
-      ->envname("FEILUN_ARCHIVE");
+  add_journal_options(upgrade_command, *upgrade_options);
   upgrade_command->add_flag("--dry-run", upgrade_options->dry_run, "Only print the statements");
   on_chosen<UpgradeOptions>(upgrade_command, chosen, upgrade_options, upgrade);
 }

@@ -21,7 +21,7 @@ std::string decoded(std::string_view text) {
 
 }  // namespace
 
-Result<bool> AdminCall::sees_project(ledger::State& state, std::string_view project_id) const {
+Result<bool> sees_project(ledger::State& state, const ledger::Key& key, std::string_view project_id) {
   if (may(key.organisation_role, ledger::Power::kEveryProject) || key.owner.empty()) return true;
   return TRY(ledger::find_project_member(state, project_id, key.owner)).has_value();
 }
@@ -30,7 +30,7 @@ Result<ledger::Project> AdminCall::project(ledger::State& state) const {
   const std::string& id = path_values.at(0);
   return only_own(
       ledger::find_project(state, id), "project", id, [&](const ledger::Project& found) -> Result<bool> {
-        return found.id == id && found.organisation == organisation && TRY(sees_project(state, id));
+        return found.id == id && found.organisation == organisation && TRY(sees_project(state, key, id));
       });
 }
 

@@ -49,7 +49,6 @@ struct AdminCall {
   Result<ledger::Project> project(ledger::State& state) const;
   /// Whose wallets the organisation's are: its own, or, of "default", those of its projects.
   Result<std::vector<std::string>> payers(ledger::State& state) const;
-  Result<bool> sees_project(ledger::State& state, std::string_view project_id) const;
   /// Whether the key has a say in what `owner` (a member, a service account; may be nobody) has in the
   /// project: who is a member of the project, and not an owner of it, has one only in what is their own.
   /// kPermissionDenied.
@@ -62,6 +61,10 @@ struct AdminCall {
   /// kPermissionDenied unless this key's role may give or take the role.
   Result<> check_grant(ledger::Role role) const;
 };
+
+/// Whether an administrator's key sees a project of its organisation: who has no say in all of them sees
+/// those that it is a member of.
+Result<bool> sees_project(ledger::State& state, const ledger::Key& key, std::string_view project_id);
 
 /// kNotFound, which does not tell whether it exists elsewhere.
 std::unexpected<Error> not_here(std::string_view what, std::string_view id);

@@ -288,9 +288,7 @@ Result<std::string> show_credit_note(AdminCall& call) {
   return call.read<std::string>([&](State& state) -> Result<std::string> {
     const std::string& number = call.path_values.at(0);
     const auto is_own = [&](const ledger::CreditNote& found) -> Result<bool> {
-      const auto corrected = invoice_of(state, call, found.note.corrects);
-      if (corrected || corrected.error().code == ErrorCode::kNotFound) return corrected.has_value();
-      return std::unexpected(corrected.error());
+      return TRY(find_invoice(state, call, found.note.corrects)).has_value();
     };
     const Invoice note =
         TRY(only_own(ledger::find_credit_note(state, number), "credit note", number, is_own)).note;

@@ -47,7 +47,7 @@ Result<json::object> limit_json(State& state, const SpendLimit& limit, const Lim
 Result<LimitScope> seen_scope(const AdminCall& call, State& state, std::string_view id) {
   const auto is_own = [&](const LimitScope& found) -> Result<bool> {
     return found.organisation == call.organisation &&
-           (found.project.empty() || TRY(call.sees_project(state, found.project)));
+           (found.project.empty() || TRY(sees_project(state, call.key, found.project)));
   };
   auto seen =
       only_own(ledger::find_limit_scope(state, id), "key, project or organisation with the id", id, is_own);

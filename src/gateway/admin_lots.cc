@@ -76,9 +76,8 @@ Result<std::string> list_lots(AdminCall& call) {
     json::array items;
     const std::string wallet = TRY(call.wallet(state));
     if (!page.after.empty()) {
-      const auto at = ledger::find_lot(state, page.after);
-      if (!at && at.error().code != ErrorCode::kNotFound) return std::unexpected(at.error());
-      if (!at || at->payer_id != wallet) return unknown_cursor(page);
+      const auto at = TRY(ledger::find_record(state, "lot", page.after));
+      if (!at || at->parent != wallet) return unknown_cursor(page);
     }
     for (const LotBalance& balance : TRY(ledger::lots_of(state, wallet, page.limit + 1, page.after))) {
       items.push_back(lot_json(balance, call.now));

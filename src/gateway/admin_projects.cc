@@ -68,7 +68,7 @@ Result<std::string> list_projects(AdminCall& call) {
     const auto show = [&](const ledger::Record& record) -> Result<std::optional<json::object>> {
       const Project project = TRY(ledger::project_from(record));
       if (project.archived && !archived_too) return std::nullopt;
-      if (!TRY(call.sees_project(state, project.id))) return std::nullopt;
+      if (!TRY(sees_project(state, call.key, project.id))) return std::nullopt;
       return project_json(project);
     };
     return list_records(state, "project", call.organisation, page, show);

@@ -36,7 +36,7 @@ Result<ledger::ChargeLeft> seen_charge(const AdminCall& call, State& state, std:
   const auto hold = TRY(ledger::hold_entry(state, request_id, ended.value_or(0)));
   const auto held = TRY(ledger::held_request(hold));
   const auto project = TRY(ledger::find_project(state, held.project_id));
-  if (project.organisation == call.organisation && TRY(call.sees_project(state, project.id))) return left;
+  if (project.organisation == call.organisation && TRY(sees_project(state, call.key, project.id))) return left;
   return fail(ErrorCode::kNotFound, "there is no request {}", request_id);
 }
 

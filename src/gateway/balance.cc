@@ -1,10 +1,9 @@
 // GET /feilun/v1/balance
 #include <boost/json.hpp>
 
+#include "gateway/admin_call.h"
 #include "gateway/endpoints.h"
 #include "gateway/paid_call.h"
-#include "ledger/books.h"
-#include "ledger/members.h"
 
 namespace feilun::gateway {
 namespace asio = boost::asio;
@@ -13,15 +12,6 @@ namespace {
 
 /// The organisation that runs the server and sees every project.
 constexpr std::string_view kOperator = "default";
-
-/// As in the admin API: a member who has no say in every project sees those that it belongs to.
-Result<bool> sees_project(Visit& visit, const std::string& project) {
-  const ledger::Key& key = visit.key;
-  if (ledger::may(key.organisation_role, ledger::Power::kEveryProject) || key.owner.empty()) return true;
-  return visit.services.ledger.read<bool>([&](ledger::State& state) -> Result<bool> {
-    return TRY(ledger::find_project_member(state, project, key.owner)).has_value();
-  });
-}
 
 Result<std::string> balance_json(Visit& visit) {
   const auto named = visit.request().query("project");
@@ -34,7 +24,10 @@ Result<std::string> balance_json(Visit& visit) {
   }
   const std::string& whose = visit.key.organisation;
   const bool foreign = admin && whose != kOperator && whose != found.organisation;
-  if (foreign || (admin && !TRY(sees_project(visit, found.id)))) {
+  const bool hidden = admin && !TRY(visit.services.ledger.read<bool>([&](ledger::State& state) {
+    return sees_project(state, visit.key, found.id);
+  }));
+  if (foreign || hidden) {
     return fail(ErrorCode::kNotFound, "there is no project '{}'", wanted);
   }
   const ledger::Balance balance = TRY(visit.services.ledger.balance(found.id));

@@ -16,15 +16,15 @@ using std::chrono::hours;
 using std::chrono::seconds;
 
 Result<int64_t> read_number(const net::Request& request, std::string_view name, int64_t otherwise,
-                            int64_t most) {
+                            int64_t least, int64_t most) {
   const auto given = request.query(name);
   if (!given) return otherwise;
   int64_t value = 0;
   const char* end = given->data() + given->size();
   const auto [stop, error] = std::from_chars(given->data(), end, value);
-  if (error == std::errc() && stop == end && value >= 0 && value <= most) return value;
+  if (error == std::errc() && stop == end && value >= least && value <= most) return value;
   return std::unexpected(Error{ErrorCode::kInvalidArgument,
-                               fmt::format("'{}' must be a whole number from 0 to {}", name, most),
+                               fmt::format("'{}' must be a whole number from {} to {}", name, least, most),
                                std::string(name)});
 }
 
@@ -131,14 +131,11 @@ Result<UsageQuery> read_usage_query(const net::Request& request, WallTime now) {
   const bool daily = query.width == hours(24);
   if (!request.query("start_time"))
     return wrong("start_time", "'start_time' is missing: seconds since 1970, UTC");
-  if (request.query("limit") == "0") {
-    return std::unexpected(Error{ErrorCode::kInvalidArgument, "'limit' must be at least 1", "limit"});
-  }
-  int64_t start = TRY(read_number(request, "start_time", 0, kSecondsMax));
+  int64_t start = TRY(read_number(request, "start_time", 0, 0, kSecondsMax));
   const int64_t end = TRY(read_number(
-      request, "end_time", std::chrono::floor<seconds>(now).time_since_epoch().count() + 1, kSecondsMax));
-  start = std::max(start, TRY(read_number(request, "page", 0, kSecondsMax)));
-  query.buckets = static_cast<int>(TRY(read_number(request, "limit", daily ? 7 : 24, daily ? 31 : 168)));
+      request, "end_time", std::chrono::floor<seconds>(now).time_since_epoch().count() + 1, 0, kSecondsMax));
+  start = std::max(start, TRY(read_number(request, "page", 0, 0, kSecondsMax)));
+  query.buckets = static_cast<int>(TRY(read_number(request, "limit", daily ? 7 : 24, 1, daily ? 31 : 168)));
   const auto floor = [&](int64_t time) {
     const int64_t bucket = seconds(query.width).count();
     return WallTime(seconds(time / bucket * bucket));

@@ -3,6 +3,7 @@
 #include <boost/json.hpp>
 
 #include "base/civil_time.h"
+#include "ledger/audit_log.h"
 #include "ledger/bytes.h"
 
 namespace feilun::ledger::audit {
@@ -30,9 +31,7 @@ json::value body(const std::string& text) {
   boost::system::error_code error;
   json::value value = json::parse(text, error);
   if (error) return json::value(text);
-  if (json::object* record = value.if_object()) {
-    for (const char* secret : {"hash", "previous", "password", "secret"}) record->erase(secret);
-  }
+  if (json::object* record = value.if_object()) erase_secrets(*record);
   return value;
 }
 

@@ -163,8 +163,12 @@ std::string without_secrets(std::string_view text) {
   boost::system::error_code error;
   json::value body = json::parse(text, error);
   if (error || !body.is_object()) return "{}";
-  for (const char* secret : {"hash", "previous", "password", "secret"}) body.as_object().erase(secret);
+  erase_secrets(body.as_object());
   return json::serialize(body);
+}
+
+void erase_secrets(json::object& record) {
+  for (const char* secret : {"hash", "previous", "password", "secret"}) record.erase(secret);
 }
 
 }  // namespace feilun::ledger

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <boost/json/fwd.hpp>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -52,5 +53,7 @@ Result<std::vector<Act>> acts_of(State& state, std::string_view organisation, co
 
 /// A record's body without its secrets' hashes.
 std::string without_secrets(std::string_view json);
+/// The same in the body itself.
+void erase_secrets(boost::json::object& record);
 
 }  // namespace feilun::ledger

@@ -78,16 +78,16 @@ Result<Money> amount_paid(const PaymentRequest& asked, const Owed& owed, Money f
 }
 
 /// The note that is asked for, behind those up to an entry; it has no number yet.
-Result<CreditNote> note_behind(State& state, const CreditRequest& asked, int64_t until, WallTime now) {
-  const Invoice invoice = TRY(issued_invoice(state, asked.invoice));
+Result<CreditNote> note_behind(State& state, const Invoice& invoice, const CreditRequest& asked, int64_t until,
+                               WallTime now) {
   CreditNoteFacts facts{.reason = asked.reason, .lines = asked.lines, .issued = now};
   facts.earlier = TRY(taken_back(state, asked.invoice, until));
   return make_credit_note(invoice, std::move(facts));
 }
 
 /// kConflict when refunds gave back already what the note takes back.
-Result<> check_given_once(State& state, const std::string& number, const CreditNote& made) {
-  const Invoice invoice = TRY(issued_invoice(state, number));
+Result<> check_given_once(State& state, const Invoice& invoice, const CreditNote& made) {
+  const std::string& number = invoice.facts.number;
   const Month month = TRY(month_of_invoice(state, number));
   auto taken = TRY(taken_back(state, number));
   taken.insert(taken.end(), made.taken.begin(), made.taken.end());
@@ -150,15 +150,16 @@ Result<Invoice> Books::credit_invoice(const CreditRequest& request) {
   const std::string name =
       request.idempotency_key.empty() ? "" : request.invoice + " " + request.idempotency_key;
   TRY(check_text("number and idempotency key", name, true));
+  const Invoice invoice = TRY(issued_invoice(state_, request.invoice));
   if (const auto there = TRY(find_record_named(state_, "credit_note", name))) {
     CreditNote done = TRY(credit_note_from(*there));
-    const auto same = note_behind(state_, request, there->sequence - 1, now_);
+    const auto same = note_behind(state_, invoice, request, there->sequence - 1, now_);
     if (same && same->taken == done.taken) return std::move(done.note);
     return fail(ErrorCode::kConflict, "the idempotency key '{}' was used for another credit note, {}",
                 request.idempotency_key, there->id);
   }
-  CreditNote made = TRY(note_behind(state_, request, kSequenceMax, now_));
-  TRY(check_given_once(state_, request.invoice, made));
+  CreditNote made = TRY(note_behind(state_, invoice, request, kSequenceMax, now_));
+  TRY(check_given_once(state_, invoice, made));
   const auto notes = TRY(records_of(state_, "credit_note", request.invoice, kNotesMax));
   made.note.facts.number = fmt::format("{}-C{}", request.invoice, notes.size() + 1);
   const Invoice& note = made.note;

@@ -74,7 +74,7 @@ EmbeddedLedger::~EmbeddedLedger() {
 }
 
 Result<> EmbeddedLedger::write_any(std::move_only_function<Result<>(Books&)> act) {
-  if (spool().away) return does_not_answer("nothing was written");
+  if (contact().away) return does_not_answer("nothing was written");
   std::promise<Result<>> promise;
   auto result = promise.get_future();
   const auto caller = std::make_shared<Caller>();
@@ -115,7 +115,7 @@ Result<> EmbeddedLedger::read_any(std::move_only_function<Result<>(State&)> look
   if (looked) looked = look(reader_state_);
   reader_->rollback();
   if (!looked && looked.error().code == ErrorCode::kUnavailable && is_remote()) {
-    unreadable_since_ = spool().returns;
+    unreadable_since_ = contact().returns;
     unreadable_until_ = std::chrono::steady_clock::now() + kReadPause;
     if (spooler_) spooler_->suspect();
   }
@@ -123,7 +123,7 @@ Result<> EmbeddedLedger::read_any(std::move_only_function<Result<>(State&)> look
 }
 
 bool EmbeddedLedger::is_unreadable() const {
-  const SpoolStats seen = spool();
+  const Spooler::Contact seen = contact();
   const bool came_back = seen.returns != unreadable_since_;
   return seen.away || (!came_back && std::chrono::steady_clock::now() < unreadable_until_.load());
 }

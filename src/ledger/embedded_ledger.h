@@ -66,6 +66,7 @@ class EmbeddedLedger final : public Ledger {
   Result<> read_any(std::move_only_function<Result<>(State&)> look) override;
   bool is_remote() const { return !options_.url.empty(); }
   bool is_unreadable() const;
+  Spooler::Contact contact() const { return spooler_ ? spooler_->contact() : Spooler::Contact(); }
 
   LedgerOptions options_;
   SystemClock system_clock_;

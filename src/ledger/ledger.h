@@ -162,7 +162,6 @@ struct Settlement {
 /// there is no spool (spooler.h).
 struct SpoolStats {
   bool away = false;     ///< the database does not answer
-  int64_t returns = 0;   ///< how often it answered again
   int64_t records = 0;   ///< in the spool, not yet in the database
   int64_t bytes = 0;     ///< of the spool's file
   int64_t spooled = 0;   ///< records ever written, since the process started

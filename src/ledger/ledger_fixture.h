@@ -32,6 +32,19 @@ Result<T> wait(Call&& call) {
   return result.get();
 }
 
+/// 0.3 yuan per million input tokens, a tenth of it for cached ones, and 0.6 per million output tokens.
+inline PriceVersion test_price(const char* offering = "nano") {
+  PriceVersion version;
+  version.offering = offering;
+  version.currency = "CNY";
+  version.rows = pricing::flat_rows({.input_fresh = Money::pico(300'000),
+                                     .cache_read = Money::pico(30'000),
+                                     .cache_write = Money::pico(300'000),
+                                     .output = Money::pico(600'000),
+                                     .reasoning = Money::pico(600'000)});
+  return version;
+}
+
 /// The same tests run over both databases: FEILUN_TEST_LEDGER=postgres asks for the second.
 inline bool test_on_postgres() {
   const char* wanted = std::getenv("FEILUN_TEST_LEDGER");
@@ -39,7 +52,7 @@ inline bool test_on_postgres() {
 }
 
 /// A ledger in a directory (and, in PostgreSQL, a schema) of its own, on a clock that stands still, with one
-/// price: 0.3 yuan per million input tokens and 0.6 per million output tokens.
+/// price.
 class LedgerTest : public ::testing::Test {
  protected:
   LedgerTest() {
@@ -66,17 +79,7 @@ class LedgerTest : public ::testing::Test {
     schema_ = TestPostgres::server().new_schema();
     reopen(serving);
   }
-  PriceVersion price(const char* offering = "nano") const {
-    PriceVersion version;
-    version.offering = offering;
-    version.currency = "CNY";
-    version.rows = pricing::flat_rows({.input_fresh = Money::pico(300'000),
-                                       .cache_read = Money::pico(30'000),
-                                       .cache_write = Money::pico(300'000),
-                                       .output = Money::pico(600'000),
-                                       .reasoning = Money::pico(600'000)});
-    return version;
-  }
+  PriceVersion price(const char* offering = "nano") const { return test_price(offering); }
   void set_up_price() { ASSERT_TRUE(ledger_->set_price(price())); }
   void credit(const char* amount) {
     ASSERT_TRUE(ledger_->credit("default", yuan(amount), "CNY", "test", ""));

@@ -27,11 +27,7 @@ class SharedLedger : public ::testing::Test {
     SKIP_WITHOUT_POSTGRES();
     schema_ = TestPostgres::server().new_schema();
     const auto ledger = open("set-up", false);
-    const Money input = Money::pico(300'000);
-    const Money output = Money::pico(600'000);
-    PriceVersion price{.offering = "nano", .currency = "CNY"};
-    price.rows = pricing::flat_rows({input, input, input, output, output});
-    ASSERT_TRUE(ledger->set_price(price));
+    ASSERT_TRUE(ledger->set_price(test_price()));
     ASSERT_TRUE(ledger->credit("default", kEach * kPaid, "CNY", "", ""));
   }
 

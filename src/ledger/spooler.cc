@@ -252,7 +252,7 @@ void Spooler::is_back() {
   if (!stats_.away) return;
   spdlog::info("the ledger's database is back");
   stats_.away = false;
-  ++stats_.returns;
+  ++returns_;
 }
 
 /// Asks the writer to say when the database is back, whether or not there is something to tell it.
@@ -383,6 +383,11 @@ std::chrono::nanoseconds Spooler::until_next(MonoTime now) const {
   if (!holds_.empty()) next = std::min(next, holds_.front()->due);
   if (!top_ups_.empty()) next = std::min(next, writer_.holds_until());
   return std::max<std::chrono::nanoseconds>(next - now, std::chrono::milliseconds(1));
+}
+
+Spooler::Contact Spooler::contact() const {
+  const std::lock_guard lock(mutex_);
+  return {.away = stats_.away, .returns = returns_};
 }
 
 SpoolStats Spooler::stats() const {

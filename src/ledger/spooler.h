@@ -63,6 +63,12 @@ class Spooler {
   /// Somebody else was not answered by the database: it counts as away unless the writer is.
   void suspect();
   SpoolStats stats() const;
+  /// Of that what everybody who reads must know.
+  struct Contact {
+    bool away = false;     ///< the database does not answer
+    int64_t returns = 0;  ///< how often it answered again
+  };
+  Contact contact() const;
 
  private:
   /// A mark or an end: what the database must come to know.
@@ -115,6 +121,7 @@ class Spooler {
   std::deque<AskedPtr> holds_;
   std::map<std::string, AskedPtr> top_ups_;  ///< by request
   SpoolStats stats_;
+  int64_t returns_ = 0;
   bool probing_ = false;
   bool stopping_ = false;
   std::thread thread_;

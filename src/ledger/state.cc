@@ -138,9 +138,8 @@ bool State::is_known_whole(std::string_view key) const {
 }
 
 Result<JournalRow> State::entry(int64_t sequence) {
-  const int64_t unwritten = head_.sequence - std::ssize(entries_);
-  if (sequence > unwritten && sequence <= head_.sequence) {
-    return entries_[static_cast<size_t>(sequence - unwritten - 1)];
+  if (sequence > written() && sequence <= head_.sequence) {
+    return entries_[static_cast<size_t>(sequence - written() - 1)];
   }
   return journal_entry(store_, sequence);
 }

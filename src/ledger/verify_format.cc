@@ -186,21 +186,17 @@ std::vector<TableSpec> administrative_tables() {
   };
 }
 
-TableSpec usage_by(char letter, const char* name, const char* period) {
-  return {letter,
-          name,
-          {{"payer", kText},
-           {period, kNumber},
-           {"project", kText},
-           {"key", kText},
-           {"offering", kText},
-           {"tier", kByte},
-           {"price", kNumber},
-           {"row", kNumber}},
-          {{"requests", kNumber},
-           {"usage", kUsage, INT64_MAX},
-           {"covered", kUsage, INT64_MAX},
-           {"charged", kAmount}}};
+/// `of_keys`: each API key has sums of its own.
+TableSpec usage_by(char letter, const char* name, const char* period, bool of_keys) {
+  TableSpec table{letter, name, {{"payer", kText}, {period, kNumber}, {"project", kText}}, {}};
+  if (of_keys) table.key.push_back({"key", kText});
+  table.key.insert(table.key.end(),
+                   {{"offering", kText}, {"tier", kByte}, {"price", kNumber}, {"row", kNumber}});
+  table.value = {{"requests", kNumber},
+                 {"usage", kUsage, INT64_MAX},
+                 {"covered", kUsage, INT64_MAX},
+                 {"charged", kAmount}};
+  return table;
 }
 
 std::vector<TableSpec> request_tables() {
@@ -228,21 +224,9 @@ std::vector<TableSpec> request_tables() {
        {{"project", kText}},
        // A sum of many requests: a class of it may hold more than one request's bound.
        {{"requests", kNumber}, {"usage", kUsage, INT64_MAX}, {"charged", kAmount}}},
-      usage_by('B', "hour's usage", "hour"),
-      usage_by('b', "day's usage", "day"),
-      {'M',
-       "month's usage",
-       {{"payer", kText},
-        {"month", kNumber},
-        {"project", kText},
-        {"offering", kText},
-        {"tier", kByte},
-        {"price", kNumber},
-        {"row", kNumber}},
-       {{"requests", kNumber},
-        {"usage", kUsage, INT64_MAX},
-        {"covered", kUsage, INT64_MAX},
-        {"charged", kAmount}}},
+      usage_by('B', "hour's usage", "hour", true),
+      usage_by('b', "day's usage", "day", true),
+      usage_by('M', "month's usage", "month", false),
       {'V', "volume", {{"payer", kText}, {"month", kNumber}, {"offering", kText}}, {{"tokens", kNumber}}},
       {'I',
        "claimed idempotency key",
