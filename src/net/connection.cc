@@ -161,7 +161,10 @@ std::string_view Connection::unparsed() const {
   return {static_cast<const char*>(buffer_.data().data()), buffer_.size()};
 }
 
+/// What a deadline or an interruption cancels is a read that waits. One that had ended by then, as of a
+/// client that sends without a pause, is the last.
 asio::awaitable<error_code> Connection::read_some() {
+  if (timed_out_ || interrupted_) co_return asio::error::operation_aborted;
   auto [error, count] = co_await socket_.async_read_some(buffer_.prepare(kBufferStart), kAwait);
   buffer_.commit(count);
   co_return error;
@@ -299,7 +302,7 @@ asio::awaitable<void> Connection::linger() {
   socket_.shutdown(asio::socket_base::shutdown_send, ignored);
   set_deadline(kLingerTime);
   std::string sink(kBufferStart, '\0');
-  for (size_t total = 0; total < 2 * options_.body_bytes_max + options_.header_bytes_max;) {
+  for (size_t total = 0; !timed_out_ && total < 2 * options_.body_bytes_max + options_.header_bytes_max;) {
     auto [error, count] = co_await socket_.async_read_some(asio::buffer(sink), kAwait);
     if (error) co_return;
     total += count;
