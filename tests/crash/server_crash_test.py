@@ -22,7 +22,7 @@ import threading
 import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "system"))
-from feilun_server import BINARY, TESTDATA, FeilunServer  # noqa: E402
+from feilun_server import BINARY, SKIPPED, TESTDATA, FeilunServer  # noqa: E402
 
 CLIENTS = 6
 MARK_INTERVAL = 32
@@ -107,8 +107,8 @@ def main():
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
     if not STORIES.exists():
-        print(f"skipped: test data absent: {STORIES}")
-        return
+        print(f"test data absent: {STORIES}")
+        sys.exit(SKIPPED)
     rng = random.Random(options.seed)
     with tempfile.TemporaryDirectory() as directory:
         gguf = pathlib.Path(directory) / "stories.gguf"

@@ -12,7 +12,7 @@ import unittest
 import urllib.error
 import urllib.request
 
-from feilun_server import BINARY, TESTDATA, FeilunServer
+from feilun_server import BINARY, TESTDATA, FeilunServer, run_tests
 
 STORIES = TESTDATA / "models/stories260K"
 TINYSTORIES = TESTDATA / "models/tinystories-656K"
@@ -290,4 +290,4 @@ class Starting(unittest.TestCase):
 
 
 if __name__ == "__main__":
-    unittest.main()
+    run_tests()
