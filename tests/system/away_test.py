@@ -11,7 +11,7 @@ import unittest
 import urllib.error
 import urllib.request
 
-from feilun_server import BINARY, FeilunServer
+from feilun_server import BINARY, FeilunServer, run_tests
 from test_postgres import PROGRAMS, TestPostgres
 
 MARK_INTERVAL = 32
@@ -77,7 +77,7 @@ def until(condition, what):
 
 
 @unittest.skipUnless((PROGRAMS / "initdb").exists(), "PostgreSQL's server is not installed")
-class TheDatabaseAway(unittest.TestCase):
+class LedgerAway(unittest.TestCase):
     def setUp(self):
         self.cleanup = contextlib.ExitStack()
         self.addCleanup(self.cleanup.close)
@@ -107,6 +107,52 @@ class TheDatabaseAway(unittest.TestCase):
         except urllib.error.HTTPError as error:
             return error.code, error.headers, json.load(error)["error"]
 
+    def expect_whole(self, stream, tokens):
+        self.assertIsNone(stream.error)
+        self.assertEqual(stream.tokens, tokens)
+        self.assertEqual(stream.last["choices"][0]["finish_reason"], "length")
+        self.assertNotIn("stop_cause", stream.last["feilun"])
+        self.assertEqual(stream.usage["completion_tokens"], tokens)
+
+    def expect_unavailable(self, server):
+        status, headers, error = self.ask(server)
+        self.assertEqual((status, error["code"]), (503, "unavailable"))
+        self.assertGreaterEqual(int(headers["retry-after"]), 1)
+        self.assertEqual(headers["x-should-retry"], "true")
+
+    def expect_all_is_told(self, server, requests, output_tokens):
+        until(server.ready, "the server is not ready again")
+        until(lambda: metric(server, "feilun_ledger_spool_bytes") == 0, "the spool is not emptied")
+        usage = server.balance()["usage"]
+        self.assertEqual((usage["requests"], usage["output_tokens"]), (requests, output_tokens))
+        self.assertEqual(charged(server), decimal.Decimal(usage["charged"]))
+        self.assertEqual(server.balance()["held"], "0.00")
+        self.assertEqual(metric(server, "feilun_ledger_fenced_total"), 0)
+        self.assertEqual(self.ask(server)[0], 200)
+        self.verify(server)
+
+
+class AwayForAMinute(LedgerAway):
+    def test_under_a_lease_of_the_length_it_has_by_itself_costs_nobody_anything(self):
+        server = self.start()
+        ends, waits = [Stream(server, 250).read(3) for _ in range(2)], [Stream(server, 1000).read(3) for _ in range(2)]
+        self.postgres.stop()
+        back = time.monotonic() + 60
+        for stream in ends:
+            self.expect_whole(stream.read(), 250)
+            self.assertIsNone(stream.last["feilun"]["charged"])
+        until(lambda: metric(server, "feilun_ledger_away") == 1, "the database is not missed")
+        while time.monotonic() < back:
+            self.expect_unavailable(server)
+            time.sleep(5)
+        self.postgres.start()
+        for stream in waits:
+            self.expect_whole(stream.read(), 1000)
+            self.assertIsNotNone(stream.last["feilun"]["charged"], "it did not wait for the database")
+        self.expect_all_is_told(server, 4, 2500)
+
+
+class TheDatabaseAway(LedgerAway):
     def goes_and_comes_back(self, go, come_back):
         server = self.start()
         streams = [Stream(server, 250) for _ in range(4)]
@@ -114,20 +160,13 @@ class TheDatabaseAway(unittest.TestCase):
             stream.read(3)
         go()
         for stream in streams:
-            stream.read()
-            self.assertIsNone(stream.error)
-            self.assertEqual(stream.tokens, 250)
-            self.assertEqual(stream.last["choices"][0]["finish_reason"], "length")
-            self.assertEqual(stream.usage["completion_tokens"], 250)
+            self.expect_whole(stream.read(), 250)
         # Whoever ended while the database was away does not know what it will be charged.
         self.assertIn(None, [stream.last["feilun"]["charged"] for stream in streams])
         until(lambda: metric(server, "feilun_ledger_away") == 1, "the database is not missed")
         self.assertGreaterEqual(metric(server, "feilun_ledger_spool_records"), 1)
         began = time.monotonic()
-        status, headers, error = self.ask(server)
-        self.assertEqual((status, error["code"]), (503, "unavailable"))
-        self.assertGreaterEqual(int(headers["retry-after"]), 1)
-        self.assertEqual(headers["x-should-retry"], "true")
+        self.expect_unavailable(server)
         self.assertLess(time.monotonic() - began, 5)
         with self.assertRaises(urllib.error.HTTPError) as refused:
             server.balance()
@@ -135,15 +174,7 @@ class TheDatabaseAway(unittest.TestCase):
         self.assertGreaterEqual(int(refused.exception.headers["retry-after"]), 1)
         self.assertFalse(server.ready())
         come_back()
-        until(server.ready, "the server is not ready again")
-        until(lambda: metric(server, "feilun_ledger_spool_bytes") == 0, "the spool is not emptied")
-        usage = server.balance()["usage"]
-        self.assertEqual((usage["requests"], usage["output_tokens"]), (4, 1000))
-        self.assertEqual(charged(server), decimal.Decimal(usage["charged"]))
-        self.assertEqual(server.balance()["held"], "0.00")
-        self.assertEqual(metric(server, "feilun_ledger_fenced_total"), 0)
-        self.assertEqual(self.ask(server)[0], 200)
-        self.verify(server)
+        self.expect_all_is_told(server, 4, 1000)
 
     def test_a_database_that_stops_for_a_while_costs_nobody_anything(self):
         self.goes_and_comes_back(self.postgres.stop, self.postgres.start)
@@ -260,4 +291,4 @@ class TheDatabaseAway(unittest.TestCase):
 
 
 if __name__ == "__main__":
-    unittest.main()
+    run_tests()
