@@ -53,13 +53,11 @@ Result<std::vector<ledger::PriceVersion>> versions_of(const SheetOptions& option
   if (!options.organisation.empty()) {
     organisation = TRY(ledger::find_organisation(state, options.organisation)).id;
   }
-  std::vector<ledger::PriceVersion> versions;
-  for (pricing::CurrencyRows& rows : TRY(pricing::resolve(sheet, rates, from))) {
-    ledger::PriceVersion version{.offering = options.offering, .currency = rows.currency};
+  auto versions = TRY(pricing::resolve(sheet, rates, from));
+  for (ledger::PriceVersion& version : versions) {
+    version.offering = options.offering;
     version.organisation = organisation;
-    version.rows = std::move(rows.rows);
     version.effective_from = from;
-    versions.push_back(std::move(version));
   }
   return versions;
 }

@@ -60,6 +60,56 @@ TEST_F(LedgerTest, NewPriceEndsBeforeOneAlreadyScheduled) {
   expect_verified();
 }
 
+TEST_F(LedgerTest, AContractThatEndsGivesWayToTheListPrice) {
+  credit("1");
+  const WallTime start = clock_.wall();
+  const auto dearest = [&](const char* organisation, int64_t output) {
+    PriceVersion price = this->price();
+    price.organisation = organisation;
+    price.rows[0].units.output = Money::pico(output);
+    return price;
+  };
+  const PriceVersion list = ledger_->set_price(price()).value();
+  const PriceVersion contract = ledger_->set_price(dearest("default", 500'000)).value();
+  clock_.advance(milliseconds(10));
+  EXPECT_EQ(ledger_->hold_now(request("under the contract"))->price.id, contract.id);
+  PriceVersion ending = dearest("default", 500'000);
+  ending.effective_until = start + milliseconds(30);
+  const PriceVersion last = ledger_->set_price(ending).value();
+  EXPECT_EQ(last.effective_until, start + milliseconds(30));
+  clock_.advance(milliseconds(19));
+  EXPECT_EQ(ledger_->hold_now(request("its last millisecond"))->price.id, last.id);
+  clock_.advance(milliseconds(1));
+  EXPECT_EQ(ledger_->hold_now(request("after it"))->price.id, list.id);
+  expect_verified();
+}
+
+TEST_F(LedgerTest, AnOfferingWhosePriceHasEndedIsNotSold) {
+  credit("1");
+  PriceVersion ending = price();
+  ending.effective_until = clock_.wall() + milliseconds(5);
+  ASSERT_TRUE(ledger_->set_price(ending));
+  clock_.advance(milliseconds(5));
+  EXPECT_EQ(ledger_->hold_now(request("late")).error().code, ErrorCode::kNotFound);
+  expect_verified();
+}
+
+TEST_F(LedgerTest, AScheduledPriceIsWithdrawnByAnotherFromTheSameMoment) {
+  const WallTime later = clock_.wall() + milliseconds(10);
+  ASSERT_TRUE(ledger_->set_price(price()));
+  PriceVersion dearer = price();
+  dearer.rows[0].units.output = Money::pico(900'000);
+  dearer.effective_from = later;
+  ASSERT_TRUE(ledger_->set_price(dearer));
+  PriceVersion as_before = price();
+  as_before.effective_from = later;
+  const PriceVersion instead = ledger_->set_price(as_before).value();
+  EXPECT_EQ(ledger_->price_at("nano", "CNY", later)->id, instead.id);
+  EXPECT_EQ(ledger_->price_at("nano", "CNY", later)->rows, price().rows);
+  EXPECT_EQ(instead.effective_until, WallTime::max());
+  expect_verified();
+}
+
 TEST_F(LedgerTest, PriceNeverBeginsInThePast) {
   PriceVersion backdated = price();
   backdated.effective_from = clock_.wall() - std::chrono::hours(24);
@@ -86,6 +136,17 @@ TEST_F(LedgerTest, RefusesPricesThatCannotBe) {
   bad = price();
   bad.effective_until = clock_.wall();
   EXPECT_EQ(ledger_->set_price(bad).error().code, ErrorCode::kInvalidArgument);
+}
+
+TEST_F(LedgerTest, OfferingsHaveNamesThatNoOtherLooksLike) {
+  for (const char* name :
+       {"", "*", "nano*", "na*no", " nano", "nano ", "na\u200bno", "nano\u00a0", "cafe\u0301"}) {
+    EXPECT_EQ(ledger_->set_price(price(name)).error().code, ErrorCode::kInvalidArgument) << name;
+  }
+  for (const char* name : {"nano 2", "openai/gpt-4o:free", "caf\u00e9", "飞轮"}) {
+    EXPECT_TRUE(ledger_->set_price(price(name))) << name;
+  }
+  expect_verified();
 }
 
 TEST_F(LedgerTest, CurrenciesAreNeverMixed) {

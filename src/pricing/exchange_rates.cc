@@ -1,5 +1,7 @@
 #include "pricing/exchange_rates.h"
 
+#include <tuple>
+
 #include "base/civil_time.h"
 #include "base/money.h"
 #include "pricing/json_fields.h"
@@ -45,12 +47,16 @@ Result<> ExchangeRates::add(const Rate& rate) {
   return {};
 }
 
-Result<Decimal> ExchangeRates::rate_at(std::string_view from, std::string_view to, WallTime at) const {
-  if (from == to) return Decimal::one();
-  const auto dated = rates_.find({std::string(from), std::string(to)});
+Result<Rate> ExchangeRates::rate_at(std::string_view from, std::string_view to, WallTime at) const {
+  Rate rate{std::string(from), std::string(to), Decimal::one(), WallTime::min()};
+  if (from == to) return rate;
+  const auto dated = rates_.find({rate.from, rate.to});
   if (dated != rates_.end()) {
     const auto next = dated->second.upper_bound(at);
-    if (next != dated->second.begin()) return std::prev(next)->second;
+    if (next != dated->second.begin()) {
+      std::tie(rate.since, rate.rate) = *std::prev(next);
+      return rate;
+    }
   }
   return fail(ErrorCode::kNotFound, "no exchange rate from {} to {} is in force on {}: add one", from, to,
               to_iso8601(at));

@@ -17,6 +17,8 @@ struct Rate {
   std::string to;
   Decimal rate;
   WallTime since;
+
+  friend bool operator==(const Rate&, const Rate&) = default;
 };
 
 /// Dated exchange rates. A rate holds from its own moment until the next of the same two currencies begins,
@@ -27,8 +29,9 @@ class ExchangeRates {
   /// kInvalidArgument when a currency or the rate is none; kConflict when the two currencies already have a
   /// rate of that moment.
   Result<> add(const Rate& rate);
-  /// The rate in force at `at`; 1 between a currency and itself. kNotFound when none is in force yet.
-  Result<Decimal> rate_at(std::string_view from, std::string_view to, WallTime at) const;
+  /// The rate in force at `at`; between a currency and itself 1, since ever. kNotFound when none is in force
+  /// yet.
+  Result<Rate> rate_at(std::string_view from, std::string_view to, WallTime at) const;
 
  private:
   std::map<std::pair<std::string, std::string>, std::map<WallTime, Decimal>> rates_;

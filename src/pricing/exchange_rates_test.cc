@@ -20,7 +20,7 @@ ExchangeRates example() {
 
 std::string rate(std::string_view from, std::string_view to, WallTime at) {
   const auto found = example().rate_at(from, to, at);
-  return found ? found->to_string() : found.error().message;
+  return found ? found->rate.to_string() : found.error().message;
 }
 
 TEST(ExchangeRates, HoldFromTheirMomentUntilTheNextBegins) {
@@ -29,6 +29,11 @@ TEST(ExchangeRates, HoldFromTheirMomentUntilTheNextBegins) {
   EXPECT_EQ(rate("CNY", "USD", kJanuary), "0.1401");
   EXPECT_EQ(rate("CNY", "USD", kJanuary + milliseconds(1)), "0.1401");
   EXPECT_EQ(rate("CNY", "USD", WallTime::max()), "0.1401");
+}
+
+TEST(ExchangeRates, SaySinceWhenTheyHold) {
+  EXPECT_EQ(example().rate_at("CNY", "USD", kJanuary - milliseconds(1))->since, kDecember);
+  EXPECT_EQ(example().rate_at("CNY", "USD", WallTime::max())->since, kJanuary);
 }
 
 TEST(ExchangeRates, NoneIsInForceBeforeTheFirst) {
@@ -52,7 +57,7 @@ TEST(ExchangeRates, RefuseASecondRateOfTheSameMoment) {
   const auto again = rates.add({"CNY", "USD", Decimal::one(), kDecember});
   ASSERT_FALSE(again);
   EXPECT_EQ(again.error().code, ErrorCode::kConflict);
-  EXPECT_EQ(rates.rate_at("CNY", "USD", kDecember).value().to_string(), "0.1389");
+  EXPECT_EQ(rates.rate_at("CNY", "USD", kDecember).value().rate.to_string(), "0.1389");
 }
 
 TEST(ExchangeRates, ErrorsNameTheField) {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -7,6 +8,7 @@
 #include "base/clock.h"
 #include "base/money.h"
 #include "base/result.h"
+#include "pricing/exchange_rates.h"
 
 namespace feilun::pricing {
 
@@ -67,6 +69,7 @@ struct PriceVersion {
   std::string currency;
   std::string organisation;    ///< empty: the list price; else a contract of that organisation
   std::vector<PriceRow> rows;  ///< as check_rows() wants them
+  std::optional<Rate> rate;    ///< to this currency, where the prices were written in another
   WallTime effective_from;
   WallTime effective_until = WallTime::max();
 
@@ -102,11 +105,12 @@ Result<Money> per_million(std::string_view text);
 std::vector<PriceRow> flat_rows(const UnitPrices& units);
 
 /// The version without its id, as the journal keeps it:
-///   {"offering":…,"currency":…,"organisation":…,"from":…,"until":…,"rows":[{"tier":"default",
-///    "input_from":0,"volume_from":0,"input":"300000","cache_read":…,"cache_write":…,"output":…,
-///    "reasoning":…},…]}
+///   {"offering":…,"currency":…,"organisation":…,"rate":{"from":"CNY","rate":"0.1389","since":…},
+///    "from":…,"until":…,"rows":[{"tier":"default","input_from":0,"volume_from":0,"input":"300000",
+///    "cache_read":…,"cache_write":…,"output":…,"reasoning":…},…]}
 /// Times are microseconds since 1970, units decimal strings of pico-units per token; "organisation" is left
-/// out where it is empty and "until" where there is none. One version has one text. The names are UTF-8.
+/// out where it is empty, "rate" and "until" where there is none. One version has one text. The names are
+/// UTF-8.
 std::string to_json(const PriceVersion& price);
 /// The reverse of to_json(), of nothing but its own spelling. kInvalidArgument when the text is not what
 /// to_json() writes of rows that check_rows() accepts.

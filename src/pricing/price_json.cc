@@ -60,6 +60,20 @@ WallTime wall_time(int64_t microseconds) {
   return WallTime(std::chrono::microseconds(microseconds));
 }
 
+int64_t microseconds_of(WallTime time) {
+  return time.time_since_epoch().count();
+}
+
+Result<Rate> rate_from_json(element object, const std::string& to) {
+  Rate rate{.to = to};
+  const auto from = TRY(field<std::string_view>(object, "from"));
+  rate.from = TRY(parse_currency(from));
+  const auto digits = TRY(field<std::string_view>(object, "rate"));
+  rate.rate = TRY(Decimal::parse(digits));
+  rate.since = wall_time(TRY(field<int64_t>(object, "since")));
+  return rate;
+}
+
 }  // namespace
 
 std::string to_json(const PriceVersion& price) {
@@ -67,10 +81,13 @@ std::string to_json(const PriceVersion& price) {
   object["offering"] = price.offering;
   object["currency"] = price.currency;
   if (!price.organisation.empty()) object["organisation"] = price.organisation;
-  object["from"] = int64_t{price.effective_from.time_since_epoch().count()};
-  if (price.effective_until != WallTime::max()) {
-    object["until"] = int64_t{price.effective_until.time_since_epoch().count()};
+  if (price.rate) {
+    object["rate"] = {{"from", price.rate->from},
+                      {"rate", price.rate->rate.to_string()},
+                      {"since", microseconds_of(price.rate->since)}};
   }
+  object["from"] = microseconds_of(price.effective_from);
+  if (price.effective_until != WallTime::max()) object["until"] = microseconds_of(price.effective_until);
   json::array rows;
   for (const PriceRow& row : price.rows) rows.push_back(row_to_json(row));
   object["rows"] = std::move(rows);
@@ -86,6 +103,10 @@ Result<PriceVersion> price_from_json(std::string_view text) {
   price.currency = TRY(parse_currency(currency));
   if (!root["organisation"].error()) {
     price.organisation = TRY(field<std::string_view>(root, "organisation"));
+  }
+  if (!root["rate"].error()) {
+    const auto rate = TRY(field<element>(root, "rate"));
+    price.rate = TRY(rate_from_json(rate, price.currency));
   }
   price.effective_from = wall_time(TRY(field<int64_t>(root, "from")));
   if (!root["until"].error()) price.effective_until = wall_time(TRY(field<int64_t>(root, "until")));

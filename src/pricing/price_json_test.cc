@@ -50,6 +50,23 @@ TEST(PriceJson, ListPricesWithoutEndLeaveTheTwoFieldsOut) {
   EXPECT_EQ(price_from_json(text).value(), price);
 }
 
+TEST(PriceJson, AConvertedVersionSaysTheRateAndItsMoment) {
+  PriceVersion price = example();
+  price.rate = Rate{"USD", "CNY", Decimal::parse("7.1937").value(), WallTime(std::chrono::seconds(5))};
+  const std::string text = to_json(price);
+  EXPECT_TRUE(
+      text.contains(R"("rate":{"from":"USD","rate":"7.1937","since":5000000},"from":1700000000000000)"))
+      << text;
+  EXPECT_EQ(price_from_json(text).value(), price);
+  for (const char* wrong : {R"("rate":{})", R"("rate":"7.1937")", R"("rate":{"from":"USD","rate":"7.1937"})",
+                            R"("rate":{"from":"usd","rate":"7.1937","since":5})",
+                            R"("rate":{"from":"USD","rate":"7.19370","since":5})"}) {
+    EXPECT_FALSE(price_from_json(
+        replaced(R"("from":1700000000000000)", std::string(wrong) + R"(,"from":1700000000000000)")))
+        << wrong;
+  }
+}
+
 TEST(PriceJson, NamesOfAnyCharactersComeBack) {
   PriceVersion price = example();
   price.offering = "千问 \"turbo\"\\\n\x01/飞轮";

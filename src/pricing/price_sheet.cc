@@ -64,16 +64,17 @@ Result<std::vector<PriceRow>> rows_in(const PriceSheet& sheet, const Decimal& ra
 
 }  // namespace
 
-Result<std::vector<CurrencyRows>> resolve(const PriceSheet& sheet, const ExchangeRates& rates, WallTime at) {
+Result<std::vector<PriceVersion>> resolve(const PriceSheet& sheet, const ExchangeRates& rates, WallTime at) {
   TRY(check_sheet(sheet));
   std::vector<std::string> currencies = {sheet.currency};
   currencies.insert(currencies.end(), sheet.also.begin(), sheet.also.end());
-  std::vector<CurrencyRows> resolved;
+  std::vector<PriceVersion> resolved;
   for (const std::string& currency : currencies) {
-    const Decimal rate = TRY(rates.rate_at(sheet.currency, currency, at));
-    PriceVersion version{.currency = currency, .rows = TRY(rows_in(sheet, rate))};
+    Rate rate = TRY(rates.rate_at(sheet.currency, currency, at));
+    PriceVersion version{.currency = currency, .rows = TRY(rows_in(sheet, rate.rate))};
     TRY(check_rows(version));
-    resolved.push_back({currency, std::move(version.rows)});
+    if (currency != sheet.currency) version.rate = std::move(rate);
+    resolved.push_back(std::move(version));
   }
   return resolved;
 }

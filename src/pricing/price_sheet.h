@@ -66,12 +66,6 @@ struct PriceSheet {
   friend bool operator==(const PriceSheet&, const PriceSheet&) = default;
 };
 
-/// The rows of a sheet in one of its currencies, as check_rows() wants them.
-struct CurrencyRows {
-  std::string currency;
-  std::vector<PriceRow> rows;
-};
-
 /// Checks what a sheet needs to have rows: known and distinct currencies; input and output in every table; a
 /// class named in one table named in all, and not beside its factor; thresholds above 0 that rise; factors of
 /// at most 10; no more than kRowsMax rows. kInvalidArgument names the field.
@@ -83,10 +77,11 @@ Result<PriceSheet> sheet_from_json(std::string_view text);
 /// What sheet_from_json() reads back as the same sheet.
 std::string to_json(const PriceSheet& sheet);
 
-/// Every row of every currency of the sheet, its own first, with the exchange rates of the moment `at`. Each
-/// unit price is the exact product of a price, its factors and the rate, rounded once: half up, to a whole
-/// pico-unit per token. kInvalidArgument when a product has too many digits to be exact or a unit is above
-/// kUnitMax; kNotFound when a rate is missing.
-Result<std::vector<CurrencyRows>> resolve(const PriceSheet& sheet, const ExchangeRates& rates, WallTime at);
+/// A version for every currency of the sheet, its own first, with the exchange rates of the moment `at`: its
+/// currency, rows and rate; the rest is whoever's who publishes it. Each unit price is the exact product of a
+/// price, its factors and the rate, rounded once: half up, to a whole pico-unit per token. kInvalidArgument
+/// when a product has too many digits to be exact or a unit is above kUnitMax; kNotFound when a rate is
+/// missing.
+Result<std::vector<PriceVersion>> resolve(const PriceSheet& sheet, const ExchangeRates& rates, WallTime at);
 
 }  // namespace feilun::pricing

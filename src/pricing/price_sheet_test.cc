@@ -98,7 +98,9 @@ TEST(PriceSheet, ConvertsToEachFurtherCurrencyAtTheRateOfTheMoment) {
   const auto resolved = resolve(sheet, rates, kNow).value();
   ASSERT_EQ(resolved.size(), 3u);
   EXPECT_EQ(resolved[0].currency, "CNY");
+  EXPECT_FALSE(resolved[0].rate);
   EXPECT_EQ(resolved[1].currency, "USD");
+  EXPECT_EQ(resolved[1].rate.value(), rates.rate_at("CNY", "USD", kNow).value());
   EXPECT_EQ(resolved[1].rows[0].units.input_fresh.pico(), 41'667);  // 41,666.667
   EXPECT_EQ(resolved[1].rows[1].units.input_fresh.pico(), 20'833);  // 20,833.3335: not half of 41,667
   EXPECT_EQ(resolved[2].currency, "EUR");
