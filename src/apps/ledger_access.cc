@@ -4,6 +4,7 @@
 #include <pwd.h>
 #include <unistd.h>
 
+#include <cstdlib>
 #include <ctime>
 
 namespace feilun::apps {
@@ -41,9 +42,9 @@ void add_project_option(CLI::App* command, LedgerAccess& access) {
 }
 
 Result<std::unique_ptr<ledger::Ledger>> open_ledger(const LedgerAccess& access, WhenAbsent when_absent) {
-  if (!access.url.empty()) {
-    return ledger::Ledger::open({.directory = access.data, .url = access.url, .actor = local_actor()});
-  }
+  ledger::LedgerOptions options{.directory = access.data, .url = access.url, .actor = local_actor()};
+  if (const char* archive = std::getenv("FEILUN_ARCHIVE")) options.archive = archive;
+  if (!access.url.empty()) return ledger::Ledger::open(std::move(options));
   std::error_code ignored;
   if (when_absent == WhenAbsent::kRefuse && !std::filesystem::exists(access.data / "ledger.db", ignored)) {
     return fail(ErrorCode::kNotFound,
@@ -51,7 +52,7 @@ Result<std::unique_ptr<ledger::Ledger>> open_ledger(const LedgerAccess& access, 
                 access.data.string());
   }
   const bool made_now = !std::filesystem::exists(access.data / "ledger.db", ignored);
-  auto ledger = ledger::Ledger::open({.directory = access.data, .actor = local_actor()});
+  auto ledger = ledger::Ledger::open(std::move(options));
   if (ledger && made_now) fmt::print(stderr, "made a new ledger in {}\n", access.data.string());
   return ledger;
 }

@@ -43,8 +43,9 @@ gateway::GatewayOptions gateway_options(const Settings& settings, net::ListenAdd
   options.page = page_html();
   options.cors_origin = settings.cors_origin;
   options.trusted_proxies = settings.trusted_proxies;
-  options.clockwork =
-      gateway::ClockworkOptions{.invoices = settings.invoices, .private_webhooks = settings.webhook_private};
+  options.clockwork = gateway::ClockworkOptions{.invoices = settings.invoices,
+                                                .archive_after = settings.archive_after,
+                                                .private_webhooks = settings.webhook_private};
   return options;
 }
 
@@ -84,6 +85,7 @@ ledger::LedgerOptions ledger_options(const Settings& settings) {
           .default_currency = settings.currency,
           .serving = true,
           .url = settings.ledger,
+          .archive = settings.archive,
           .lease = std::chrono::seconds(settings.ledger_lease)};
 }
 

@@ -23,6 +23,8 @@ struct Settings {
   std::filesystem::path data = "./data";
   std::string ledger;  ///< URL of a PostgreSQL; empty: SQLite in `data`
   int ledger_lease = 90;
+  std::string archive;    ///< of the journal's segments; empty: `archive` in `data`
+  int archive_after = 0;  ///< months; 0: never
   std::string listen = "127.0.0.1:8080";
   std::vector<std::pair<std::string, std::string>> models;  ///< public name, path; empty: the built-in model
   std::string currency = "CNY";

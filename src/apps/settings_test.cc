@@ -65,6 +65,14 @@ TEST_F(SettingsTest, ReadsHowRequestsAreScheduledAndCosted) {
   EXPECT_EQ(settings.machine_price, Money::parse("0.50").value());
 }
 
+TEST_F(SettingsTest, ArchivesAfterMonthsOrNever) {
+  EXPECT_EQ(load().value().archive_after, 0);
+  EXPECT_EQ(load({{"archive-after", {"3"}}}).value().archive_after, 3);
+  EXPECT_EQ(load({{"archive-after", {"off"}}}).value().archive_after, 0);
+  EXPECT_EQ(load({{"archive-after", {"0"}}}).error().message,
+            "--archive-after: '0' is not a whole number from 1 to 1200");
+}
+
 TEST_F(SettingsTest, NamesWhatIsWrong) {
   const auto message = [&](GivenFlags flags) { return load(std::move(flags)).error().message; };
   EXPECT_EQ(message({{"ctx", {"many"}}}), "--ctx: 'many' is not a whole number from 0 to 16777216");

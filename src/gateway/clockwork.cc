@@ -111,12 +111,16 @@ class ThreadClockwork final : public Clockwork {
   void do_chores() {
     if (!leads()) return;
     const WallTime now = clock_.wall();
-    // Whether there is something to invoice is asked of every buyer.
+    // What looks at every buyer, and at every segment, is asked once an hour.
     const auto hour = std::chrono::floor<std::chrono::hours>(now);
-    const bool invoices = options_.invoices && hour != invoiced_;
-    const auto done = ledger::do_chores(ledger_, {.invoices = invoices}, now);
+    ledger::ChoreOptions due;
+    if (hour != looked_) due = {.invoices = options_.invoices, .archive_after = options_.archive_after};
+    const auto done = ledger::do_chores(ledger_, due, now);
     if (!done) return tell("not all that is due could be done", done.error());
-    if (invoices) invoiced_ = hour;
+    if (done->segments_archived < ledger::kSegmentsAtOnce) looked_ = hour;
+    if (done->segments_archived > 0) {
+      spdlog::info("{} segments of the journal were archived", done->segments_archived);
+    }
     if (done->lots_expired + done->months_trued_up + done->invoices_issued == 0) return;
     spdlog::info("{} lots expired, {} months of commitments charged, {} invoices issued", done->lots_expired,
                  done->months_trued_up, done->invoices_issued);
@@ -133,8 +137,8 @@ class ThreadClockwork final : public Clockwork {
   const Clock& clock_;
   std::map<std::string, int64_t, std::less<>> called_;  ///< webhooks whose answer is awaited, with the alert
   std::list<Notification> due_;                         ///< as the last look found it, less what was called
-  std::chrono::sys_time<std::chrono::hours> invoiced_{};
-  asio::io_context context_{1};  ///< after what its coroutines use
+  std::chrono::sys_time<std::chrono::hours> looked_{};  ///< at what is asked once an hour
+  asio::io_context context_{1};                         ///< after what its coroutines use
   std::thread thread_;
 };
 

@@ -14,6 +14,7 @@ namespace feilun::gateway {
 
 struct ClockworkOptions {
   bool invoices = false;          ///< issue the invoices of a month once it has ended
+  int archive_after = 0;          ///< months; older segments of the journal are archived; 0: none
   bool private_webhooks = false;  ///< webhooks may lead to this machine and to private networks
   std::chrono::milliseconds look_every{1'000};
   std::chrono::milliseconds chores_every{60'000};

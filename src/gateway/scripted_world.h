@@ -184,6 +184,7 @@ class ScriptedLedger : public ledger::Ledger {
     return unused();
   }
   Result<> flush() override { return {}; }
+  Result<int64_t> archive(WallTime, int64_t) override { return unused(); }
   Result<> write_any(std::move_only_function<Result<>(ledger::Books&)>) override { return unused(); }
   Result<> read_any(std::move_only_function<Result<>(ledger::State&)>) override { return unused(); }
   bool healthy() const override { return healthy_; }

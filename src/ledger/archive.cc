@@ -112,12 +112,13 @@ Result<Segment> whole_segment(Store& store, Segment segment) {
   return segment;
 }
 
-Result<Archived> archive_segments(Store& store, const fs::path& directory, WallTime before) {
+Result<Archived> archive_segments(Store& store, const fs::path& directory, WallTime before, int64_t limit) {
   std::error_code error;
   fs::create_directories(directory, error);
   if (error) return fail(ErrorCode::kIo, "cannot make {}: {}", directory.string(), error.message());
   Archived archived;
   for (Segment& segment : TRY(in_one_moment(store, [&] { return store.segments(); }))) {
+    if (archived.segments == limit) break;
     auto bytes = in_one_moment(store, [&] { return store.segment_bytes(segment.first); });
     if (!bytes && bytes.error().code == ErrorCode::kNotFound) continue;  // it is archived already
     segment.bytes = TRY(std::move(bytes));

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <limits>
 #include <string>
 
 #include "base/clock.h"
@@ -29,10 +30,11 @@ struct Archived {
 };
 
 /// Moves to `directory`, made when absent, the segments whose entries are all older than `before`, oldest
-/// first and up to the first that has a newer one. Each is read and proved whole, its file is durable and
-/// read back before the database forgets its bytes, and that is a transaction of its own: whatever ends this
-/// in between, doing it again goes on. The file B2SUMS beside them is for `b2sum --check`. kCorrupt when a
-/// segment is damaged, kConflict when another file has its name.
-Result<Archived> archive_segments(Store& store, const std::filesystem::path& directory, WallTime before);
+/// first and up to the first that has a newer one, at most `limit`. Each is read and proved whole, its file
+/// is durable and read back before the database forgets its bytes, and that is a transaction of its own:
+/// whatever ends this in between, doing it again goes on. The file B2SUMS beside them is for `b2sum --check`.
+/// kCorrupt when a segment is damaged, kConflict when another file has its name.
+Result<Archived> archive_segments(Store& store, const std::filesystem::path& directory, WallTime before,
+                                  int64_t limit = std::numeric_limits<int64_t>::max());
 
 }  // namespace feilun::ledger

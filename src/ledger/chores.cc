@@ -90,6 +90,13 @@ Result<int64_t> invoice_all(Ledger& ledger, WallTime now) {
   return issued;
 }
 
+/// What is older than the current month and `months` before it.
+Result<int64_t> archive_older(Ledger& ledger, int months, WallTime now) {
+  const TimeZone utc = TimeZone::utc();
+  const Month kept = utc.month_of(now) - std::chrono::months(months);
+  return ledger.archive(utc.period_of(kept).from, kSegmentsAtOnce);
+}
+
 }  // namespace
 
 Result<ChoresDone> do_chores(Ledger& ledger, const ChoreOptions& options, WallTime now) {
@@ -97,6 +104,9 @@ Result<ChoresDone> do_chores(Ledger& ledger, const ChoreOptions& options, WallTi
   done.months_trued_up = TRY(true_up_all(ledger, now));
   TRY(forget_replies(ledger, now));
   if (options.invoices) done.invoices_issued = TRY(invoice_all(ledger, now));
+  if (options.archive_after > 0) {
+    done.segments_archived = TRY(archive_older(ledger, options.archive_after, now));
+  }
   return done;
 }
 

@@ -4,6 +4,8 @@
 
 #include "ledger/accounts_fixture.h"
 #include "ledger/invoicing.h"
+#include "ledger/open_store.h"
+#include "ledger/sealing.h"
 
 namespace feilun::ledger {
 namespace {
@@ -16,8 +18,9 @@ class ChoresTest : public AccountsTest {
  protected:
   ChoresTest() { credit("1000"); }
 
-  ChoresDone run(bool invoices = false) {
-    const auto done = do_chores(*ledger_, {.invoices = invoices}, clock_.wall());
+  ChoresDone run(bool invoices = false) { return run({.invoices = invoices}); }
+  ChoresDone run(const ChoreOptions& options) {
+    const auto done = do_chores(*ledger_, options, clock_.wall());
     EXPECT_TRUE(done) << done.error().message;
     return done.value_or(ChoresDone());
   }
@@ -38,6 +41,48 @@ class ChoresTest : public AccountsTest {
     ASSERT_TRUE(made) << made.error().message;
   }
 };
+
+/// Requests whose entries are sealed.
+class ArchivingChores : public ChoresTest {
+ protected:
+  void serve_and_seal(const LedgerOptions& at) {
+    for (const char* id : {"r", "s", "t"}) {
+      ASSERT_TRUE(ledger_->hold_now(request(id)));
+      settle(id, {.input_fresh = 100});
+    }
+    const auto store = open_store(at).value();
+    while (seal_oldest(*store, {.run = 2, .kept = 1}).value()) ++sealed_;
+    ASSERT_GT(sealed_, 2);
+  }
+  int64_t archived(int after) { return run({.archive_after = after}).segments_archived; }
+
+  int64_t sealed_ = 0;
+};
+
+TEST_F(ArchivingChores, SegmentsOlderThanTheMonthsThatAreKeptAreArchivedOnce) {
+  serve_and_seal(options());
+  clock_.advance(hours(24) * 30);  // December: one month before it is kept
+  EXPECT_EQ(archived(1), 0);
+  clock_.advance(hours(24) * 30);  // January
+  EXPECT_EQ(archived(0), 0);
+  EXPECT_EQ(archived(2), 0);
+  EXPECT_EQ(archived(1), sealed_);
+  EXPECT_EQ(archived(1), 0);
+  EXPECT_TRUE(std::filesystem::exists(directory_.path() / "archive" / "B2SUMS"));
+  expect_verified();
+}
+
+TEST_F(ArchivingChores, ArchivesWhereItIsToldToAndReadsThere) {
+  auto elsewhere = options();
+  elsewhere.archive = directory_.path() / "elsewhere";
+  ledger_.reset();
+  ledger_ = Ledger::open(elsewhere).value();
+  serve_and_seal(elsewhere);
+  clock_.advance(hours(24) * 60);
+  EXPECT_EQ(archived(1), sealed_);
+  EXPECT_FALSE(std::filesystem::exists(directory_.path() / "archive"));
+  EXPECT_TRUE(ledger_->write<Refund>([](Books& books) { return books.refund({.request_id = "r"}); }));
+}
 
 TEST_F(ChoresTest, LotsThatExpiredBecomeBreakageOnce) {
   Lot lot = money_lot("5");

@@ -3,7 +3,9 @@
 #include <future>
 #include <utility>
 
+#include "ledger/archive.h"
 #include "ledger/books.h"
+#include "ledger/open_store.h"
 #include "ledger/tenant_records.h"
 
 namespace feilun::ledger {
@@ -234,6 +236,11 @@ void EmbeddedLedger::release(std::string request_id, Outcome outcome, Done<Settl
 
 Result<> EmbeddedLedger::flush() {
   return write<void>([](Books&) { return Result<>(); });
+}
+
+Result<int64_t> EmbeddedLedger::archive(WallTime before, int64_t limit) {
+  const auto store = TRY(open_store(options_));
+  return TRY(archive_segments(*store, store->archive(), before, limit)).segments;
 }
 
 }  // namespace feilun::ledger

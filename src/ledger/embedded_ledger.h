@@ -56,6 +56,7 @@ class EmbeddedLedger final : public Ledger {
   MonoTime holds_until() const override { return writer_->holds_until(); }
   SpoolStats spool() const override { return spooler_ ? spooler_->stats() : SpoolStats(); }
   Result<> flush() override;
+  Result<int64_t> archive(WallTime before, int64_t limit) override;
 
   /// What every opening process does first: the default project, and, when serving, the requests an earlier
   /// serving process left open.

@@ -1,12 +1,8 @@
 #include "ledger/ledger.h"
 
-#include <fcntl.h>
 #include <sodium.h>
-#include <unistd.h>
 
 #include <algorithm>
-#include <cerrno>
-#include <cstring>
 #include <future>
 #include <system_error>
 #include <vector>
@@ -14,10 +10,9 @@
 #include "base/log.h"
 #include "ledger/anchor.h"
 #include "ledger/embedded_ledger.h"
-#include "ledger/postgres_store.h"
+#include "ledger/open_store.h"
 #include "ledger/serving_lock.h"
 #include "ledger/spooler.h"
-#include "ledger/sqlite_store.h"
 #include "ledger/sync_path.h"
 #include "ledger/writer.h"
 
@@ -36,17 +31,6 @@ Result<> make_directory(const std::filesystem::path& directory) {
   if (!error) std::filesystem::create_directories(directory, error);
   if (error) return fail(ErrorCode::kIo, "cannot make {}: {}", directory.string(), error.message());
   for (const auto& parent : changed) TRY(sync_path(parent));
-  return {};
-}
-
-/// Makes the database's file when absent, readable by its owner alone; SQLite gives its other files the same
-/// mode. One that is there is left alone: closing any descriptor of a file would drop the locks that SQLite
-/// holds on it in this process, and another process would then delete the log that is in use.
-Result<> create_private(const std::filesystem::path& path) {
-  const int file = open(path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-  if (file < 0 && errno == EEXIST) return {};
-  if (file < 0) return fail(ErrorCode::kIo, "cannot open {}: {}", path.string(), std::strerror(errno));
-  close(file);
   return {};
 }
 
@@ -73,23 +57,6 @@ Result<> check_anchor(Store& store, Anchor& anchor) {
               "the ledger's journal lacks entry {}, which ledger.anchor saw durable: the database was cut or "
               "replaced; restore it, or remove ledger.anchor to accept the loss",
               anchored.sequence);
-}
-
-}  // namespace
-
-namespace {
-
-Result<std::unique_ptr<Store>> open_database(const LedgerOptions& options) {
-  if (!options.url.empty()) return open_postgres_store(options.url, options.postgres);
-  const auto path = options.directory / "ledger.db";
-  TRY(create_private(path));
-  return open_sqlite_store(path);
-}
-
-Result<std::unique_ptr<Store>> open_store(const LedgerOptions& options) {
-  auto store = TRY(open_database(options));
-  store->set_archive(options.directory / "archive");
-  return store;
 }
 
 /// What an earlier process of this gateway could not tell the database, told before its holds are ended.

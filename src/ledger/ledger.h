@@ -204,6 +204,7 @@ struct LedgerOptions {
   /// go to the spool, and new requests are refused.
   std::chrono::milliseconds patience = std::chrono::seconds(2);
   std::chrono::microseconds group_commit_wait{500};
+  std::filesystem::path archive = {};  ///< where archived segments lie; empty: `archive` in the directory
   std::string actor = "local";   ///< who acts where nobody else is named, for the audit log
   const Clock* clock = nullptr;  ///< nullptr: the system's
 };
@@ -293,6 +294,9 @@ class Ledger {
 
  private:
   template <typename T, typename Over>
+  /// Moves sealed segments whose entries are all older than `before` to the archive, oldest first and at most
+  /// `limit` (archive.h); returns how many. Over a connection of its own: nobody waits for it.
+  virtual Result<int64_t> archive(WallTime before, int64_t limit) = 0;
   static std::move_only_function<Result<>(Over&)> keeping(std::optional<T>& kept,
                                                           std::move_only_function<Result<T>(Over&)> act) {
     return [&kept, act = std::move(act)](Over& over) mutable -> Result<> {
