@@ -88,11 +88,11 @@ void BatchingEngine::cancel(std::string_view id) {
 }
 
 Result<std::vector<TokenId>> BatchingEngine::encode_chat(const ChatInput& input) const {
-  return engine::encode_chat(file_, input);
+  return engine::encode_chat(file_, input, static_cast<size_t>(counted_at_most(context_)));
 }
 
 std::vector<TokenId> BatchingEngine::encode_text(std::string_view text) const {
-  return engine::encode_text(file_, text);
+  return engine::encode_text(file_, text, static_cast<size_t>(counted_at_most(context_)));
 }
 
 std::string_view BatchingEngine::token_bytes(TokenId id) const {

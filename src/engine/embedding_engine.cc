@@ -53,7 +53,8 @@ class BatchedEmbeddings final : public EmbeddingEngine {
   }
   void cancel(std::string_view id) override { queue_.cancel(id); }
   std::vector<TokenId> encode(std::string_view text) const override {
-    return file_.tokenizer->framed(file_.tokenizer->encode(text));
+    return file_.tokenizer->framed(
+        file_.tokenizer->encode(text, static_cast<size_t>(counted_at_most(context_))));
   }
   const model::ModelFile& file() const override { return file_; }
   int width() const override { return encoder_->width(); }

@@ -57,7 +57,8 @@ class EmbeddingEngine {
   /// or layer; what went through the whole model counts as computed. Unknown ids are ignored.
   virtual void cancel(std::string_view id) = 0;
 
-  /// The tokens of a text as the model wants it framed.
+  /// The tokens of a text as the model wants it framed; of more than counted_at_most(context()) more than so
+  /// many that mean nothing.
   virtual std::vector<TokenId> encode(std::string_view text) const = 0;
   virtual const model::ModelFile& file() const = 0;
   virtual int width() const = 0;        ///< of a vector

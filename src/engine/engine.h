@@ -100,6 +100,12 @@ struct GenerationEvent {
 /// Called after every step that touched the generation (prefill chunks too); the last has `finish`.
 using EventSink = std::function<void(GenerationEvent)>;
 
+/// So many tokens of a text are counted where a window holds `context`: of a prompt that is somewhat too long
+/// the number can be told, and one that is far too long costs no more.
+constexpr TokenCount counted_at_most(int64_t context) {
+  return 2 * context;
+}
+
 /// How one forward pass is planned and where its memory ends.
 struct EngineOptions {
   int64_t context = 0;          ///< tokens a sequence may hold; 0: the model's own window
@@ -196,7 +202,8 @@ class Engine {
   /// Takes effect at the next step, queued or in prefill too; ends with kCancelled and the usage so far.
   virtual void cancel(std::string_view id) = 0;
 
-  /// The prompt's tokens, BOS included where the model wants one. kInvalidArgument from the template.
+  /// The prompt's tokens, BOS included where the model wants one; of more than counted_at_most(context()) more
+  /// than so many that mean nothing. kInvalidArgument from the template.
   virtual Result<std::vector<TokenId>> encode_chat(const ChatInput& input) const = 0;
   virtual std::vector<TokenId> encode_text(std::string_view text) const = 0;
 

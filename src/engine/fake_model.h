@@ -22,7 +22,8 @@ class FakeTokenizer final : public model::Tokenizer {
   static constexpr model::TokenId kEnd = 0;
   static constexpr model::TokenId kBegin = 1;
 
-  std::vector<model::TokenId> encode(std::span<const model::PromptFragment> fragments) const override {
+  std::vector<model::TokenId> encode(std::span<const model::PromptFragment> fragments,
+                                     size_t) const override {
     std::vector<model::TokenId> tokens;
     for (const model::PromptFragment& fragment : fragments) {
       if (fragment.trusted && fragment.text == "<s>") {

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <array>
 
 #include "model/bpe.h"
@@ -13,6 +14,7 @@ class ByteLevelBpe final : public WordEncoder {
  public:
   ByteLevelBpe(const TokenizerSpec& spec, const TokenizerPieces& pieces)
       : table_(pieces.pieces, pieces.pieces.size()),
+        reach_(pieces.pieces),
         merges_(spec.merges.size()),
         unknown_(spec.unknown),
         whole_words_(spec.whole_words) {
@@ -24,6 +26,7 @@ class ByteLevelBpe final : public WordEncoder {
       table_.insert(id);
       if (piece.size() == 1) by_byte_[static_cast<unsigned char>(piece[0])] = id;
     }
+    every_byte_counts_ = unknown_ >= 0 || std::ranges::find(by_byte_, -1) == by_byte_.end();
   }
 
   Result<> read_merges(const TokenizerSpec& spec) {
@@ -61,12 +64,18 @@ class ByteLevelBpe final : public WordEncoder {
     release_large(symbols);
   }
 
+  bool exceeds(std::string_view word, size_t most) const override {
+    return every_byte_counts_ && reach_.exceeds(word, most);
+  }
+
  private:
   PieceTable table_;
+  PieceReach reach_;
   std::array<TokenId, 256> by_byte_;
   BpeMergeTable merges_;
   TokenId unknown_;
   bool whole_words_;
+  bool every_byte_counts_ = false;
 };
 
 }  // namespace

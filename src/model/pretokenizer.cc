@@ -11,7 +11,7 @@ namespace {
 
 using Kind = WordStep::Kind;
 using Matches = WordStep::Matches;
-using Pieces = std::function<void(std::string_view)>;
+using Pieces = PreTokenizer::Word;
 
 constexpr size_t kStepsMax = 32;
 
@@ -33,15 +33,15 @@ std::string with_space_marks(const WordStep& step, std::string_view text, bool a
 }
 
 /// Cuts before each ▁; with `runs` only before those that follow something else.
-void cut_at_marks(std::string_view text, bool runs, const Pieces& piece) {
+bool cut_at_marks(std::string_view text, bool runs, const Pieces& piece) {
   size_t done = 0;
   for (size_t at = text.find(kSpaceMark); at != text.npos;
        at = text.find(kSpaceMark, at + kSpaceMark.size())) {
     if (at == done || (runs && text.substr(done, at - done).ends_with(kSpaceMark))) continue;
-    piece(text.substr(done, at - done));
+    if (!piece(text.substr(done, at - done))) return false;
     done = at;
   }
-  if (done < text.size()) piece(text.substr(done));
+  return done == text.size() || piece(text.substr(done));
 }
 
 /// Pieces of a text by the matches in it, in one of tokenizer.json's ways of treating them.
@@ -80,6 +80,9 @@ class Cutter {
     was_match_ = true;
   }
 
+  /// False once a piece was the last that is wanted.
+  bool goes_on() const { return goes_on_; }
+
   void finish() {
     if (matches_ == Matches::kKept) return;
     if (matches_ == Matches::kWithNext) return emit(begin_, text_.size());
@@ -89,7 +92,7 @@ class Cutter {
 
  private:
   void emit(size_t begin, size_t end) {
-    if (end > begin) piece_(text_.substr(begin, end - begin));
+    if (end > begin && goes_on_) goes_on_ = piece_(text_.substr(begin, end - begin));
   }
 
   std::string_view text_;
@@ -98,6 +101,7 @@ class Cutter {
   size_t done_ = 0;   // the end of the last match
   size_t begin_ = 0;  // what is gathered and not yet a piece
   bool was_match_ = false;
+  bool goes_on_ = true;
 };
 
 }  // namespace
@@ -136,22 +140,22 @@ void PreTokenizer::split(std::string_view text, bool at_start, const Word& word)
   }
   while (!text.empty()) {
     const std::string_view good = well_formed_start(text);
-    if (!good.empty()) run(0, good, at_start, scratch, word);
+    if (!good.empty() && !run(0, good, at_start, scratch, word)) return;
     text.remove_prefix(good.size());
     size_t bad = 0;
     while (bad < text.size() && code_point_bytes(text.substr(bad)) == 0) ++bad;
-    if (bad > 0) word(text.substr(0, bad));
+    if (bad > 0 && !word(text.substr(0, bad))) return;
     text.remove_prefix(bad);
     at_start = false;
   }
 }
 
-void PreTokenizer::run(size_t step, std::string_view text, bool at_start, std::vector<Scratch>& scratch,
+bool PreTokenizer::run(size_t step, std::string_view text, bool at_start, std::vector<Scratch>& scratch,
                        const Word& word) const {
   if (step == steps_.size()) return word(text);
   const WordStep& what = steps_[step];
   const auto next = [&](std::string_view piece) {
-    run(step + 1, piece, at_start && piece.data() == text.data(), scratch, word);
+    return run(step + 1, piece, at_start && piece.data() == text.data(), scratch, word);
   };
   switch (what.kind) {
     case Kind::kPrefixSpace:
@@ -168,28 +172,32 @@ void PreTokenizer::run(size_t step, std::string_view text, bool at_start, std::v
     case Kind::kText:
       return cut(step, text, at_start, scratch, word);
   }
+  return true;
 }
 
-void PreTokenizer::cut(size_t step, std::string_view text, bool at_start, std::vector<Scratch>& scratch,
+bool PreTokenizer::cut(size_t step, std::string_view text, bool at_start, std::vector<Scratch>& scratch,
                        const Word& word) const {
   const WordStep& what = steps_[step];
   const Pieces next = [&](std::string_view piece) {
-    run(step + 1, piece, at_start && piece.data() == text.data(), scratch, word);
+    return run(step + 1, piece, at_start && piece.data() == text.data(), scratch, word);
   };
   Cutter cutter(text, what.matches, next);
   if (what.kind == Kind::kText) {
-    for (size_t at = text.find(what.text); at != text.npos;
+    for (size_t at = text.find(what.text); at != text.npos && cutter.goes_on();
          at = text.find(what.text, at + what.text.size())) {
       cutter.match({at, at + what.text.size()});
     }
   } else {
     size_t done = 0;
-    while (const auto found = scratch[step].search->find(text, done)) {
+    while (cutter.goes_on()) {
+      const auto found = scratch[step].search->find(text, done);
+      if (!found) break;
       cutter.match(*found);
       done = found->end;
     }
   }
   cutter.finish();
+  return cutter.goes_on();
 }
 
 }  // namespace feilun::model

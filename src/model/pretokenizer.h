@@ -15,21 +15,23 @@ namespace feilun::model {
 /// Cuts text into the words that become tokens one by one. Immutable; any thread may call.
 class PreTokenizer {
  public:
-  using Word = std::function<void(std::string_view)>;
+  /// Whether to go on.
+  using Word = std::function<bool(std::string_view)>;
 
   /// kUnsupported when a pattern cannot be run.
   static Result<PreTokenizer> make(std::vector<WordStep> steps);
 
-  /// Calls `word` for each piece in order; none is empty. Any bytes are accepted. `at_start`: `text` begins
-  /// the whole text that a user gave.
+  /// Calls `word` for each piece in order until it says no; none is empty. Any bytes are accepted.
+  /// `at_start`: `text` begins the whole text that a user gave.
   void split(std::string_view text, bool at_start, const Word& word) const;
 
  private:
   /// What one call of split needs at one step.
   struct Scratch;
-  void run(size_t step, std::string_view text, bool at_start, std::vector<Scratch>& scratch,
+  // False once `word` has said no.
+  bool run(size_t step, std::string_view text, bool at_start, std::vector<Scratch>& scratch,
            const Word& word) const;
-  void cut(size_t step, std::string_view text, bool at_start, std::vector<Scratch>& scratch,
+  bool cut(size_t step, std::string_view text, bool at_start, std::vector<Scratch>& scratch,
            const Word& word) const;
 
   std::vector<WordStep> steps_;

@@ -14,7 +14,10 @@ using Words = std::vector<std::string>;
 
 Words split(const PreTokenizer& words, std::string_view text) {
   Words out;
-  words.split(text, true, [&](std::string_view word) { out.emplace_back(word); });
+  words.split(text, true, [&](std::string_view word) {
+    out.emplace_back(word);
+    return true;
+  });
   return out;
 }
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <string>
 #include <string_view>
@@ -25,6 +26,7 @@ class ByteTokens {
  public:
   explicit ByteTokens(const TokenizerPieces& pieces);
   bool has_all(std::string_view bytes) const;
+  bool has_every_byte() const { return std::ranges::find(by_byte_, -1) == by_byte_.end(); }
   TokenId token(char byte) const { return by_byte_[static_cast<unsigned char>(byte)]; }
 
  private:

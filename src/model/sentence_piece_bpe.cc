@@ -18,6 +18,7 @@ class SentencePieceBpe final : public WordEncoder {
  public:
   SentencePieceBpe(const TokenizerSpec& spec, const TokenizerPieces& pieces)
       : table_(piece_table(pieces)),
+        reach_(pieces.pieces),
         bytes_(pieces),
         merges_(spec.merges.size()),
         unknown_(spec.unknown),
@@ -59,6 +60,10 @@ class SentencePieceBpe final : public WordEncoder {
       encode_by_score(word, symbols, out);
     }
     release_large(symbols);
+  }
+
+  bool exceeds(std::string_view word, size_t most) const override {
+    return bytes_.has_every_byte() && reach_.exceeds(word, most);
   }
 
  private:
@@ -124,6 +129,7 @@ class SentencePieceBpe final : public WordEncoder {
   }
 
   PieceTable table_;
+  PieceReach reach_;
   ByteTokens bytes_;
   std::vector<uint32_t> rank_;  // by score, per token; empty when merges_ decides
   BpeMergeTable merges_;

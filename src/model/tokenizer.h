@@ -27,9 +27,13 @@ class Tokenizer {
 
   /// Tokens of the joined text. Fragment borders do not cut words: what lies between two control tokens is
   /// tokenised as one text. Any bytes are accepted; no byte sequence fails. Adds no BOS.
-  virtual std::vector<TokenId> encode(std::span<const PromptFragment> fragments) const = 0;
+  ///
+  /// A text of more than `most` tokens is left as soon as that is known: what comes back then is longer than
+  /// `most`, and good for nothing else.
+  virtual std::vector<TokenId> encode(std::span<const PromptFragment> fragments,
+                                      size_t most = SIZE_MAX) const = 0;
   /// The same for one text of which nothing is trusted.
-  std::vector<TokenId> encode(std::string_view text) const;
+  std::vector<TokenId> encode(std::string_view text, size_t most = SIZE_MAX) const;
 
   /// `tokens` of a whole text between those that the model's files put around one: BERT's [CLS] and [SEP],
   /// an embedding model's end token. For texts that no chat template framed.

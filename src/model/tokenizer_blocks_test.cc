@@ -158,7 +158,10 @@ std::string word_hash(const PreTokenizer& words, const Parts& parts, uint64_t bl
   Numbers numbers(block);
   Hash found;
   for (int i = 0; i < texts; ++i) {
-    words.split(parts.text(numbers), true, [&](std::string_view word) { found.add(word.size()); });
+    words.split(parts.text(numbers), true, [&](std::string_view word) {
+      found.add(word.size());
+      return true;
+    });
     found.add(0);
   }
   return found.text();

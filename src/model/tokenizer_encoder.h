@@ -17,6 +17,8 @@ class WordEncoder {
   virtual ~WordEncoder() = default;
   /// Appends the word's tokens. Any bytes are accepted.
   virtual void encode(std::string_view word, std::vector<TokenId>& out) const = 0;
+  /// True only for a word of more than `most` tokens, where that is known at less cost than its tokens.
+  virtual bool exceeds(std::string_view word, size_t most) const = 0;
 };
 
 /// What every encoder looks its pieces up in: `spec.tokens`, moved here, as the encoder compares them.

@@ -39,4 +39,26 @@ TokenId PieceTable::find(std::string_view text) const {
   }
 }
 
+PieceReach::PieceReach(std::span<const std::string> pieces) : longest_(size_t{1} << 16, 1) {
+  for (const std::string& piece : pieces) {
+    if (piece.size() < 2) continue;
+    uint32_t& longest = longest_[place(piece)];
+    longest = std::max(longest, static_cast<uint32_t>(piece.size()));
+  }
+}
+
+/// The fewest steps to the end, where a step from a place reaches as far as the longest piece there.
+bool PieceReach::exceeds(std::string_view text, size_t most) const {
+  size_t tokens = 0;
+  size_t end = 0;    // that so many tokens can reach
+  size_t reach = 0;  // of one more
+  for (size_t at = 0; at < text.size(); ++at) {
+    reach = std::max(reach, at + (at + 1 < text.size() ? longest_[place(text.substr(at, 2))] : 1));
+    if (at < end) continue;
+    if (++tokens > most) return true;
+    end = reach;
+  }
+  return false;
+}
+
 }  // namespace feilun::model

@@ -31,4 +31,19 @@ class PieceTable {
   size_t bytes_max_ = 0;
 };
 
+/// How far one token can reach from a place in a text, by the two bytes that stand there: enough to see that
+/// a long word has too many tokens without finding them.
+class PieceReach {
+ public:
+  explicit PieceReach(std::span<const std::string> pieces);
+  /// Whether the text, of which no byte goes without a token, has more than `most`. False says nothing.
+  bool exceeds(std::string_view text, size_t most) const;
+
+ private:
+  static size_t place(std::string_view two) {
+    return static_cast<size_t>(static_cast<unsigned char>(two[0])) << 8 | static_cast<unsigned char>(two[1]);
+  }
+  std::vector<uint32_t> longest_;  // bytes of the longest piece that begins with these two
+};
+
 }  // namespace feilun::model

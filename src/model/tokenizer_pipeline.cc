@@ -143,37 +143,45 @@ Result<std::shared_ptr<const Tokenizer>> TokenizerPipeline::make(TokenizerSpec s
   return made;
 }
 
-std::vector<TokenId> TokenizerPipeline::encode(std::span<const PromptFragment> fragments) const {
+std::vector<TokenId> TokenizerPipeline::encode(std::span<const PromptFragment> fragments, size_t most) const {
   JoinedPrompt prompt(fragments);
   std::vector<TokenId> out;
   for (const PromptSegment& segment : added_.split(prompt)) {
-    encode_segment(segment, segment.text.data() == prompt.text().data(), out);
+    encode_segment(segment, segment.text.data() == prompt.text().data(), most, out);
+    if (out.size() > most) break;
   }
   return out;
 }
 
-void TokenizerPipeline::encode_segment(const PromptSegment& segment, bool at_start,
+void TokenizerPipeline::encode_segment(const PromptSegment& segment, bool at_start, size_t most,
                                        std::vector<TokenId>& out) const {
   if (segment.token >= 0) return out.push_back(segment.token);
-  if (normaliser_.changes_nothing()) return encode_words(segment.text, at_start, out);
+  if (normaliser_.changes_nothing()) return encode_words(segment.text, at_start, most, out);
   const std::string text = normaliser_.apply(segment.text);
-  if (normalised_added_.empty()) return encode_words(text, at_start, out);
+  if (normalised_added_.empty()) return encode_words(text, at_start, most, out);
   for (const PromptSegment& part : normalised_added_.split(std::string_view(text))) {
     if (part.token >= 0) {
       out.push_back(part.token);
     } else {
-      encode_words(part.text, at_start && part.text.data() == text.data(), out);
+      encode_words(part.text, at_start && part.text.data() == text.data(), most, out);
     }
+    if (out.size() > most) break;
   }
 }
 
-void TokenizerPipeline::encode_words(std::string_view text, bool at_start, std::vector<TokenId>& out) const {
+void TokenizerPipeline::encode_words(std::string_view text, bool at_start, size_t most,
+                                     std::vector<TokenId>& out) const {
   WordCache& cache = WordCache::of_thread();
   words_.split(text, at_start, [&](std::string_view word) {
-    if (cache.append(number_, word, out)) return;
+    if (cache.append(number_, word, out)) return out.size() <= most;
     const size_t before = out.size();
+    if (word.size() > most - before && encoder_->exceeds(word, most - before)) {
+      out.resize(most + 1);
+      return false;
+    }
     encoder_->encode(word, out);
     cache.keep(number_, word, std::span(out).subspan(before));
+    return out.size() <= most;
   });
 }
 

@@ -19,7 +19,7 @@ class TokenizerPipeline final : public Tokenizer {
   /// `spec` has one kind per token.
   static Result<std::shared_ptr<const Tokenizer>> make(TokenizerSpec spec);
 
-  std::vector<TokenId> encode(std::span<const PromptFragment> fragments) const override;
+  std::vector<TokenId> encode(std::span<const PromptFragment> fragments, size_t most) const override;
   std::vector<TokenId> framed(std::vector<TokenId> tokens) const override;
   std::string_view bytes(TokenId id) const override;
   std::string_view text(TokenId id) const override;
@@ -33,8 +33,10 @@ class TokenizerPipeline final : public Tokenizer {
   void take_pieces(TokenizerSpec& spec);
   void find_added(const TokenizerSpec& spec);
   Result<> choose_words(TokenizerSpec& spec);
-  void encode_segment(const PromptSegment& segment, bool at_start, std::vector<TokenId>& out) const;
-  void encode_words(std::string_view text, bool at_start, std::vector<TokenId>& out) const;
+  /// Until `out` holds more than `most`.
+  void encode_segment(const PromptSegment& segment, bool at_start, size_t most,
+                      std::vector<TokenId>& out) const;
+  void encode_words(std::string_view text, bool at_start, size_t most, std::vector<TokenId>& out) const;
 
   TokenizerPieces pieces_;
   AddedTokens added_;             // found in the text as it comes

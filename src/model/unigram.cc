@@ -3,6 +3,7 @@
 
 #include "model/sentence_piece.h"
 #include "model/tokenizer_encoder.h"
+#include "model/tokenizer_pieces.h"
 #include "model/tokenizer_unicode.h"
 
 namespace feilun::model {
@@ -18,6 +19,7 @@ class Unigram final : public WordEncoder {
  public:
   Unigram(const TokenizerSpec& spec, const TokenizerPieces& pieces)
       : pieces_(pieces.pieces),
+        reach_(pieces.pieces),
         bytes_(pieces),
         scores_(spec.scores),
         unknown_(spec.unknown),
@@ -53,6 +55,10 @@ class Unigram final : public WordEncoder {
       at += size;
     }
     append_best(word, nodes, out);
+  }
+
+  bool exceeds(std::string_view word, size_t most) const override {
+    return bytes_.has_every_byte() && reach_.exceeds(word, most);
   }
 
  private:
@@ -115,6 +121,7 @@ class Unigram final : public WordEncoder {
   }
 
   const std::vector<std::string>& pieces_;
+  PieceReach reach_;
   ByteTokens bytes_;
   std::vector<float> scores_;
   std::vector<TokenId> sorted_;

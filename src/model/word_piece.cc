@@ -30,6 +30,9 @@ class WordPiece final : public WordEncoder {
     }
   }
 
+  /// A very long word is one token.
+  bool exceeds(std::string_view, size_t) const override { return false; }
+
  private:
   bool is_long(std::string_view word) const {
     size_t runes = 0;
