@@ -90,7 +90,7 @@ TEST_F(Invariant, N01_TransactionsSumToZeroAreNeverChangedAndCorrectionsAreLinke
   EXPECT_TRUE(reversal.postings[0].amount == -charged.pico());
 }
 
-// Over several gateways: SharedLedger.*ServeExactlyWhatIsPaidFor (ledger_shared_test.cc).
+// Over several gateways: GatewaysTogether (ledger_shared_test.cc).
 TEST_F(Invariant, N02_AThousandAtOnceSpendExactlyWhatFiveHundredCost) {
   const Money each = Money::pico(100 * 300'000 + 10 * 600'000);
   ASSERT_TRUE(ledger_->credit("default", each * 500, "CNY", "", ""));
@@ -326,7 +326,7 @@ TEST_F(Invariant, N11_SettlementUsageRollupLedgerAndInvoiceSayTheSame) {
   expect_verified();
 }
 
-// Gateways killed, stopped and cut off: SharedLedger (ledger_shared_test.cc).
+// Gateways killed, stopped and cut off: ledger_shared_test.cc, lost_gateways_test.cc, outage_test.cc.
 TEST_F(Invariant, N12_TwoGatewaysNeverOverspendTogetherAndALapsedOnesSettleIsRefused) {
   SKIP_WITHOUT_POSTGRES();
   move_to_postgres();

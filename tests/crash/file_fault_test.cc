@@ -16,6 +16,7 @@
 #include "ledger/spool.h"
 #include "ledger/sqlite_migration.h"
 #include "ledger/sqlite_store.h"
+#include "ledger/telling_pipe.h"
 #include "tests/crash/file_faults.h"
 
 // What the ledger does to its files beside serving: sealing, archiving, migrating, spooling. Each is done in
@@ -69,28 +70,6 @@ class FileFaults : public ::testing::TestWithParam<FileFault> {
   static int64_t at_least(int64_t changes) {
     return GetParam() == FileFault::kFailedSync ? changes / 4 : changes;
   }
-};
-
-/// What another process tells this one.
-class TellingPipe {
- public:
-  TellingPipe() { EXPECT_EQ(pipe2(ends_, O_NONBLOCK), 0); }
-  TellingPipe(const TellingPipe&) = delete;
-  TellingPipe& operator=(const TellingPipe&) = delete;
-  ~TellingPipe() {
-    close(ends_[0]);
-    close(ends_[1]);
-  }
-  void tell(char what) { (void)!write(ends_[1], &what, 1); }
-  /// Since it was asked last.
-  std::string told() {
-    char all[64];
-    const ssize_t size = read(ends_[0], all, sizeof all);
-    return {all, size > 0 ? static_cast<size_t>(size) : 0};
-  }
-
- private:
-  int ends_[2] = {};
 };
 
 std::unique_ptr<Store> open_store(const fs::path& directory) {
