@@ -123,7 +123,7 @@ TEST_F(Invariant, N02_AThousandAtOnceSpendExactlyWhatFiveHundredCost) {
   expect_verified();
 }
 
-// Replies of the API under an idempotency key: tests/system/road_test.py.
+// Replies of the API under an idempotency key: gateway/idempotent_call_test.cc.
 TEST_F(Invariant, N03_ARequestEndsOnceAndAnIdempotencyKeyIsGoodForEver) {
   ASSERT_TRUE(ledger_->credit("default", yuan("1"), "CNY", "", "key"));
   serve("r", 100, 10);
