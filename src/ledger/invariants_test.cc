@@ -90,7 +90,7 @@ TEST_F(Invariant, N01_TransactionsSumToZeroAreNeverChangedAndCorrectionsAreLinke
   EXPECT_TRUE(reversal.postings[0].amount == -charged.pico());
 }
 
-// Over several gateways: GatewaysTogether (ledger_shared_test.cc).
+// Over several gateways: GatewaysTogether (ledger_shared_test.cc); over HTTP: tests/system/paid_for_test.py.
 TEST_F(Invariant, N02_AThousandAtOnceSpendExactlyWhatFiveHundredCost) {
   const Money each = Money::pico(100 * 300'000 + 10 * 600'000);
   ASSERT_TRUE(ledger_->credit("default", each * 500, "CNY", "", ""));
