@@ -15,7 +15,6 @@ REQUESTS = 1000
 PAID = 500
 TOKENS = 8
 BODY = json.dumps({"model": "feilun-nano", "prompt": "Once upon a time", "max_tokens": TOKENS, "ignore_eos": True})
-LEASE_SECONDS = 5
 
 
 def ask(server, key):
@@ -39,8 +38,7 @@ class PaidFor(unittest.TestCase):
 
     def start(self, gateways):
         """What is held is what is charged: cached tokens cost what others do."""
-        flags = ("--demo-money", "0", "--ledger-lease", LEASE_SECONDS)
-        servers = [FeilunServer(*map(str, flags)) for _ in range(gateways)]
+        servers = [FeilunServer("--demo-money", "0") for _ in range(gateways)]
         servers[0].run("price", "set", "--offering", "feilun-nano", "--input", "0.3", "--output", "0.6")
         return [self.cleanup.enter_context(server) for server in servers]
 
