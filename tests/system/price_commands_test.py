@@ -35,7 +35,7 @@ class WithPrices(unittest.TestCase):
     def setUpClass(cls):
         cls.server = FeilunServer().start()
         cls.addClassCleanup(cls.server.__exit__)
-        cls.server.run("organisation", "create", "acme")
+        cls.acme_id = cls.server.run("organisation", "create", "acme")
         cls.server.run("project", "create", "web", "--organisation", "acme")
         cls.server.run("wallet", "credit", "--project", "acme", "--amount", 5)
         cls.acme = cls.server.create_key("acme/web")
@@ -132,8 +132,8 @@ class PriceCommands(WithPrices):
         own, other = chat(self.server, self.acme)[1], chat(self.server, self.customer("third")[1])[1]
         self.assertEqual(self.pico(own), self.cost(own, 100_000, 200_000))
         self.assertEqual(self.pico(other), self.cost(other, 300_000, 600_000))
-        contract = [each for each in self.listed(currency="CNY") if "organisation" in each]
-        self.assertEqual([each["rows"][0]["input"] for each in contract], ["100000"])
+        contracts = self.listed(organisation=self.acme_id)
+        self.assertEqual([each["rows"][0]["input"] for each in contracts], ["100000"])
 
     @staticmethod
     def pico(reply):
