@@ -69,6 +69,7 @@ int run_command_line(int argc, char** argv) {
   add_commitment_commands(app, chosen);
   add_refund_commands(app, chosen);
   add_invoice_commands(app, chosen);
+  add_usage_commands(app, chosen);
   add_focus_commands(app, chosen);
   add_price_commands(app, chosen);
   add_ledger_commands(app, chosen);

@@ -18,12 +18,25 @@ struct KeyOptions : LedgerAccess {
   std::string organisation;
   std::string role = "owner";
   std::string member;
+  std::string account;
   std::string expires;
   std::vector<std::string> models;
   std::vector<std::string> endpoints;
   std::vector<std::string> networks;
   int64_t overlap_minutes = 0;
 };
+
+struct ChangeOptions : LedgerAccess {
+  std::string id;
+  std::optional<std::string> name;
+  std::string expires;
+  std::vector<std::string> models, endpoints, networks;  ///< empty: not given
+  bool for_everything = false;
+
+  bool narrows() const { return !models.empty() || !endpoints.empty() || !networks.empty(); }
+};
+
+constexpr std::string_view kNever = "never";
 
 Result<ledger::KeyScope> scope_of(const KeyOptions& options) {
   return ledger::KeyScope{.models = options.models,
@@ -42,6 +55,15 @@ Result<> give_to_member(ledger::State& state, const std::string& email_or_id, le
   return {};
 }
 
+/// The key is the machine's, of its project; it ends with the account.
+Result<> give_to_account(ledger::State& state, const std::string& id, ledger::KeyRequest& request) {
+  const auto account = TRY(ledger::find_service_account(state, id));
+  request.parent = account.project_id;
+  request.owner = account.id;
+  if (request.name.empty()) request.name = account.name;
+  return {};
+}
+
 Result<> create(const KeyOptions& options) {
   auto ledger = TRY(open_ledger(options, WhenAbsent::kCreate));
   ledger::KeyRequest request{.parent = options.project, .name = options.name};
@@ -55,6 +77,7 @@ Result<> create(const KeyOptions& options) {
   }
   const auto made = TRY(ledger->write<NewKey>([&](Books& books) -> Result<NewKey> {
     if (!options.member.empty()) TRY(give_to_member(books.state(), options.member, request));
+    if (!options.account.empty()) TRY(give_to_account(books.state(), options.account, request));
     return books.create_key(request);
   }));
   fmt::print("{}\n", made.secret);
@@ -82,6 +105,47 @@ Result<> list(const KeyOptions& options) {
                admin ? name_of(key.organisation_role) : "project", format_time(key.created), key.name,
                ending(key));
   }
+  return {};
+}
+
+/// What is not given of it stays.
+Result<std::optional<ledger::KeyScope>> changed_scope(const Key& key, const ChangeOptions& options) {
+  if (options.for_everything) return ledger::KeyScope();
+  if (!options.narrows()) return std::nullopt;
+  ledger::KeyScope scope = key.scope ? *key.scope : ledger::KeyScope();
+  if (!options.models.empty()) scope.models = options.models;
+  if (!options.endpoints.empty()) scope.endpoints = options.endpoints;
+  if (!options.networks.empty()) scope.networks = TRY(ledger::parse_networks(options.networks));
+  return scope;
+}
+
+void print_scope(const Key& key) {
+  if (!key.scope || key.scope->empty()) return fmt::print("it may be used for everything\n");
+  std::vector<std::string> networks;
+  for (const ledger::Network& network : key.scope->networks) networks.push_back(network.text());
+  const auto print = [](const char* what, const std::vector<std::string>& allowed) {
+    if (!allowed.empty()) fmt::print("{} {}\n", what, fmt::join(allowed, ", "));
+  };
+  print("models     ", key.scope->models);
+  print("endpoints  ", key.scope->endpoints);
+  print("addresses  ", networks);
+}
+
+Result<> change(const ChangeOptions& options) {
+  if (!options.name && options.expires.empty() && !options.narrows() && !options.for_everything) {
+    return fail(ErrorCode::kInvalidArgument, "say what to change: see feilun key change --help");
+  }
+  auto ledger = TRY(open_ledger(options, WhenAbsent::kRefuse));
+  ledger::KeyChange change{.name = options.name};
+  if (options.expires == kNever) change.expires.emplace(std::nullopt);
+  if (!options.expires.empty() && options.expires != kNever)
+    change.expires = TRY(parse_time(options.expires));
+  const Key changed = TRY(ledger->write<Key>([&](Books& books) -> Result<Key> {
+    change.scope = TRY(changed_scope(TRY(ledger::find_key(books.state(), options.id)), options));
+    return books.change_key(options.id, change);
+  }));
+  fmt::print("{}  {}  {}{}\n", changed.id, changed.hint, changed.name, ending(changed));
+  print_scope(changed);
   return {};
 }
 
@@ -121,9 +185,37 @@ void add_create_command(CLI::App* group, const std::shared_ptr<KeyOptions>& opti
       ->add_option("--role", options->role,
                    "Of an administrator's key: owner, admin, developer, billing or auditor")
       ->capture_default_str();
-  command->add_option("--member", options->member,
-                      "Whose it is, by address or id: an administrator's key has the member's role");
+  CLI::Option* member =
+      command->add_option("--member", options->member,
+                          "Whose it is, by address or id: an administrator's key has the member's role");
+  command
+      ->add_option(
+          "--service-account", options->account,
+          "Whose it is, by id as `feilun service-account list` shows it; the project is the account's")
+      ->excludes(member)
+      ->excludes("--admin");
   on_chosen(command, chosen, options, create);
+}
+
+void add_change_command(CLI::App* group, Run& chosen) {
+  auto options = std::make_shared<ChangeOptions>();
+  CLI::App* command = group->add_subcommand(
+      "change", "Give a key another name, end or scope; what is not given stays, and so does its secret");
+  add_data_option(command, *options);
+  command->add_option("id", options->id, "The key's id, as `feilun key list` shows it")->required();
+  command->add_option("--name", options->name, "What the key is for");
+  command->add_option("--expires", options->expires,
+                      "Refused from then on: 2026-12-01 or 2026-12-01T08:30:00Z; never");
+  const std::string in_place = "; again for more, in the place of those that it has";
+  command->add_option("--model", options->models, "Allow these models only" + in_place);
+  command->add_option("--endpoint", options->endpoints, "Allow these paths only" + in_place);
+  command->add_option("--ip", options->networks, "Allow clients of these ranges only" + in_place);
+  command->add_flag("--for-everything", options->for_everything, "Allow all models, paths and addresses")
+      ->excludes("--model")
+      ->excludes("--endpoint")
+      ->excludes("--ip");
+  command->footer("  feilun key change key_01J… --model feilun-nano --expires 2027-01-01");
+  on_chosen(command, chosen, options, change);
 }
 
 }  // namespace
@@ -138,6 +230,8 @@ void add_key_commands(CLI::App& app, Run& chosen) {
   add_data_option(list_command, *options);
   add_project_option(list_command, *options);
   on_chosen(list_command, chosen, options, list);
+
+  add_change_command(group, chosen);
 
   CLI::App* rotate_command =
       group->add_subcommand("rotate", "Print a new secret for the same key; the old one may overlap");

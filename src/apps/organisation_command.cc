@@ -30,15 +30,17 @@ Result<> create(const OrganisationOptions& options) {
 
 Result<> list(const OrganisationOptions& options) {
   auto ledger = TRY(open_ledger(options, WhenAbsent::kRefuse));
-  const auto all = TRY(ledger->read<std::vector<Organisation>>(
-      [](ledger::State& state) { return ledger::all_organisations(state); }));
-  fmt::print("{:<31} {:<23} {:<8} {:<19} {:>16}  {}\n", "ID", "NAME", "CURRENCY", "TIME ZONE", "CREDIT LIMIT",
-             "ARCHIVED");
-  for (const Organisation& each : all) {
-    fmt::print("{:<31} {:<23} {:<8} {:<19} {:>16}  {}\n", each.id, each.name, each.currency, each.time_zone,
-               each.credit_limit.to_string(), each.archived ? format_time(*each.archived) : "");
-  }
-  return {};
+  return ledger->read<void>([](ledger::State& state) -> Result<> {
+    fmt::print("{:<31} {:<23} {:<8} {:<19} {:>24} {:>16}  {}\n", "ID", "NAME", "CURRENCY", "TIME ZONE",
+               "AVAILABLE", "CREDIT LIMIT", "ARCHIVED");
+    for (const Organisation& each : TRY(ledger::all_organisations(state))) {
+      const auto balance = TRY(ledger::payer_balance(state, each.id, each.currency));
+      fmt::print("{:<31} {:<23} {:<8} {:<19} {:>24} {:>16}  {}\n", each.id, each.name, each.currency,
+                 each.time_zone, balance.available().to_string(), each.credit_limit.to_string(),
+                 each.archived ? format_time(*each.archived) : "");
+    }
+    return {};
+  });
 }
 
 Result<> change(const OrganisationOptions& options) {
@@ -107,7 +109,7 @@ void add_organisation_commands(CLI::App& app, Run& chosen) {
                              "Where its months begin, such as Asia/Shanghai; UTC if not given");
   on_chosen(create_command, chosen, options, create);
 
-  CLI::App* list_command = group->add_subcommand("list", "List organisations");
+  CLI::App* list_command = group->add_subcommand("list", "List organisations and what is in their wallets");
   add_data_option(list_command, *options);
   on_chosen(list_command, chosen, options, list);
 

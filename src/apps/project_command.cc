@@ -104,6 +104,7 @@ void add_project_commands(CLI::App& app, Run& chosen) {
   add_data_option(restore_command, *options);
   restore_command->add_option("project", options->project, which)->required();
   on_chosen(restore_command, chosen, options, restore);
+  add_project_member_commands(*group, chosen);
 }
 
 }  // namespace feilun::apps

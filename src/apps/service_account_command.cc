@@ -44,6 +44,14 @@ Result<> list(const AccountOptions& options) {
   });
 }
 
+Result<> rename(const AccountOptions& options) {
+  auto ledger = TRY(open_ledger(options, WhenAbsent::kRefuse));
+  const auto renamed = TRY(ledger->write<ServiceAccount>(
+      [&](Books& books) { return books.change_service_account(options.id, options.name); }));
+  fmt::print("{} is {}\n", renamed.id, renamed.name);
+  return {};
+}
+
 Result<> remove(const AccountOptions& options) {
   auto ledger = TRY(open_ledger(options, WhenAbsent::kRefuse));
   TRY(ledger->write<void>([&](Books& books) { return books.remove_service_account(options.id); }));
@@ -59,6 +67,7 @@ void add_service_account_commands(CLI::App& app, Run& chosen) {
 
   CLI::App* create_command =
       group->add_subcommand("create", "Make a service account and print its first key, once");
+  create_command->footer("A second key: feilun key create --service-account ID");
   add_data_option(create_command, *options);
   add_project_option(create_command, *options);
   create_command->add_option("name", options->name, "What it is, such as ci")->required();
@@ -68,6 +77,12 @@ void add_service_account_commands(CLI::App& app, Run& chosen) {
   add_data_option(list_command, *options);
   add_project_option(list_command, *options);
   on_chosen(list_command, chosen, options, list);
+
+  CLI::App* rename_command = group->add_subcommand("rename", "Give a service account another name");
+  add_data_option(rename_command, *options);
+  rename_command->add_option("id", options->id, "As `feilun service-account list` shows it")->required();
+  rename_command->add_option("name", options->name, "The new name")->required();
+  on_chosen(rename_command, chosen, options, rename);
 
   CLI::App* remove_command = group->add_subcommand("remove", "Remove a service account and revoke its keys");
   add_data_option(remove_command, *options);

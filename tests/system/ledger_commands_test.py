@@ -60,6 +60,26 @@ class LedgerCommands(LeftByAServer):
         said = self.run_command("ledger", "verify")
         self.assertIn(f"{REQUESTS} requests, 0 open holds: every sum, balance and hash is right", said)
 
+    def test_a_months_usage_and_costs_are_what_the_replies_said(self):
+        said = {name: sum(reply["usage"][name] for reply in self.replies.values())
+                for name in ("prompt_tokens", "completion_tokens")}
+        month = json.loads(self.run_command("usage", "--json"))
+        used, = month["data"]
+        self.assertEqual((used["project"], used["model"], used["service_tier"], used["num_model_requests"]),
+                         ("default", "feilun-nano", "default", REQUESTS))
+        self.assertEqual({"prompt_tokens": used["input_tokens"], "completion_tokens": used["output_tokens"]}, said)
+        charged = sum(decimal.Decimal(reply["feilun"]["charged"]) for reply in self.replies.values())
+        cost, = json.loads(self.run_command("costs", "--json", "--month", month["month"]))["data"]
+        self.assertEqual((decimal.Decimal(cost["amount"]), cost["currency"]), (charged, "CNY"))
+        self.assertEqual(self.run_command("usage", "--owner", "default").splitlines()[1].split(),
+                         ["default", "feilun-nano", "default", str(REQUESTS), str(used["input_tokens"]),
+                          str(used["input_cached_tokens"]), str(used["output_tokens"])])
+        self.assertEqual(self.run_command("costs", "--project", "default").splitlines()[-1].split(),
+                         ["sum", cost["amount"], "CNY"])
+        self.assertEqual(json.loads(self.run_command("usage", "--month", "2020-01", "--json"))["data"], [])
+        self.run_command("usage", "--month", "soon", status=2)
+        self.run_command("costs", "--owner", "nobody", status=1)
+
     def settles(self):
         """Of the export, what requests were charged, as an outside record would have it."""
         lines = [json.loads(line) for line in self.run_command("ledger", "export").splitlines()]
