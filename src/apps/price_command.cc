@@ -2,6 +2,7 @@
 
 #include "apps/command.h"
 #include "apps/ledger_access.h"
+#include "apps/price_period.h"
 
 namespace feilun::apps {
 namespace {
@@ -14,7 +15,7 @@ struct PriceOptions : LedgerAccess {
   std::string cache_write;
   std::string reasoning;
   std::string currency = "CNY";
-  std::string from;
+  PricePeriod period;
 };
 
 /// Classes that are not given cost what their parent class costs.
@@ -32,18 +33,16 @@ Result<> set(const PriceOptions& options) {
                                    .output = TRY(given(options.output, "")),
                                    .reasoning = TRY(given(options.reasoning, options.output))});
   const WallTime now = SystemClock().wall();
-  price.effective_from = options.from.empty() ? now : TRY(parse_time(options.from));
-  if (price.effective_from < now) {
-    return fail(ErrorCode::kInvalidArgument, "--from {}: it is past, and what was charged does not change",
-                options.from);
-  }
+  const Period period = TRY(options.period.resolve(now));
+  price.effective_from = period.from;
+  price.effective_until = period.until;
   if (!ledger->price_at(price.offering, price.currency, now)) {
     fmt::print(stderr, "'{}' had no price in {} until now\n", price.offering, price.currency);
   }
   const ledger::PriceVersion written = TRY(ledger->set_price(std::move(price)));
-  fmt::print("{}: {} / {} {} per million input / output tokens from {} (version {})\n", written.offering,
-             options.input, options.output, written.currency, format_time(written.effective_from),
-             written.id);
+  fmt::print("{}: {} / {} {} per million input / output tokens {} (version {})\n", written.offering,
+             options.input, options.output, written.currency,
+             period_text({written.effective_from, written.effective_until}), written.id);
   return {};
 }
 
@@ -64,8 +63,7 @@ void add_price_commands(CLI::App& app, Run& chosen) {
                       "Per million tokens written to a cache; as input");
   command->add_option("--reasoning", options->reasoning, "Per million reasoning tokens; as output");
   command->add_option("--currency", options->currency, "Currency of the price")->capture_default_str();
-  command->add_option("--from", options->from,
-                      "When it begins, UTC: 2026-12-01 or 2026-12-01T08:30:00Z; now if not given");
+  add_period_options(command, options->period);
   on_chosen(command, chosen, options, set);
   add_price_sheet_commands(*group, chosen);
 }

@@ -6,6 +6,7 @@
 
 #include "apps/command.h"
 #include "apps/ledger_access.h"
+#include "apps/price_period.h"
 #include "ledger/books.h"
 #include "ledger/preview_month.h"
 #include "pricing/price_import.h"
@@ -23,7 +24,7 @@ struct SheetOptions : LedgerAccess {
   std::string sheet;
   std::string rates;
   std::string organisation;
-  std::string from;
+  PricePeriod period;
   std::string month;
   std::string list;
   std::string provider;
@@ -64,21 +65,19 @@ Result<std::vector<ledger::PriceVersion>> versions_of(const SheetOptions& option
 
 Result<> publish(const SheetOptions& options) {
   auto ledger = TRY(open_ledger(options, WhenAbsent::kCreate));
-  const WallTime now = SystemClock().wall();
-  const WallTime from = options.from.empty() ? now : TRY(parse_time(options.from));
-  if (from < now) {
-    return fail(ErrorCode::kInvalidArgument, "--from {}: it is past, and what was charged does not change",
-                options.from);
-  }
+  const Period period = TRY(options.period.resolve(SystemClock().wall()));
   const auto written = TRY(ledger->write<std::vector<ledger::PriceVersion>>(
       [&](ledger::Books& books) -> Result<std::vector<ledger::PriceVersion>> {
-        auto versions = TRY(versions_of(options, books.state(), from));
-        for (ledger::PriceVersion& version : versions) version = TRY(books.set_price(std::move(version)));
+        auto versions = TRY(versions_of(options, books.state(), period.from));
+        for (ledger::PriceVersion& version : versions) {
+          version.effective_until = period.until;
+          version = TRY(books.set_price(std::move(version)));
+        }
         return versions;
       }));
   for (const ledger::PriceVersion& version : written) {
-    fmt::print("{}: {} rows in {} from {} (version {})\n", version.offering, version.rows.size(),
-               version.currency, format_time(version.effective_from), version.id);
+    fmt::print("{}: {} rows in {} {} (version {})\n", version.offering, version.rows.size(), version.currency,
+               period_text({version.effective_from, version.effective_until}), version.id);
   }
   return {};
 }
@@ -138,7 +137,7 @@ void add_price_sheet_commands(CLI::App& group, Run& chosen) {
   CLI::App* command = group.add_subcommand(
       "publish", "Publish a price sheet: tiers, lengths, volumes, contracts, several currencies");
   add_sheet_options(command, *options);
-  command->add_option("--from", options->from, "When it begins, UTC; now if not given");
+  add_period_options(command, options->period);
   on_chosen(command, chosen, options, publish);
 
   options = std::make_shared<SheetOptions>();

@@ -4,6 +4,7 @@ import decimal
 import json
 import pathlib
 import subprocess
+import time
 import unittest
 
 from feilun_server import BINARY, TESTDATA, FeilunServer, run_tests
@@ -134,6 +135,29 @@ class PriceCommands(WithPrices):
         self.assertEqual(self.pico(other), self.cost(other, 300_000, 600_000))
         contracts = self.listed(organisation=self.acme_id)
         self.assertEqual([each["rows"][0]["input"] for each in contracts], ["100000"])
+
+    def test_a_contract_ends_and_the_list_price_holds_again(self):
+        sheet = self.file("ending.json", {"currency": "CNY", "input": "9", "output": "9"})
+        self.server.run("organisation", "create", "brief")
+        contract = ("--offering", "feilun-nano", "--organisation", "brief", "--sheet", sheet)
+        self.assertIn("would end before it begins", self.refused(
+            "publish", *contract, "--from", "2099-02-01", "--until", "2099-02-01"))
+        said = self.server.run("price", "publish", *contract, "--from", "2099-01-01", "--until", "2099-02-01")
+        self.assertIn("from 2099-01-01 00:00:00 UTC until 2099-02-01 00:00:00 UTC", said)
+        published = self.listed(**{"from": microseconds(datetime.date(2099, 1, 1))})
+        self.assertEqual([each["until"] for each in published], [microseconds(datetime.date(2099, 2, 1))])
+        soon = (datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(seconds=6)).replace(microsecond=0)
+        self.server.run("price", "publish", *contract, "--until", soon.strftime("%Y-%m-%dT%H:%M:%SZ"))
+        self.server.run("project", "create", "web", "--organisation", "brief")
+        self.server.run("wallet", "credit", "--project", "brief", "--amount", 5)
+        key = self.server.create_key("brief/web")
+        while datetime.datetime.now(datetime.timezone.utc) < soon:
+            time.sleep(0.05)
+        after = chat(self.server, key)[1]
+        self.assertEqual(self.pico(after), self.cost(after, 300_000, 600_000))
+        said = self.server.run("price", "set", "--offering", "sold-once", "--input", 1, "--output", 2, "--from",
+                               "2099-01-01", "--until", "2099-02-01")
+        self.assertIn("until 2099-02-01", said)
 
     @staticmethod
     def pico(reply):
