@@ -287,6 +287,9 @@ class Ledger {
   virtual SpoolStats spool() const { return {}; }
   /// Waits until everything queued before is durable.
   virtual Result<> flush() = 0;
+  /// Moves sealed segments whose entries are all older than `before` to the archive, oldest first and at most
+  /// `limit` (archive.h); returns how many. Over a connection of its own: nobody waits for it.
+  virtual Result<int64_t> archive(WallTime before, int64_t limit) = 0;
 
  protected:
   virtual Result<> write_any(std::move_only_function<Result<>(Books&)> act) = 0;
@@ -294,9 +297,6 @@ class Ledger {
 
  private:
   template <typename T, typename Over>
-  /// Moves sealed segments whose entries are all older than `before` to the archive, oldest first and at most
-  /// `limit` (archive.h); returns how many. Over a connection of its own: nobody waits for it.
-  virtual Result<int64_t> archive(WallTime before, int64_t limit) = 0;
   static std::move_only_function<Result<>(Over&)> keeping(std::optional<T>& kept,
                                                           std::move_only_function<Result<T>(Over&)> act) {
     return [&kept, act = std::move(act)](Over& over) mutable -> Result<> {
