@@ -219,7 +219,7 @@ constexpr Setting kSettings[] = {
     {"listen", "ADDR:PORT", "127.0.0.1:8080", "Where to answer. 0.0.0.0:8080 answers other machines too.",
      set_text<&Settings::listen>},
     {"archive", "DIR", "archive in the data directory",
-     "Where archived segments of the journal lie. Gateways that share a ledger need one that all of them see.",
+     "Where archived segments of the journal lie. Gateways that share a ledger need one that all see.",
      set_text<&Settings::archive>},
     {"archive-after", "MONTHS", "off",
      "Move segments of the journal to the archive when all their entries are older than this month and so "
