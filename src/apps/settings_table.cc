@@ -186,13 +186,13 @@ Result<> set_invoices(Settings& settings, std::string_view text) {
   return {};
 }
 
-Result<> set_machine_price(Settings& settings, std::string_view text) {
-  settings.machine_price = TRY(pricing::parse_price_per_hour(text));
 Result<> set_archive_after(Settings& settings, std::string_view text) {
   settings.archive_after = text == "off" ? 0 : static_cast<int>(TRY(parse_integer(text, 1, 1200)));
   return {};
 }
 
+Result<> set_machine_price(Settings& settings, std::string_view text) {
+  settings.machine_price = TRY(pricing::parse_price_per_hour(text));
   return {};
 }
 
@@ -216,8 +216,6 @@ constexpr Setting kSettings[] = {
      "free "
      "what it held.",
      set_integer<&Settings::ledger_lease, 2, 3600>},
-    {"listen", "ADDR:PORT", "127.0.0.1:8080", "Where to answer. 0.0.0.0:8080 answers other machines too.",
-     set_text<&Settings::listen>},
     {"archive", "DIR", "archive in the data directory",
      "Where archived segments of the journal lie. Gateways that share a ledger need one that all see.",
      set_text<&Settings::archive>},
@@ -225,6 +223,8 @@ constexpr Setting kSettings[] = {
      "Move segments of the journal to the archive when all their entries are older than this month and so "
      "many before it, as `feilun ledger archive` does: 1 to 1200.",
      set_archive_after},
+    {"listen", "ADDR:PORT", "127.0.0.1:8080", "Where to answer. 0.0.0.0:8080 answers other machines too.",
+     set_text<&Settings::listen>},
     {"model", "NAME=PATH", "the built-in feilun-nano",
      "Serve the GGUF file or Hugging Face directory at PATH as NAME. Repeat for more models. PATH may be "
      "'builtin'.",

@@ -197,6 +197,7 @@ struct LedgerOptions {
   /// postgres://…: the ledger lies there, and several serving processes may share it; the directory keeps the
   /// anchor. Empty: SQLite in the directory.
   std::string url = {};
+  std::filesystem::path archive = {};  ///< where archived segments lie; empty: `archive` in the directory
   PostgresOptions postgres = {};  ///< where there is a URL
   /// How long a gateway that shares a ledger may be out of reach before others end its requests.
   std::chrono::milliseconds lease = std::chrono::seconds(90);
@@ -204,7 +205,6 @@ struct LedgerOptions {
   /// go to the spool, and new requests are refused.
   std::chrono::milliseconds patience = std::chrono::seconds(2);
   std::chrono::microseconds group_commit_wait{500};
-  std::filesystem::path archive = {};  ///< where archived segments lie; empty: `archive` in the directory
   std::string actor = "local";   ///< who acts where nobody else is named, for the audit log
   const Clock* clock = nullptr;  ///< nullptr: the system's
 };
