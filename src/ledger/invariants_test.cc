@@ -302,8 +302,8 @@ TEST_F(Invariant, N10_AfterARestartEachOpenRequestIsChargedItsLastMarkAndNothing
   expect_verified();
 }
 
-// With the reply's own numbers, the usage API and the FOCUS rows: tests/system/road_test.py,
-// tests/system/admin_test.py, focus_test.cc.
+// Of a running server, with the engine's counter, the replies, the usage API and the FOCUS rows:
+// tests/system/one_number_test.py.
 TEST_F(Invariant, N11_SettlementUsageRollupLedgerAndInvoiceSayTheSame) {
   credit("1");
   Money settled;
