@@ -20,9 +20,12 @@
 namespace feilun::gateway {
 
 /// One administrative request: who asks, of which organisation.
+class Deployments;
+
 struct AdminCall {
   ledger::Ledger& ledger;
   const ledger::Key& key;
+  const Deployments& deployments;
   const net::Request& request;
   WallTime now;
   std::string organisation;              ///< whose things are asked for: the key's, or named by an operator

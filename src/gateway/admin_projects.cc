@@ -129,14 +129,4 @@ Result<std::string> restore_organisation(AdminCall& call) {
       [&](Books& books) { return books.restore_organisation(call.organisation); }))));
 }
 
-Result<std::string> list_rate_limits(AdminCall& call) {
-  const Page page = TRY(read_page(call.request));
-  return call.read<std::string>([&](State& state) -> Result<std::string> {
-    TRY(call.project(state));
-    if (!page.after.empty()) return unknown_cursor(page);
-    // What bounds a project is its money: there is no limit by the minute to tell of.
-    return list_reply({}, page);
-  });
-}
-
 }  // namespace feilun::gateway

@@ -53,7 +53,6 @@ Result<std::string> archive_project(AdminCall& call);
 Result<std::string> restore_project(AdminCall& call);
 Result<std::string> archive_organisation(AdminCall& call);
 Result<std::string> restore_organisation(AdminCall& call);
-Result<std::string> list_rate_limits(AdminCall& call);
 
 // admin_keys.cc
 Result<std::string> list_project_keys(AdminCall& call);
@@ -100,6 +99,7 @@ boost::asio::awaitable<void> stream_focus(Visit& visit, AdminCall call);
 Result<std::string> show_usage(AdminCall& call);
 Result<std::string> show_costs(AdminCall& call);
 Result<std::string> list_wallets(AdminCall& call);
+Result<std::string> show_embeddings_usage(AdminCall& call);
 Result<std::string> credit_wallet(AdminCall& call);
 Result<std::string> list_prices(AdminCall& call);
 Result<std::string> publish_price(AdminCall& call);
@@ -127,6 +127,12 @@ Result<std::string> end_limit(AdminCall& call);
 Result<std::string> list_webhooks(AdminCall& call);
 Result<std::string> create_webhook(AdminCall& call);
 Result<std::string> show_webhook(AdminCall& call);
+// admin_spend_limits.cc
+Result<std::string> show_spend_limit(AdminCall& call);
+Result<std::string> set_spend_limit(AdminCall& call);
+Result<std::string> end_spend_limit(AdminCall& call);
+Result<std::string> list_rate_limits(AdminCall& call);
+
 Result<std::string> change_webhook(AdminCall& call);
 Result<std::string> end_webhook(AdminCall& call);
 boost::asio::awaitable<void> test_webhook(Visit& visit, AdminCall call);

@@ -115,10 +115,10 @@ class PublishedDayServed : public ::testing::Test {
 TEST_F(PublishedDayServed, IsOneNumberInUsageCostsLedgerInvoiceAndExport) {
   serve_the_day();
   UsageQuery query{.period = {parse_iso8601("2025-02-27T00:00:00Z").value(), clock_.wall()}};
-  const std::vector<std::string> payers = {payer_};
+  const UsageView view{.payers = {payer_}, .sees = [](const std::string&) { return true; }};
   TokenCount input = 0, cached = 0, output = 0;
   for (const auto& result :
-       results(read<std::string>([&](State& state) { return usage_report(state, payers, query); }))) {
+       results(read<std::string>([&](State& state) { return usage_report(state, view, query); }))) {
     input += result.at("input_tokens").as_int64();
     cached += result.at("input_cached_tokens").as_int64();
     output += result.at("output_tokens").as_int64();
@@ -128,7 +128,7 @@ TEST_F(PublishedDayServed, IsOneNumberInUsageCostsLedgerInvoiceAndExport) {
   EXPECT_EQ(output, kOutput);
   Money costs;
   for (const auto& result :
-       results(read<std::string>([&](State& state) { return costs_report(state, payers, query); }))) {
+       results(read<std::string>([&](State& state) { return costs_report(state, view, query); }))) {
     costs += Money::parse(result.at("amount").at("exact").as_string()).value();
   }
   const Month month = parse_month("2025-02").value();

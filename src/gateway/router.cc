@@ -113,6 +113,7 @@ Result<AdminCall> admin_call(Visit& visit, FoundAdminRoute found) {
   ledger::Ledger& ledger = visit.services.ledger;
   return AdminCall{.ledger = ledger,
                    .key = visit.key,
+                   .deployments = visit.services.deployments,
                    .request = visit.request(),
                    .now = visit.services.clock.wall(),
                    .organisation = TRY(organisation_of(visit.request(), visit.key, ledger)),

@@ -78,16 +78,20 @@ json::value text_or_null(const std::string& text) {
   return text.empty() ? json::value() : json::value(text);
 }
 
-/// Calls `take` with each row of the period that the query wants.
+/// Calls `take` with each row of the period that the query wants and the view shows.
 template <typename Take>
-Result<> for_each_row(ledger::State& state, const std::vector<std::string>& payers, const UsageQuery& query,
-                      Take&& take) {
+Result<> for_each_row(ledger::State& state, const UsageView& view, const UsageQuery& query, Take&& take) {
   const auto each = query.width == hours(24) ? ledger::each_day : ledger::each_hour;
-  for (const std::string& payer : payers) {
+  std::map<std::string, bool> seen;
+  const auto is_seen = [&](const std::string& project) -> Result<bool> {
+    if (const auto known = seen.find(project); known != seen.end()) return known->second;
+    return seen[project] = TRY(view.sees(project));
+  };
+  for (const std::string& payer : view.payers) {
     TRY(each(state, payer, query.period, [&](const ledger::UsageRow& row) -> Result<> {
       const bool is_wanted = wanted(query.projects, row.key.project_id) &&
                              wanted(query.keys, row.key.key_id) && wanted(query.models, row.key.offering);
-      return is_wanted ? take(row) : Result<>();
+      return is_wanted && TRY(is_seen(row.key.project_id)) ? take(row) : Result<>();
     }));
   }
   return {};
@@ -112,6 +116,28 @@ std::string page(const UsageQuery& query, Results results) {
   return json::serialize(reply);
 }
 
+/// One result of a bucket, with the fields that OpenAI has for the kind.
+json::object usage_json(const UsageQuery& query, const Group& group, const ledger::UsageSums& sum) {
+  json::object result{{"object", "organization.usage.embeddings.result"},
+                      {"input_tokens", sum.usage.input()},
+                      {"num_model_requests", sum.requests},
+                      {"project_id", text_or_null(group.project)},
+                      {"user_id", nullptr},
+                      {"api_key_id", text_or_null(group.key)},
+                      {"model", text_or_null(group.model)}};
+  if (query.kind == UsageKind::kEmbeddings) return result;
+  result["object"] = "organization.usage.completions.result";
+  result["input_cached_tokens"] = sum.usage.cache_read;
+  result["input_cache_write_tokens"] = sum.usage.cache_write;
+  result["input_uncached_tokens"] = sum.usage.input_fresh;
+  result["output_tokens"] = sum.usage.total_output();
+  result["input_audio_tokens"] = 0;
+  result["output_audio_tokens"] = 0;
+  result["service_tier"] = text_or_null(group.tier);
+  result["batch"] = group.batch < 0 ? json::value() : json::value(group.batch == 1);
+  return result;
+}
+
 WallTime bucket_of(const UsageQuery& query, WallTime time) {
   const auto past = time - query.period.from;
   return query.period.from + past / query.width * query.width;
@@ -120,7 +146,7 @@ WallTime bucket_of(const UsageQuery& query, WallTime time) {
 }  // namespace
 
 Result<UsageQuery> read_usage_query(const net::Request& request, WallTime now) {
-  constexpr int64_t kSecondsMax = 4'000'000'000;
+  constexpr int64_t kLatest = 4'000'000'000;
   UsageQuery query;
   const std::string width = request.query("bucket_width").value_or("1d");
   if (width == "1h") {
@@ -131,10 +157,10 @@ Result<UsageQuery> read_usage_query(const net::Request& request, WallTime now) {
   const bool daily = query.width == hours(24);
   if (!request.query("start_time"))
     return wrong("start_time", "'start_time' is missing: seconds since 1970, UTC");
-  int64_t start = TRY(read_number(request, "start_time", 0, 0, kSecondsMax));
+  int64_t start = TRY(read_number(request, "start_time", 0, 0, kLatest));
   const int64_t end = TRY(read_number(
-      request, "end_time", std::chrono::floor<seconds>(now).time_since_epoch().count() + 1, 0, kSecondsMax));
-  start = std::max(start, TRY(read_number(request, "page", 0, 0, kSecondsMax)));
+      request, "end_time", std::chrono::floor<seconds>(now).time_since_epoch().count() + 1, 0, kLatest));
+  start = std::max(start, TRY(read_number(request, "page", 0, 0, kLatest)));
   query.buckets = static_cast<int>(TRY(read_number(request, "limit", daily ? 7 : 24, 1, daily ? 31 : 168)));
   const auto floor = [&](int64_t time) {
     const int64_t bucket = seconds(query.width).count();
@@ -148,40 +174,23 @@ Result<UsageQuery> read_usage_query(const net::Request& request, WallTime now) {
   return query;
 }
 
-Result<std::string> usage_report(ledger::State& state, const std::vector<std::string>& payers,
-                                 const UsageQuery& query) {
+Result<std::string> usage_report(ledger::State& state, const UsageView& view, const UsageQuery& query) {
   std::map<std::pair<WallTime, Group>, ledger::UsageSums> sums;
   UsageQuery read = query;
   read.period.until = std::min(read.period.until, read.period.from + query.width * query.buckets);
-  TRY(for_each_row(state, payers, read, [&](const ledger::UsageRow& row) -> Result<> {
-    sums[{bucket_of(query, row.from), group_of(query, row)}] += row.sums;
+  TRY(for_each_row(state, view, read, [&](const ledger::UsageRow& row) -> Result<> {
+    const bool of_kind = view.embeds(row.key.offering) == (query.kind == UsageKind::kEmbeddings);
+    if (of_kind) sums[{bucket_of(query, row.from), group_of(query, row)}] += row.sums;
     return {};
   }));
   Results results;
   for (const auto& [place, sum] : sums) {
-    const Group& group = place.second;
-    json::object result{{"object", "organization.usage.completions.result"},
-                        {"input_tokens", sum.usage.input()},
-                        {"input_cached_tokens", sum.usage.cache_read},
-                        {"input_cache_write_tokens", sum.usage.cache_write},
-                        {"input_uncached_tokens", sum.usage.input_fresh},
-                        {"output_tokens", sum.usage.total_output()},
-                        {"input_audio_tokens", 0},
-                        {"output_audio_tokens", 0},
-                        {"num_model_requests", sum.requests},
-                        {"project_id", text_or_null(group.project)},
-                        {"user_id", nullptr},
-                        {"api_key_id", text_or_null(group.key)},
-                        {"model", text_or_null(group.model)},
-                        {"service_tier", text_or_null(group.tier)}};
-    result["batch"] = group.batch < 0 ? json::value() : json::value(group.batch == 1);
-    results[place.first].push_back(std::move(result));
+    results[place.first].push_back(usage_json(query, place.second, sum));
   }
   return page(query, std::move(results));
 }
 
-Result<std::string> costs_report(ledger::State& state, const std::vector<std::string>& payers,
-                                 const UsageQuery& query) {
+Result<std::string> costs_report(ledger::State& state, const UsageView& view, const UsageQuery& query) {
   struct Cost {
     Money amount;
     TokenCount quantity = 0;
@@ -190,7 +199,7 @@ Result<std::string> costs_report(ledger::State& state, const std::vector<std::st
   std::map<int64_t, ledger::PriceVersion> prices;
   UsageQuery read = query;
   read.period.until = std::min(read.period.until, read.period.from + query.width * query.buckets);
-  TRY(for_each_row(state, payers, read, [&](const ledger::UsageRow& row) -> Result<> {
+  TRY(for_each_row(state, view, read, [&](const ledger::UsageRow& row) -> Result<> {
     auto price = prices.find(row.key.price_id);
     if (price == prices.end()) {
       price = prices.emplace(row.key.price_id, TRY(ledger::find_price(state, row.key.price_id))).first;

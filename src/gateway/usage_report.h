@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -13,6 +14,9 @@
 
 namespace feilun::gateway {
 
+/// OpenAI's clients are told of models that give vectors apart from those that give text.
+enum class UsageKind { kCompletions, kEmbeddings };
+
 /// What one of these requests asks for.
 struct UsageQuery {
   Period period;  ///< whole buckets
@@ -24,16 +28,22 @@ struct UsageQuery {
   bool by_model = false;
   bool by_batch = false;
   bool by_tier = false;
-  bool by_line = false;  ///< of costs: each token class of each offering on its own
+  bool by_line = false;                      ///< of costs: each token class of each offering on its own
+  UsageKind kind = UsageKind::kCompletions;  ///< of usage; costs are of both
 };
 
 /// kInvalidArgument names the parameter at fault.
 Result<UsageQuery> read_usage_query(const net::Request& request, WallTime now);
 
-/// A page of buckets. `payers`: whose usage the asker may see.
-Result<std::string> usage_report(ledger::State& state, const std::vector<std::string>& payers,
-                                 const UsageQuery& query);
-Result<std::string> costs_report(ledger::State& state, const std::vector<std::string>& payers,
-                                 const UsageQuery& query);
+/// Whose usage the asker may see: that of the payers' projects which `sees` says.
+struct UsageView {
+  std::vector<std::string> payers;
+  std::function<Result<bool>(const std::string& project_id)> sees;
+  std::function<bool(const std::string& model)> embeds = [](const std::string&) { return false; };
+};
+
+/// A page of buckets. What may not be seen is as if it were not there.
+Result<std::string> usage_report(ledger::State& state, const UsageView& view, const UsageQuery& query);
+Result<std::string> costs_report(ledger::State& state, const UsageView& view, const UsageQuery& query);
 
 }  // namespace feilun::gateway

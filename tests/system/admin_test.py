@@ -284,7 +284,8 @@ class AdminTest(MoneyChecks, FocusChecks, InvoiceChecks, RefusalChecks, unittest
             for method in item:
                 known = fields_of(item[method])
                 body = {field: value for field, value in
-                        {"name": "mine", "role": "owner", "user_id": member}.items() if field in known}
+                        {"name": "mine", "role": "owner", "user_id": member, "currency": "CNY",
+                         "interval": "month", "threshold_amount": 1}.items() if field in known}
                 with self.subTest(method=method, path=path):
                     self.ask(method.upper(), path, *(ids[name] for name in names), key=self.globex_key,
                              body=None if method == "get" else body, status=404)
@@ -349,6 +350,8 @@ class AdminTest(MoneyChecks, FocusChecks, InvoiceChecks, RefusalChecks, unittest
         self.assertEqual(([act["id"] for act in back["data"]], back["has_more"]), (newest[3:5], True))
         first = self.ask("GET", logs, query=f"?limit=5&before={newest[3]}&event_types[]=project.created")
         self.assertEqual(([act["id"] for act in first["data"]], first["has_more"]), (newest[:3], False))
+        vectors = self.ask("GET", "/v1/organization/usage/embeddings", query=start)["data"]
+        self.assertEqual([bucket["results"] for bucket in vectors], [[] for _ in vectors])
         between = self.ask("GET", logs, query=f"?after={newest[1]}&before={newest[4]}")
         self.assertEqual([act["id"] for act in between["data"]], newest[2:4])
         self.assertEqual(self.ask("GET", logs, query="?before=" + newest[0])["data"], [])

@@ -31,6 +31,8 @@ class MoneyChecks:
         self.check_lots()
         self.check_refunds(key["value"])
         self.check_limits(project, key)
+        self.check_spend_limits(project, key["value"])
+        self.check_rate_limits(project)
         self.check_webhooks()
         self.check_commitments()
         self.check_restoring(project, key["value"])
@@ -136,6 +138,61 @@ class MoneyChecks:
         self.ask("DELETE", one, made["id"])
         self.ask("DELETE", one, fixed["id"], **self.as_operator())
         self.ask("GET", one, made["id"], status=404)
+
+    def check_spend_limits(self, project, key):
+        """The checks of limits left the organisation a soft one of 100 a month: that is no spend limit."""
+        path, of_project = "/v1/organization/spend_limit", "/v1/organization/projects/{project_id}/spend_limit"
+        month = {"currency": "CNY", "interval": "month"}
+        self.ask("GET", path, status=404)
+        made = self.ask("POST", path, body={**month, "threshold_amount": 12345})
+        self.assertEqual((made["threshold_amount"], made["currency"], made["enforcement"]["status"]),
+                         (12345, "CNY", "inactive"))
+        fixed = self.ask("POST", path, **self.as_operator(), body={**month, "threshold_amount": 500})
+        self.assertEqual(fixed["threshold_amount"], 500)
+        self.assertEqual(self.ask("POST", path, body={**month, "threshold_amount": 700}), {**made, "threshold_amount": 700})
+        self.assertEqual(self.ask("GET", path)["threshold_amount"], 700)
+        bounds = [limit["bound"] for limit in self.ask("GET", "/v1/organization/limits", query="?limit=100")["data"]
+                  if limit["hard"] and limit["window"] == "month"]
+        self.assertEqual(sorted(bounds), ["5.00", "7.00"])
+        self.ask("DELETE", path)
+        self.ask("DELETE", path, status=404)
+        self.assertEqual(self.ask("GET", path, **self.as_operator())["threshold_amount"], 500)
+        self.ask("DELETE", path, **self.as_operator())
+        for wrong in ({**month}, {**month, "threshold_amount": "5"}, {**month, "threshold_amount": -1},
+                      {**month, "threshold_amount": 5, "currency": "USD"},
+                      {"currency": "CNY", "threshold_amount": 5},
+                      {**month, "interval": "day", "threshold_amount": 5}):
+            self.ask("POST", path, body=wrong, status=400)
+        self.ask("POST", path, key=self.root, body={**month, "threshold_amount": 5}, status=400)
+
+        none = self.ask("POST", of_project, project, body={**month, "threshold_amount": 0})
+        self.assertEqual((none["object"], none["enforcement"]["status"]), ("project.spend_limit", "enforcing"))
+        self.assertEqual(self.ask("GET", of_project, project), none)
+        with self.assertRaises(urllib.request.HTTPError) as refused:
+            chat(self.server, key)
+        self.assertEqual(refused.exception.code, 429)
+        self.assertEqual(json.load(refused.exception)["error"]["code"], "insufficient_quota")
+        self.ask("GET", of_project, project, key=self.globex_key, status=404)
+        self.ask("DELETE", of_project, project)
+        chat(self.server, key)
+        self.ask("GET", of_project, project, status=404)
+
+    def check_rate_limits(self, project):
+        rates, limits = "/v1/organization/projects/{project_id}/rate_limits", "/v1/organization/limits"
+        self.assertEqual(self.ask("GET", rates, project)["data"], [])
+        minute = {"scope": project, "window": "60s", "measure": "requests"}
+        made = [self.ask("POST", limits, body={**minute, **more})["id"] for more in
+                ({"bound": 90}, {"bound": 30}, {"bound": 5, "hard": False}, {"bound": 7, "window": "1h"})]
+        shown = self.ask("GET", rates, project)["data"]
+        self.assertEqual([(each["model"], each["max_requests_per_1_minute"], each["max_tokens_per_1_minute"])
+                          for each in shown], [("*", 30, None)])
+        made.append(self.ask("POST", limits, body={**minute, "measure": "tokens", "bound": 9000})["id"])
+        both = self.ask("GET", rates, project)
+        self.assertEqual(both["data"], [{**shown[0], "max_tokens_per_1_minute": 9000}])
+        self.assertEqual(self.ask("GET", rates, project, query="?after=" + both["last_id"])["data"], [])
+        self.ask("GET", rates, project, query="?after=rl_none", status=400)
+        for limit in made:
+            self.ask("DELETE", limits + "/{limit_id}", limit)
 
     def check_webhooks(self):
         hooks, one = "/v1/organization/webhooks", "/v1/organization/webhooks/{webhook_id}"

@@ -7,6 +7,7 @@ import math
 import os
 import pathlib
 import struct
+import time
 import unittest
 import urllib.request
 
@@ -49,6 +50,19 @@ class Embeddings(unittest.TestCase):
         self.assert_golden([one.embedding for one in reply.data], GOLDEN[MODEL])
         self.assertEqual(reply.usage.prompt_tokens, sum(len(text["ids"]) for text in GOLDEN[MODEL]))
         self.assertEqual(reply.usage.total_tokens, reply.usage.prompt_tokens)
+
+    def test_usage_of_vectors_is_told_apart_from_that_of_text(self):
+        usage = client(admin_api_key=os.environ["FEILUN_ADMIN_KEY"]).admin.organization.usage
+
+        def told(report):
+            page = report(start_time=int(time.time()) - 86400, group_by=["model"])
+            results = [result for bucket in page.data for result in bucket.results]
+            return {each.model: (each.num_model_requests, each.input_tokens) for each in results}
+
+        requests, tokens = told(usage.embeddings).get(MODEL, (0, 0))
+        used = embed(TEXTS).usage.prompt_tokens
+        self.assertEqual(told(usage.embeddings), {MODEL: (requests + 1, tokens + used)})
+        self.assertNotIn(MODEL, told(usage.completions))
 
     def test_a_string_a_list_and_tokens_give_the_same(self):
         one = embed(TEXTS[0]).data[0].embedding
