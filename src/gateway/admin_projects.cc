@@ -41,6 +41,27 @@ json::object organisation_json(const ledger::Organisation& organisation) {
       {"archived_at", unix_seconds(organisation.archived)}};
 }
 
+Result<std::string> list_organisations(AdminCall& call) {
+  TRY(call.check_operator("sees all organisations"));
+  const Page page = TRY(read_page(call.request));
+  return call.read<std::string>([&](State& state) {
+    const auto show = [](const ledger::Record& record) -> Result<std::optional<json::object>> {
+      return organisation_json(TRY(ledger::organisation_from(record)));
+    };
+    return list_records(state, "organisation", "", page, show);
+  });
+}
+
+Result<std::string> create_organisation(AdminCall& call) {
+  TRY(call.check_operator("creates organisations"));
+  const AdminBody body = TRY(AdminBody::read(call.request, {"name", "currency", "time_zone"}));
+  ledger::Organisation organisation{.name = TRY(body.required("name")),
+                                    .currency = TRY(body.required("currency"))};
+  if (auto zone = TRY(body.text("time_zone"))) organisation.time_zone = *std::move(zone);
+  return json::serialize(organisation_json(TRY(call.write<ledger::Organisation>(
+      [&](Books& books) { return books.create_organisation(organisation); }))));
+}
+
 Result<std::string> show_organisation(AdminCall& call) {
   return call.read<std::string>([&](State& state) -> Result<std::string> {
     return json::serialize(organisation_json(TRY(ledger::organisation_of(state, call.organisation))));

@@ -7,6 +7,8 @@ using enum ledger::Power;
 
 // clang-format off
 constexpr AdminRoute kAdminRoutes[] = {
+    {"GET",    "/v1/organizations", kEveryProject, list_organisations},
+    {"POST",   "/v1/organizations", kManageOrganisation, create_organisation},
     {"GET",    "/v1/organization", kSeeProjects, show_organisation},
     {"POST",   "/v1/organization", kManageOrganisation, change_organisation},
     {"POST",   "/v1/organization/archive", kManageOrganisation, archive_organisation},

@@ -43,6 +43,8 @@ Result<std::string> organisation_of(const net::Request& request, const ledger::K
                                     ledger::Ledger& ledger);
 
 // admin_projects.cc
+Result<std::string> list_organisations(AdminCall& call);
+Result<std::string> create_organisation(AdminCall& call);
 Result<std::string> show_organisation(AdminCall& call);
 Result<std::string> change_organisation(AdminCall& call);
 Result<std::string> list_projects(AdminCall& call);
@@ -101,6 +103,8 @@ Result<std::string> show_costs(AdminCall& call);
 Result<std::string> list_wallets(AdminCall& call);
 Result<std::string> show_embeddings_usage(AdminCall& call);
 Result<std::string> credit_wallet(AdminCall& call);
+
+// admin_prices.cc
 Result<std::string> list_prices(AdminCall& call);
 Result<std::string> publish_price(AdminCall& call);
 

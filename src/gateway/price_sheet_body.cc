@@ -31,9 +31,11 @@ Result<std::optional<std::string>> raw_json(const AdminBody& body, std::string_v
                           fmt::format("'{}' has a number with a point: write amounts as strings", name)));
 }
 
+/// What the field lacks, such as a rate, is wrong in the request, and not absent here.
 template <typename T>
 Result<T> within(Result<T> read, std::string_view field) {
   if (!read) read.error().param = field;
+  if (!read && read.error().code == ErrorCode::kNotFound) read.error().code = ErrorCode::kInvalidArgument;
   return read;
 }
 

@@ -105,6 +105,7 @@ class AdminTest(MoneyChecks, FocusChecks, InvoiceChecks, RefusalChecks, unittest
 
         self.check_keys(project_path, project)
         self.check_service_accounts(project_path, project)
+        self.check_organisations()
         self.check_people(project_path, project)
         self.check_admin_keys()
         self.check_money(project)
@@ -136,6 +137,28 @@ class AdminTest(MoneyChecks, FocusChecks, InvoiceChecks, RefusalChecks, unittest
 
     def check_keys(self, project_path, project):
         keys, one = project_path + "/api_keys", project_path + "/api_keys/{api_key_id}"
+    def check_organisations(self):
+        path = "/v1/organizations"
+        body = {"name": "initech", "currency": "USD", "time_zone": "America/Chicago"}
+        self.ask("POST", path, body=body, status=403)
+        self.ask("GET", path, status=403)
+        made = self.ask("POST", path, key=self.root, body=body)
+        self.assertEqual((made["name"], made["currency"], made["time_zone"]), ("initech", "USD", "America/Chicago"))
+        self.ask("POST", path, key=self.root, body=body, status=409)
+        for wrong in ({"currency": "USD"}, {"name": "x"}, {"name": "x", "currency": "dollars"},
+                      {**body, "name": "y", "time_zone": "Mars"}, {**body, "name": "default"}):
+            self.ask("POST", path, key=self.root, body=wrong, status=400)
+        self.assertEqual([each["name"] for each in self.ask("GET", path, key=self.root)["data"]],
+                         ["acme", "globex", "initech"])
+        rest = self.ask("GET", path, key=self.root, query=f"?limit=1&after={self.acme}")
+        self.assertEqual(([each["name"] for each in rest["data"]], rest["has_more"]), (["globex"], True))
+        self.ask("GET", path, key=self.root, query="?after=org_none", status=400)
+        theirs = self.ask("POST", "/v1/organization/admin_api_keys", key=self.root, body={"name": "first"},
+                          headers=[("OpenAI-Organization", made["id"])])
+        self.assertEqual(self.ask("GET", "/v1/organization", key=theirs["value"])["id"], made["id"])
+        auditor = self.server.run("key", "create", "--admin", "--role", "admin", "--name", "looks")
+        self.ask("POST", path, key=auditor, body={**body, "name": "z"}, status=403)
+
         made = self.ask("POST", keys, project,
                         body={"name": "backend", "models": ["other"], "ip_ranges": ["127.0.0.0/8"]})
         chat = {"model": "feilun-nano", "messages": [{"role": "user", "content": "hi"}]}
@@ -273,6 +296,38 @@ class AdminTest(MoneyChecks, FocusChecks, InvoiceChecks, RefusalChecks, unittest
         account = self.ask("POST", project_path + "/service_accounts", project, body={"name": "r"})["id"]
         member = self.server.run("member", "add", "eve@example.com", "--organisation", "acme")
         invite = self.ask("POST", "/v1/organization/invites", body={"email": "x@y", "role": "auditor"})["id"]
+        self.check_sheets(prices)
+        self.check_prices_that_end(prices)
+
+    def check_sheets(self, prices):
+        tomorrow = int(time.time()) + 86400
+        sheet = {"currency": "CNY", "also": ["USD"], "input": "0.3", "output": "0.6",
+                 "length_tiers": [{"from": 32000, "input": "0.6", "output": "1.2"}], "tiers": {"batch": "0.5"},
+                 "volume_tiers": [{"from": 1000000, "factor": "0.9"}]}
+        rates = [{"from": "CNY", "to": "USD", "rate": "0.1389", "since": "2026-01-01"},
+                 {"from": "CNY", "to": "USD", "rate": "0.5", "since": "2200-01-01"}]
+        body = {"offering": "sheeted", "sheet": sheet, "rates": rates, "effective_from": tomorrow}
+        self.ask("POST", prices, body=body, status=403)
+        made = self.ask("POST", prices, key=self.root, body=body)["data"]
+        self.assertEqual([(each["currency"], each["effective_from"], len(each["rows"])) for each in made],
+                         [("CNY", tomorrow, 8), ("USD", tomorrow, 8)])
+        self.assertEqual([each["rate"] for each in made],
+                         [None, {"from": "CNY", "rate": "0.1389", "since": 1767225600}])
+        self.assertEqual(made[1]["rows"][0]["input"], "41670")
+        listed = self.ask("GET", prices, query="?limit=100")["data"]
+        self.assertEqual([each for each in listed if each["offering"] == "sheeted"], made)
+        for wrong in ({"rates": []}, {"sheet": {**sheet, "input": 0.3}}, {"sheet": {"currency": "CNY"}},
+                      {"input": "0.3"}, {"currency": "CNY"}, {"offering": None}, {"sheet": None}):
+            self.ask("POST", prices, key=self.root, body={**body, **wrong}, status=400)
+        self.assertEqual(self.ask("GET", prices, query="?limit=100")["data"], listed)
+
+    def check_prices_that_end(self, prices):
+        soon, later = int(time.time()) + 3600, int(time.time()) + 7200
+        price = {"offering": "ending", "currency": "CNY", "input": "1", "output": "2", "effective_from": soon}
+        made = self.ask("POST", prices, key=self.root, body={**price, "effective_until": later})
+        self.assertEqual((made["effective_from"], made["effective_until"], made["rate"]), (soon, later, None))
+        wrong = self.ask("POST", prices, key=self.root, body={**price, "effective_until": soon}, status=400)
+        self.assertEqual(wrong["error"]["param"], "effective_until")
         admin = self.ask("POST", "/v1/organization/admin_api_keys", body={"name": "a"})["id"]
         ids = {"project_id": project, "api_key_id": key, "service_account_id": account, "user_id": member,
                "invite_id": invite, "key_id": admin}
