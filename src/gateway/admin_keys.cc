@@ -52,6 +52,16 @@ Result<Key> admin_key(const AdminCall& call, State& state) {
   });
 }
 
+Result<std::string> project_key_reply(AdminCall& call, const Key& key, std::string_view secret = {}) {
+  return call.read<std::string>([&](State& state) -> Result<std::string> {
+    json::object shown = project_key_json(key, TRY(owner_json(state, key, call.organisation)));
+    if (!secret.empty()) shown["value"] = secret;
+    return json::serialize(shown);
+  });
+}
+
+}  // namespace
+
 Result<json::object> admin_key_json(State& state, const Key& key) {
   json::object owner{{"type", "user"}, {"object", "organization.user"}};
   if (!key.owner.empty()) {
@@ -73,16 +83,6 @@ Result<json::object> admin_key_json(State& state, const Key& key) {
                       {"role", name_of(key.organisation_role)},
                       {"owner", std::move(owner)}};
 }
-
-Result<std::string> project_key_reply(AdminCall& call, const Key& key, std::string_view secret = {}) {
-  return call.read<std::string>([&](State& state) -> Result<std::string> {
-    json::object shown = project_key_json(key, TRY(owner_json(state, key, call.organisation)));
-    if (!secret.empty()) shown["value"] = secret;
-    return json::serialize(shown);
-  });
-}
-
-}  // namespace
 
 json::object project_key_json(const Key& key, json::object owner) {
   static const ledger::KeyScope kNoScope;

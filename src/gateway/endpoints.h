@@ -21,6 +21,9 @@ boost::asio::awaitable<void> show_balance(Visit& visit);
 /// Makes a member of whoever holds an invitation's token.
 boost::asio::awaitable<void> accept_invite(Visit& visit);
 
+/// Gives a member an administrator's key of some hours for their password.
+boost::asio::awaitable<void> login(Visit& visit);
+
 boost::asio::awaitable<void> show_health(Visit& visit);
 boost::asio::awaitable<void> show_readiness(Visit& visit);
 boost::asio::awaitable<void> show_metrics(Visit& visit);

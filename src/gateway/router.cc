@@ -33,6 +33,7 @@ constexpr Route kRoutes[] = {
     {"GET", "/v1/models/*", Access::kReader, show_model},
     {"GET", "/feilun/v1/balance", Access::kReader, show_balance},
     {"POST", "/feilun/v1/invites/accept", Access::kAnyone, accept_invite},
+    {"POST", "/feilun/v1/login", Access::kAnyone, login},
     {"GET", "/healthz", Access::kAnyone, show_health},
     {"GET", "/readyz", Access::kAnyone, show_readiness},
     {"GET", "/metrics", Access::kAnyone, show_metrics},

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "gateway/deployment.h"
+#include "gateway/login_guard.h"
 #include "gateway/meter.h"
 #include "gateway/metrics.h"
 #include "gateway/reply_room.h"
@@ -33,6 +34,7 @@ struct Services {
   boost::asio::thread_pool::executor_type
       ledger_work;  ///< for what waits for the ledger, and for nothing else
   RunningClaims& running_claims;
+  LoginGuard& login_guard;
   const std::vector<ledger::Network>& trusted_proxies;
   bool private_webhooks = false;  ///< as ClockworkOptions has it
 };

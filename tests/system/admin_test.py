@@ -207,6 +207,7 @@ class AdminTest(MoneyChecks, FocusChecks, InvoiceChecks, RefusalChecks, unittest
         self.ask("POST", accept, body={"token": "invite_x.y"}, status=401)
         spare = self.ask("POST", invites, body={"email": "bob@example.com", "role": "reader"})
         self.ask("DELETE", invites + "/{invite_id}", spare["id"])
+        self.check_login(ann)
         self.ask("POST", accept, body={"token": spare["token"]}, status=401)
         self.assertEqual(self.ask("GET", invites)["data"][0]["status"], "accepted")
 
@@ -231,6 +232,36 @@ class AdminTest(MoneyChecks, FocusChecks, InvoiceChecks, RefusalChecks, unittest
 
     def check_admin_keys(self):
         keys, one = "/v1/organization/admin_api_keys", "/v1/organization/admin_api_keys/{key_id}"
+    def check_login(self, ann):
+        """Ann has a password; Zoe is a member without one."""
+        login = "/feilun/v1/login"
+        right = {"organization": "acme", "email": "ann@example.com", "password": "correct horse"}
+        entered = self.ask("POST", login, body=right)
+        self.assertEqual((entered["owner"]["id"], entered["role"]), (ann["id"], "owner"))
+        self.assertTrue(7 * 3600 < entered["expires_at"] - time.time() < 9 * 3600)
+        self.assertEqual(self.ask("GET", "/v1/organization", key=entered["value"])["id"], self.acme)
+        short = self.ask("POST", login, body={**right, "organization": self.acme, "email": "ANN@example.com",
+                                              "expires_in_seconds": 60})
+        self.assertLess(short["expires_at"] - time.time(), 61)
+        for made in (short, entered):
+            self.ask("DELETE", "/v1/organization/admin_api_keys/{key_id}", made["id"])
+        acts = self.ask("GET", "/v1/organization/audit_logs", query="?event_types[]=api_key.created&resource_ids[]="
+                        + entered["id"])["data"]
+        self.assertEqual([act["actor"]["session"]["user"]["id"] for act in acts], [ann["id"]])
+
+        zoe = self.server.run("member", "add", "zoe@example.com", "--organisation", "acme")
+        wrong = [{"password": "wrong horse"}, {"email": "nobody@example.com"}, {"email": "zoe@example.com"},
+                 {"organization": "globex"}, {"organization": "nowhere"}, {"email": ann["id"]}]
+        refused = [self.ask("POST", login, body={**right, **each}, status=401) for each in wrong]
+        self.assertEqual(len({json.dumps(each) for each in refused}), 1)
+        self.ask("DELETE", "/v1/organization/users/{user_id}", zoe)
+        for bad in ({"email": None}, {"password": None}, {"expires_in_seconds": 90000}, {"colour": "red"}):
+            self.ask("POST", login, body={**right, **bad}, status=400)
+        # Ann came in just now, and then one attempt was wrong: nine are left.
+        for _ in range(9):
+            self.ask("POST", login, body={**right, "password": "wrong horse"}, status=401)
+        self.ask("POST", login, body=right, status=429)
+
         auditor = self.ask("POST", keys, body={"name": "audit", "role": "auditor"})
         self.ask("GET", "/v1/organization/audit_logs", key=auditor["value"])
         self.ask("POST", "/v1/organization/projects", key=auditor["value"], body={"name": "x"}, status=403)
