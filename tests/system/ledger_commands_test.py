@@ -159,7 +159,8 @@ class LedgerCommands(LeftByAServer):
 
     def test_where_there_is_no_ledger_nothing_is_made(self):
         self.data = self.directory / "nothing"
-        for command in (["verify"], ["rebuild"], ["export"], ["balance"], ["upgrade"], ["archive", "--before", "2026-01"]):
+        for command in (["verify"], ["rebuild"], ["export"], ["balance"], ["upgrade"],
+                        ["archive", "--before", "2026-01"]):
             self.run_command("ledger", *command, status=1)
         self.assertFalse(self.data.exists())
 

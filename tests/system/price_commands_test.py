@@ -64,7 +64,8 @@ class WithPrices(unittest.TestCase):
 class PriceCommands(WithPrices):
     def preview(self, sheet, *more):
         month = datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m")
-        return self.server.run("price", "preview", "--offering", "feilun-nano", "--sheet", sheet, "--month", month, *more)
+        return self.server.run("price", "preview", "--offering", "feilun-nano", "--sheet", sheet, "--month", month,
+                               *more)
 
     def line_of(self, customer, *sheet):
         lines = json.loads(self.preview(*sheet, "--json"))["lines"]
