@@ -19,13 +19,13 @@
 
 namespace feilun::gateway {
 
-/// One administrative request: who asks, of which organisation.
 class Deployments;
 
+/// One administrative request: who asks, of which organisation.
 struct AdminCall {
   ledger::Ledger& ledger;
-  const ledger::Key& key;
   const Deployments& deployments;
+  const ledger::Key& key;
   const net::Request& request;
   WallTime now;
   std::string organisation;              ///< whose things are asked for: the key's, or named by an operator

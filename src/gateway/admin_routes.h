@@ -99,9 +99,9 @@ boost::asio::awaitable<void> stream_focus(Visit& visit, AdminCall call);
 
 // admin_money.cc
 Result<std::string> show_usage(AdminCall& call);
+Result<std::string> show_embeddings_usage(AdminCall& call);
 Result<std::string> show_costs(AdminCall& call);
 Result<std::string> list_wallets(AdminCall& call);
-Result<std::string> show_embeddings_usage(AdminCall& call);
 Result<std::string> credit_wallet(AdminCall& call);
 
 // admin_prices.cc
@@ -127,16 +127,16 @@ Result<std::string> show_limit(AdminCall& call);
 Result<std::string> change_limit(AdminCall& call);
 Result<std::string> end_limit(AdminCall& call);
 
-// admin_webhooks.cc
-Result<std::string> list_webhooks(AdminCall& call);
-Result<std::string> create_webhook(AdminCall& call);
-Result<std::string> show_webhook(AdminCall& call);
 // admin_spend_limits.cc
 Result<std::string> show_spend_limit(AdminCall& call);
 Result<std::string> set_spend_limit(AdminCall& call);
 Result<std::string> end_spend_limit(AdminCall& call);
 Result<std::string> list_rate_limits(AdminCall& call);
 
+// admin_webhooks.cc
+Result<std::string> list_webhooks(AdminCall& call);
+Result<std::string> create_webhook(AdminCall& call);
+Result<std::string> show_webhook(AdminCall& call);
 Result<std::string> change_webhook(AdminCall& call);
 Result<std::string> end_webhook(AdminCall& call);
 boost::asio::awaitable<void> test_webhook(Visit& visit, AdminCall call);

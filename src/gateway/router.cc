@@ -113,8 +113,8 @@ Result<ledger::Key> check_access(const Services& services, const net::Request& r
 Result<AdminCall> admin_call(Visit& visit, FoundAdminRoute found) {
   ledger::Ledger& ledger = visit.services.ledger;
   return AdminCall{.ledger = ledger,
-                   .key = visit.key,
                    .deployments = visit.services.deployments,
+                   .key = visit.key,
                    .request = visit.request(),
                    .now = visit.services.clock.wall(),
                    .organisation = TRY(organisation_of(visit.request(), visit.key, ledger)),

@@ -103,9 +103,9 @@ class AdminTest(MoneyChecks, FocusChecks, InvoiceChecks, RefusalChecks, unittest
         self.assertEqual([p["id"] for p in self.ask("GET", projects)["data"]], [project])
         self.ask("GET", project_path + "/rate_limits", project)
 
+        self.check_organisations()
         self.check_keys(project_path, project)
         self.check_service_accounts(project_path, project)
-        self.check_organisations()
         self.check_people(project_path, project)
         self.check_admin_keys()
         self.check_money(project)
@@ -135,8 +135,6 @@ class AdminTest(MoneyChecks, FocusChecks, InvoiceChecks, RefusalChecks, unittest
                       if method in METHODS}
         self.assertEqual(documented - self.asked, set())
 
-    def check_keys(self, project_path, project):
-        keys, one = project_path + "/api_keys", project_path + "/api_keys/{api_key_id}"
     def check_organisations(self):
         path = "/v1/organizations"
         body = {"name": "initech", "currency": "USD", "time_zone": "America/Chicago"}
@@ -159,6 +157,8 @@ class AdminTest(MoneyChecks, FocusChecks, InvoiceChecks, RefusalChecks, unittest
         auditor = self.server.run("key", "create", "--admin", "--role", "admin", "--name", "looks")
         self.ask("POST", path, key=auditor, body={**body, "name": "z"}, status=403)
 
+    def check_keys(self, project_path, project):
+        keys, one = project_path + "/api_keys", project_path + "/api_keys/{api_key_id}"
         made = self.ask("POST", keys, project,
                         body={"name": "backend", "models": ["other"], "ip_ranges": ["127.0.0.0/8"]})
         chat = {"model": "feilun-nano", "messages": [{"role": "user", "content": "hi"}]}
@@ -205,9 +205,9 @@ class AdminTest(MoneyChecks, FocusChecks, InvoiceChecks, RefusalChecks, unittest
                                              "password": "correct horse"})
         self.ask("POST", accept, body={"token": invited["token"]}, status=409)
         self.ask("POST", accept, body={"token": "invite_x.y"}, status=401)
+        self.check_login(ann)
         spare = self.ask("POST", invites, body={"email": "bob@example.com", "role": "reader"})
         self.ask("DELETE", invites + "/{invite_id}", spare["id"])
-        self.check_login(ann)
         self.ask("POST", accept, body={"token": spare["token"]}, status=401)
         self.assertEqual(self.ask("GET", invites)["data"][0]["status"], "accepted")
 
@@ -230,8 +230,6 @@ class AdminTest(MoneyChecks, FocusChecks, InvoiceChecks, RefusalChecks, unittest
         self.ask("DELETE", one, bob)
         self.ask("GET", one, bob, status=404)
 
-    def check_admin_keys(self):
-        keys, one = "/v1/organization/admin_api_keys", "/v1/organization/admin_api_keys/{key_id}"
     def check_login(self, ann):
         """Ann has a password; Zoe is a member without one."""
         login = "/feilun/v1/login"
@@ -262,6 +260,8 @@ class AdminTest(MoneyChecks, FocusChecks, InvoiceChecks, RefusalChecks, unittest
             self.ask("POST", login, body={**right, "password": "wrong horse"}, status=401)
         self.ask("POST", login, body=right, status=429)
 
+    def check_admin_keys(self):
+        keys, one = "/v1/organization/admin_api_keys", "/v1/organization/admin_api_keys/{key_id}"
         auditor = self.ask("POST", keys, body={"name": "audit", "role": "auditor"})
         self.ask("GET", "/v1/organization/audit_logs", key=auditor["value"])
         self.ask("POST", "/v1/organization/projects", key=auditor["value"], body={"name": "x"}, status=403)
@@ -294,39 +294,6 @@ class AdminTest(MoneyChecks, FocusChecks, InvoiceChecks, RefusalChecks, unittest
         others = self.ask("GET", prices, key=self.globex_key)["data"]
         self.assertNotIn(contract["id"], [p["id"] for p in others])
         self.ask("POST", prices, key=self.root, body={**price, "effective_from": 5}, status=400)
-
-    def check_usage(self, project):
-        key = self.server.run("key", "create", "--project", project, "--name", "caller")
-        body = {"model": "feilun-nano", "messages": [{"role": "user", "content": "hi"}], "max_tokens": 5}
-        made = [request(self.server, "POST", "/v1/chat/completions", key, body) for _ in range(2)]
-        self.assertEqual([status for status, _ in made], [200, 200], made)
-        start = f"?start_time={int(time.time()) // 86400 * 86400}"
-        usage = "/v1/organization/usage/completions"
-        grouped = self.ask("GET", usage, query=start + "&group_by[]=project_id&group_by[]=model")["data"]
-        results = [result for bucket in grouped for result in bucket["results"]]
-        self.assertEqual(len(results), 1)
-        told = [reply["usage"] for _, reply in made]
-        self.assertEqual(results[0]["num_model_requests"], 2)
-        self.assertEqual((results[0]["project_id"], results[0]["model"]), (project, "feilun-nano"))
-        self.assertEqual(results[0]["input_tokens"], sum(each["prompt_tokens"] for each in told))
-        self.assertEqual(results[0]["output_tokens"], sum(each["completion_tokens"] for each in told))
-        costs = self.ask("GET", "/v1/organization/costs", query=start + "&bucket_width=1h")["data"]
-        amounts = [result["amount"] for bucket in costs for result in bucket["results"]]
-        charged = sum(decimal.Decimal(reply["feilun"]["charged"]) for _, reply in made)
-        self.assertEqual([decimal.Decimal(amount["exact"]) for amount in amounts], [charged])
-        self.check_focus(charged)
-        others = self.ask("GET", usage, key=self.globex_key, query=start)["data"]
-        self.assertEqual([bucket["results"] for bucket in others], [[] for _ in others])
-        for wrong in ("", "?start_time=x", start + "&bucket_width=1m", start + "&group_by=colour"):
-            self.ask("GET", usage, query=wrong, status=400)
-
-    def test_an_administrator_sees_nothing_of_another_organisation(self):
-        project_path = "/v1/organization/projects/{project_id}"
-        project = self.ask("POST", "/v1/organization/projects", body={"name": "secret"})["id"]
-        key = self.ask("POST", project_path + "/api_keys", project)["id"]
-        account = self.ask("POST", project_path + "/service_accounts", project, body={"name": "r"})["id"]
-        member = self.server.run("member", "add", "eve@example.com", "--organisation", "acme")
-        invite = self.ask("POST", "/v1/organization/invites", body={"email": "x@y", "role": "auditor"})["id"]
         self.check_sheets(prices)
         self.check_prices_that_end(prices)
 
@@ -359,6 +326,41 @@ class AdminTest(MoneyChecks, FocusChecks, InvoiceChecks, RefusalChecks, unittest
         self.assertEqual((made["effective_from"], made["effective_until"], made["rate"]), (soon, later, None))
         wrong = self.ask("POST", prices, key=self.root, body={**price, "effective_until": soon}, status=400)
         self.assertEqual(wrong["error"]["param"], "effective_until")
+
+    def check_usage(self, project):
+        key = self.server.run("key", "create", "--project", project, "--name", "caller")
+        body = {"model": "feilun-nano", "messages": [{"role": "user", "content": "hi"}], "max_tokens": 5}
+        made = [request(self.server, "POST", "/v1/chat/completions", key, body) for _ in range(2)]
+        self.assertEqual([status for status, _ in made], [200, 200], made)
+        start = f"?start_time={int(time.time()) // 86400 * 86400}"
+        usage = "/v1/organization/usage/completions"
+        grouped = self.ask("GET", usage, query=start + "&group_by[]=project_id&group_by[]=model")["data"]
+        results = [result for bucket in grouped for result in bucket["results"]]
+        self.assertEqual(len(results), 1)
+        told = [reply["usage"] for _, reply in made]
+        self.assertEqual(results[0]["num_model_requests"], 2)
+        self.assertEqual((results[0]["project_id"], results[0]["model"]), (project, "feilun-nano"))
+        self.assertEqual(results[0]["input_tokens"], sum(each["prompt_tokens"] for each in told))
+        self.assertEqual(results[0]["output_tokens"], sum(each["completion_tokens"] for each in told))
+        costs = self.ask("GET", "/v1/organization/costs", query=start + "&bucket_width=1h")["data"]
+        amounts = [result["amount"] for bucket in costs for result in bucket["results"]]
+        charged = sum(decimal.Decimal(reply["feilun"]["charged"]) for _, reply in made)
+        self.assertEqual([decimal.Decimal(amount["exact"]) for amount in amounts], [charged])
+        self.check_focus(charged)
+        vectors = self.ask("GET", "/v1/organization/usage/embeddings", query=start)["data"]
+        self.assertEqual([bucket["results"] for bucket in vectors], [[] for _ in vectors])
+        others = self.ask("GET", usage, key=self.globex_key, query=start)["data"]
+        self.assertEqual([bucket["results"] for bucket in others], [[] for _ in others])
+        for wrong in ("", "?start_time=x", start + "&bucket_width=1m", start + "&group_by=colour"):
+            self.ask("GET", usage, query=wrong, status=400)
+
+    def test_an_administrator_sees_nothing_of_another_organisation(self):
+        project_path = "/v1/organization/projects/{project_id}"
+        project = self.ask("POST", "/v1/organization/projects", body={"name": "secret"})["id"]
+        key = self.ask("POST", project_path + "/api_keys", project)["id"]
+        account = self.ask("POST", project_path + "/service_accounts", project, body={"name": "r"})["id"]
+        member = self.server.run("member", "add", "eve@example.com", "--organisation", "acme")
+        invite = self.ask("POST", "/v1/organization/invites", body={"email": "x@y", "role": "auditor"})["id"]
         admin = self.ask("POST", "/v1/organization/admin_api_keys", body={"name": "a"})["id"]
         ids = {"project_id": project, "api_key_id": key, "service_account_id": account, "user_id": member,
                "invite_id": invite, "key_id": admin}
@@ -436,8 +438,6 @@ class AdminTest(MoneyChecks, FocusChecks, InvoiceChecks, RefusalChecks, unittest
         self.assertEqual(([act["id"] for act in back["data"]], back["has_more"]), (newest[3:5], True))
         first = self.ask("GET", logs, query=f"?limit=5&before={newest[3]}&event_types[]=project.created")
         self.assertEqual(([act["id"] for act in first["data"]], first["has_more"]), (newest[:3], False))
-        vectors = self.ask("GET", "/v1/organization/usage/embeddings", query=start)["data"]
-        self.assertEqual([bucket["results"] for bucket in vectors], [[] for _ in vectors])
         between = self.ask("GET", logs, query=f"?after={newest[1]}&before={newest[4]}")
         self.assertEqual([act["id"] for act in between["data"]], newest[2:4])
         self.assertEqual(self.ask("GET", logs, query="?before=" + newest[0])["data"], [])
