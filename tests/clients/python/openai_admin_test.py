@@ -74,8 +74,8 @@ class AdminClientTest(unittest.TestCase):
         made = limits.update(project, currency="CNY", interval="month", threshold_amount=12345)
         self.assertEqual((made.object, made.threshold_amount, made.currency, made.enforcement.status),
                          ("project.spend_limit", 12345, "CNY", "inactive"))
-        self.assertEqual(limits.update(project, currency="CNY", interval="month", threshold_amount=0).enforcement.status,
-                         "enforcing")
+        none = limits.update(project, currency="CNY", interval="month", threshold_amount=0)
+        self.assertEqual(none.enforcement.status, "enforcing")
         self.assertEqual(limits.retrieve(project).threshold_amount, 0)
         self.assertTrue(limits.delete(project).deleted)
         with self.assertRaises(openai.BadRequestError):
