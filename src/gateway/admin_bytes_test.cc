@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "gateway/admin_routes.h"
+#include "gateway/deployment.h"
 #include "ledger/invoicing_fixture.h"
 
 namespace feilun::gateway {
@@ -19,6 +20,7 @@ const std::string kNasty[] = {
 
 /// What endpoints take, where one part is then replaced.
 constexpr std::pair<std::string_view, std::string_view> kBodies[] = {
+    {"/organizations", R"({"name":"n","currency":"CNY","time_zone":"UTC"})"},
     {"/organization", R"({"name":"n","time_zone":"UTC"})"},
     {"/credit_limit", R"({"amount":"1"})"},
     {"/projects", R"({"name":"n"})"},
@@ -35,6 +37,7 @@ constexpr std::pair<std::string_view, std::string_view> kBodies[] = {
     {"/credits", R"({"amount":"1","currency":"CNY","reason":"r","idempotency_key":"k"})"},
     {"/lots", R"({"kind":"credit","amount":"1","models":["nano"],"idempotency_key":"l","reason":"r"})"},
     {"/refunds", R"({"request_id":"r1","amount":"0.1","reason":"r","idempotency_key":"k"})"},
+    {"/spend_limit", R"({"currency":"CNY","interval":"month","threshold_amount":5})"},
     {"/limits", R"({"scope":"project","measure":"spend","window":"5h","bound":"1"})"},
     {"/{limit_id}", R"({"bound":"1"})"},
     {"/webhooks", R"({"url":"https://example.com/","events":["limit.alert"]})"},
@@ -42,7 +45,9 @@ constexpr std::pair<std::string_view, std::string_view> kBodies[] = {
     {"/commitments", R"({"amount":"1","from":"2023-12","until":"2024-01","idempotency_key":"c"})"},
     {"/{commitment_id}", R"({"until":"2024-01"})"},
     {"/prices", R"({"offering":"nano","currency":"CNY","input":"1","output":"1","cache_read":"1"})"},
-    {"/preview", R"({"offering":"nano","month":"2023-11","sheet":{"name":"s","currency":"CNY"}})"},
+    {"/preview",
+     R"({"offering":"nano","month":"2023-11","sheet":{"currency":"CNY","also":["USD"],"input":"1",)"
+     R"("output":"1"},"rates":[{"from":"CNY","to":"USD","rate":"1","since":"2020-01-01"}]})"},
     {"/invoices", R"({"month":"2023-11"})"},
     {"/payments", R"({"reference":"b","amount":"1","currency":"CNY","method":"m","from_wallet":false})"},
     {"/credit_notes", R"({"reason":"r","idempotency_key":"k","lines":[{"line":0,"amount":"0.01"}]})"},
@@ -109,7 +114,8 @@ class AdminBytes : public ledger::InvoicingTest {
     std::vector<std::string_view> allowed;
     auto found = find_admin_route(route.method, request.path(), allowed);
     if (!found) return;  // an empty value, or a slash in it
-    AdminCall call{*ledger_, key_, request, clock_.wall(), "default", std::move(found->path_values)};
+    AdminCall call{
+        *ledger_, deployments_, key_, request, clock_.wall(), "default", std::move(found->path_values)};
     (void)found->route->answer(call);
     ++asked_;
   }
@@ -137,6 +143,7 @@ class AdminBytes : public ledger::InvoicingTest {
   }
 
   std::map<std::string, std::string> known_;
+  Deployments deployments_;
   ledger::Key key_;
   int64_t asked_ = 0;
 };
