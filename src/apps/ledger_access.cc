@@ -29,12 +29,16 @@ void add_data_option(CLI::App* command, LedgerAccess& access) {
       ->envname("FEILUN_LEDGER");
 }
 
-void add_journal_options(CLI::App* command, JournalAccess& access) {
-  add_data_option(command, access);
+void add_archive_option(CLI::App* command, std::filesystem::path& archive) {
   command
-      ->add_option("--archive", access.archive,
+      ->add_option("--archive", archive,
                    "Where archived segments lie; archive in the data directory, if not given")
       ->envname("FEILUN_ARCHIVE");
+}
+
+void add_journal_options(CLI::App* command, JournalAccess& access) {
+  add_data_option(command, access);
+  add_archive_option(command, access.archive);
 }
 
 void add_project_option(CLI::App* command, LedgerAccess& access) {
@@ -55,6 +59,10 @@ Result<std::unique_ptr<ledger::Ledger>> open_ledger(const LedgerAccess& access, 
   auto ledger = ledger::Ledger::open(std::move(options));
   if (ledger && made_now) fmt::print(stderr, "made a new ledger in {}\n", access.data.string());
   return ledger;
+}
+
+void print_breaches(std::FILE* to, const std::vector<std::string>& breaches) {
+  for (const std::string& breach : breaches) fmt::print(to, "breaks a rule of the books: {}\n", breach);
 }
 
 std::string format_time(WallTime time) {

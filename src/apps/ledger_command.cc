@@ -67,9 +67,16 @@ Result<> balance(const LedgerAccess& options) {
 Result<> verify(const JournalAccess& options) {
   const ledger::VerifyReport report = TRY(ledger::audit::verify(place_of(options)));
   for (const std::string& problem : report.problems) fmt::print("{}\n", problem);
-  if (!report.ok()) {
+  print_breaches(stdout, report.breaches);
+  if (!report.problems.empty()) {
     return fail(ErrorCode::kCorrupt, "the ledger in {} is broken: {} problems", name_of(options),
                 report.problems.size());
+  }
+  if (!report.breaches.empty()) {
+    return fail(
+        ErrorCode::kConflict,
+        "the ledger in {} is whole and its state is right, but entries break a rule of the books: {} times",
+        name_of(options), report.breaches.size());
   }
   fmt::print("{} entries, {} requests, {} open holds: every sum, balance and hash is right\n", report.entries,
              report.requests, report.open_holds);
@@ -83,6 +90,7 @@ void print_some(const std::vector<std::string>& lines, std::string_view before) 
 
 Result<> rebuild(const RebuildOptions& options) {
   const auto rebuilt = TRY(ledger::audit::rebuild(place_of(options), options.dry_run));
+  print_breaches(stderr, rebuilt.breaches);
   print_some(rebuilt.differences, "");
   fmt::print("{} rows follow from {} entries; {} {} otherwise\n", rebuilt.rows, rebuilt.entries,
              rebuilt.differences.size(), options.dry_run ? "are" : "were");
@@ -169,14 +177,18 @@ void add_ledger_commands(CLI::App& app, Run& chosen) {
 
   CLI::App* verify_command = group->add_subcommand(
       "verify",
-      "Check the chain, the anchor, every rule and every row of the state; exit 0 only when all is right");
+      "Check the chain, the anchor, every rule and every row of the state; exit 0 only when all is right. "
+      "What only breaks a rule of the books, as older programs may have done, says so: rebuild, upgrade and "
+      "migrate accept it");
   auto verify_options = std::make_shared<JournalAccess>();
   add_journal_options(verify_command, *verify_options);
   on_chosen<JournalAccess>(verify_command, chosen, verify_options, verify);
 
   auto rebuild_options = std::make_shared<RebuildOptions>();
   CLI::App* rebuild_command = group->add_subcommand(
-      "rebuild", "Make the state (balances, holds, records) what the journal gives; the server is stopped");
+      "rebuild",
+      "Make the state (balances, holds, records) what the journal gives; the server is stopped. Refused "
+      "where the journal cannot be followed; entries that only break a rule of the books are warned of");
   add_journal_options(rebuild_command, *rebuild_options);
   rebuild_command->add_flag("--dry-run", rebuild_options->dry_run,
                             "Only say what differs; works beside a server");

@@ -22,6 +22,7 @@ struct ArchiveOptions : LedgerAccess {
 struct MigrateOptions {
   fs::path from = "./data";
   std::string to;
+  fs::path archive;
 };
 
 struct UpgradeOptions : JournalAccess {
@@ -55,7 +56,8 @@ Result<> archive(const ArchiveOptions& options) {
 }
 
 Result<> migrate(const MigrateOptions& options) {
-  const auto moved = TRY(ledger::move_to_postgres(options.from, options.to));
+  const auto moved = TRY(ledger::move_to_postgres(options.from, options.to, {}, options.archive));
+  print_breaches(stderr, moved.breaches);
   fmt::print("moved and verified: {} entries, {} segments, {} rows of the state\n", moved.entries,
              moved.segments, moved.rows);
   fmt::print("{} is ledger.db.moved now; serve with --data {} and --ledger\n",
@@ -64,13 +66,14 @@ Result<> migrate(const MigrateOptions& options) {
 }
 
 Result<> upgrade(const UpgradeOptions& options) {
-  const auto steps = TRY(ledger::upgrade(options.data, options.url, options.dry_run, {}, options.archive));
-  for (const ledger::SchemaStep& step : steps) {
+  const auto done = TRY(ledger::upgrade(options.data, options.url, options.dry_run, {}, options.archive));
+  print_breaches(stderr, done.breaches);
+  for (const ledger::SchemaStep& step : done.steps) {
     fmt::print("-- {}: {}\n", step.number, step.what);
     for (const std::string& statement : step.statements) fmt::print("{};\n", statement);
   }
-  if (steps.empty()) fmt::print("the tables are of this program's format already\n");
-  if (!steps.empty() && options.dry_run) fmt::print("nothing was changed: this was a dry run\n");
+  if (done.steps.empty()) fmt::print("the tables are of this program's format already\n");
+  if (!done.steps.empty() && options.dry_run) fmt::print("nothing was changed: this was a dry run\n");
   return {};
 }
 
@@ -97,11 +100,14 @@ void add_ledger_move_commands(CLI::App& ledger_group, Run& chosen) {
   migrate_command->add_option("--from", migrate_options->from, "The server's data directory")
       ->capture_default_str();
   migrate_command->add_option("--to", migrate_options->to, "postgres://…")->required();
+  add_archive_option(migrate_command, migrate_options->archive);
   on_chosen<MigrateOptions>(migrate_command, chosen, migrate_options, migrate);
 
   auto upgrade_options = std::make_shared<UpgradeOptions>();
   CLI::App* upgrade_command = ledger_group.add_subcommand(
-      "upgrade", "Bring an older ledger's tables and state to this program's format; the server is stopped");
+      "upgrade",
+      "Bring an older ledger's tables and state to this program's format, in one transaction; the server, or "
+      "all gateways, stopped");
   add_journal_options(upgrade_command, *upgrade_options);
   upgrade_command->add_flag("--dry-run", upgrade_options->dry_run, "Only print the statements");
   on_chosen<UpgradeOptions>(upgrade_command, chosen, upgrade_options, upgrade);

@@ -68,7 +68,7 @@ class IdempotentCallTest : public ::testing::Test {
     ledger_.reset();
     const auto report = ledger::verify(directory_.path());
     ASSERT_TRUE(report);
-    EXPECT_THAT(report->problems, ::testing::IsEmpty());
+    EXPECT_THAT(report->findings(), ::testing::IsEmpty());
     EXPECT_EQ(report->open_holds, 0);
   }
   void open() {

@@ -60,7 +60,7 @@ class ArchiveTest : public LedgerTest {
             .url = schema_.empty() ? "" : TestPostgres::server().url(),
             .schema = schema_};
   }
-  std::vector<std::string> problems() { return audit::verify(place()).value().problems; }
+  std::vector<std::string> problems() { return audit::verify(place()).value().findings(); }
   std::string exported() {
     std::string all;
     EXPECT_TRUE(audit::export_journal(place(), audit::ExportFormat::kJsonLines, {},

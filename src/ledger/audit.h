@@ -2,6 +2,7 @@
 
 #include <filesystem>
 #include <functional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -24,9 +25,11 @@ struct Place {
   Result<std::unique_ptr<Source>> open(Access access) const;
 };
 
-/// Every broken rule of the journal, and every row of the state that is not what the journal gives, at most
-/// the first hundred. Read-only; works beside servers. Errors are for what kept it from looking at all; a
-/// damaged ledger is a report.
+/// Problems: where the journal cannot be followed, and rows of the state that are not what it gives.
+/// Breaches: entries that break a rule of the books, but from which the state follows all the same; an older
+/// program, which did not know the rule, may have written them lawfully. Of each at most the first hundred.
+/// Read-only; works beside servers. Errors are for what kept it from looking at all; a damaged ledger is a
+/// report.
 Result<VerifyReport> verify(const Place& place);
 
 /// What rebuild() did, or would do.
@@ -34,12 +37,14 @@ struct Rebuilt {
   int64_t entries = 0;
   int64_t rows = 0;                      ///< of the state, when it is right
   std::vector<std::string> differences;  ///< one for each row that was not as the journal gives it
+  std::vector<std::string> breaches;     ///< as verify() reports them
 };
 
 /// Makes the state what the journal gives, in one transaction; a dry run only compares. kCorrupt, naming the
-/// first problem, when the journal is not whole: then nothing would be right that follows from it. kConflict
-/// when a server works on the ledger (not in a dry run).
-Result<Rebuilt> rebuild(const Place& place, bool dry_run);
+/// first problem, when the journal cannot be followed: then nothing would be right that follows from it.
+/// kConflict when a server works on the ledger (not in a dry run). `then`: statements that the transaction
+/// does behind that, if it is no dry run.
+Result<Rebuilt> rebuild(const Place& place, bool dry_run, std::span<const std::string> then = {});
 
 /// An entry of the journal that can be read.
 struct ReadEntry {

@@ -2,10 +2,13 @@
 #include <libpq-fe.h>
 
 #include <array>
+#include <chrono>
 #include <initializer_list>
 #include <span>
+#include <thread>
 
 #include "ledger/audit_source.h"
+#include "ledger/postgres_schema.h"
 
 // Rows come through a cursor, a few thousand at a time, in PostgreSQL's binary form.
 
@@ -15,6 +18,8 @@ namespace {
 constexpr Oid kBigint = 20;
 constexpr Oid kBytea = 17;
 constexpr int kAtOnce = 2000;
+constexpr int kEndingPauses = 20;
+constexpr std::chrono::milliseconds kEndingPause{100};
 
 struct Close {
   void operator()(PGconn* connection) const { PQfinish(connection); }
@@ -49,6 +54,10 @@ class PostgresSource final : public Source {
   Result<> state(const std::function<Result<>(std::string, std::string)>& take) override;
   Result<> put(const std::string& key, const std::string& value) override;
   Result<> erase(const std::string& key) override;
+  Result<> execute(const std::string& sql) override {
+    TRY(run(sql));
+    return {};
+  }
   Result<> commit() override { return execute("COMMIT"); }
 
  private:
@@ -58,11 +67,9 @@ class PostgresSource final : public Source {
                 one_line(PQerrorMessage(connection_.get())));
   }
   Result<Rows> run(const std::string& sql, std::span<const std::string* const> parameters = {});
-  Result<> execute(const std::string& sql, std::span<const std::string* const> parameters = {}) {
-    TRY(run(sql, parameters));
-    return {};
-  }
-  Result<> keep_others_out();
+  /// Connections of other programs of feilun.
+  Result<int64_t> others();
+  Result<> keep_others_out(const std::string& schema);
   /// Calls `take` with the index of each row; the columns are of these types, or it is no ledger.
   template <typename Take>
   Result<> each(const std::string& select, int at_once, std::initializer_list<Oid> types, Take&& take);
@@ -102,20 +109,35 @@ Result<> PostgresSource::open(const std::string& url, Access access, const std::
   if (!quoted) return failed();
   TRY(run(fmt::format("SET search_path = {}", quoted.get())));
   TRY(run(access == Access::kRead ? "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY" : "BEGIN"));
-  if (access == Access::kRepair) TRY(keep_others_out());
+  if (access == Access::kRepair) TRY(keep_others_out(schema));
   return {};
 }
 
-Result<> PostgresSource::keep_others_out() {
-  const Rows others = TRY(run(
+Result<int64_t> PostgresSource::others() {
+  TRY(run("SELECT pg_stat_clear_snapshot()"));  // or the transaction sees the same ones for ever
+  const Rows count = TRY(run(
       "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'feilun' AND pid <> pg_backend_pid() "
       "AND datname = current_database()"));
-  if (number_at(others, 0, 0) > 0) {
-    return fail(ErrorCode::kConflict,
-                "{} connections of feilun work on this database: stop its gateways first",
-                number_at(others, 0, 0));
+  return number_at(count, 0, 0);
+}
+
+/// Whoever comes later waits for the write lock before it looks at the tables' format, and finds it changed
+/// where a repair changed it.
+Result<> PostgresSource::keep_others_out(const std::string& schema) {
+  int64_t count = TRY(others());
+  // A connection that was closed a moment ago still counts until its process has ended.
+  for (int pause = 0; count > 0 && pause < kEndingPauses; ++pause) {
+    std::this_thread::sleep_for(kEndingPause);
+    count = TRY(others());
   }
-  return execute("LOCK TABLE journal, segments, state IN EXCLUSIVE MODE");
+  if (count == 0) {
+    TRY(execute(fmt::format("SELECT pg_advisory_xact_lock({})", postgres_write_lock(schema))));
+    TRY(execute("LOCK TABLE journal, segments, state IN EXCLUSIVE MODE"));
+    count = TRY(others());
+  }
+  if (count == 0) return {};
+  return fail(ErrorCode::kConflict, "{} connections of feilun work on this database: stop its gateways first",
+              count);
 }
 
 Result<> PostgresSource::check(const std::function<void(std::string)>& problem) {
@@ -169,15 +191,17 @@ Result<> PostgresSource::state(const std::function<Result<>(std::string, std::st
 
 Result<> PostgresSource::put(const std::string& key, const std::string& value) {
   const std::array parameters = {&key, &value};
-  return execute(
-      "INSERT INTO state (key, value) VALUES ($1, $2) ON CONFLICT (key) DO UPDATE SET "
-      "value = excluded.value",
-      parameters);
+  TRY(
+      run("INSERT INTO state (key, value) VALUES ($1, $2) ON CONFLICT (key) DO UPDATE SET "
+          "value = excluded.value",
+          parameters));
+  return {};
 }
 
 Result<> PostgresSource::erase(const std::string& key) {
   const std::array parameters = {&key};
-  return execute("DELETE FROM state WHERE key = $1", parameters);
+  TRY(run("DELETE FROM state WHERE key = $1", parameters));
+  return {};
 }
 
 }  // namespace

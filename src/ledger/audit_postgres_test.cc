@@ -1,9 +1,13 @@
 #include <libpq-fe.h>
 
+#include <chrono>
+#include <future>
 #include <memory>
 #include <random>
+#include <thread>
 
 #include "ledger/lived_ledger.h"
+#include "ledger/postgres_connection.h"
 #include "ledger/postgres_store.h"
 #include "ledger/sealing.h"
 
@@ -40,7 +44,7 @@ class AuditPostgres : public LedgerTest {
         .directory = directory_.path(), .url = TestPostgres::server().url(), .schema = schema_};
     const auto report = audit::verify(place);
     EXPECT_TRUE(report) << report.error().message;
-    return report ? report->problems : std::vector<std::string>();
+    return report ? report->findings() : std::vector<std::string>();
   }
   /// Does the damage, expects it to be found, and undoes it.
   void expect_found(const std::string& what, const std::string& damage) {
@@ -129,6 +133,20 @@ TEST_F(AuditPostgres, FindsATruncatedTail) {
   for (int64_t cut = 1; cut <= 5; ++cut) {
     expect_found("cut", fmt::format("DELETE FROM journal WHERE sequence > {}", entries_ - cut));
   }
+}
+
+TEST_F(AuditPostgres, ARepairWaitsForAConnectionThatIsEnding) {
+  const audit::Place place{
+      .directory = directory_.path(), .url = TestPostgres::server().url(), .schema = schema_};
+  PostgresConnection gateway;
+  ASSERT_TRUE(gateway.open(place.url, options().postgres));
+  EXPECT_EQ(audit::rebuild(place, /*dry_run=*/false).error().code, ErrorCode::kConflict);
+  const auto closing = std::async(std::launch::async, [&] {
+    std::this_thread::sleep_for(std::chrono::milliseconds(500));
+    gateway.close();
+  });
+  const auto rebuilt = audit::rebuild(place, /*dry_run=*/false);
+  EXPECT_TRUE(rebuilt) << rebuilt.error().message;
 }
 
 }  // namespace

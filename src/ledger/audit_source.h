@@ -30,7 +30,7 @@ enum class Access { kRead, kRepair };
 
 /// A ledger's database as the auditor sees it: one moment of it, in one transaction that begins when it is
 /// opened. kRead works beside running servers and writes nothing. kRepair keeps all other writers out;
-/// nothing that is put or erased counts before commit().
+/// nothing that is put, erased or executed counts before commit().
 class Source {
  public:
   virtual ~Source() = default;
@@ -45,13 +45,14 @@ class Source {
 
   virtual Result<> put(const std::string& key, const std::string& value) = 0;
   virtual Result<> erase(const std::string& key) = 0;
+  virtual Result<> execute(const std::string& sql) = 0;
   virtual Result<> commit() = 0;
 };
 
 /// kNotFound when there is no file, kCorrupt when it is no database.
 Result<std::unique_ptr<Source>> open_sqlite_source(const std::filesystem::path& database, Access access);
 /// kUnavailable when the server cannot be reached, kConflict when kRepair is asked for while other programs
-/// work on the ledger.
+/// work on the ledger, and go on for two seconds.
 Result<std::unique_ptr<Source>> open_postgres_source(const std::string& url, Access access,
                                                      const std::string& schema = "feilun");
 

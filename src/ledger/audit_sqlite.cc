@@ -35,6 +35,11 @@ class SqliteSource final : public Source {
   Result<> state(const std::function<Result<>(std::string, std::string)>& take) override;
   Result<> put(const std::string& key, const std::string& value) override;
   Result<> erase(const std::string& key) override;
+  Result<> execute(const std::string& sql) override {
+    const int code = sqlite3_exec(db_.get(), sql.c_str(), nullptr, nullptr, nullptr);
+    if (code != SQLITE_OK) return failed(code);
+    return {};
+  }
   Result<> commit() override { return execute("COMMIT"); }
 
  private:
@@ -42,11 +47,6 @@ class SqliteSource final : public Source {
     const bool busy = (code & 0xff) == SQLITE_BUSY;
     return fail(busy ? ErrorCode::kUnavailable : ErrorCode::kCorrupt, "reading the database: {}",
                 sqlite3_errmsg(db_.get()));
-  }
-  Result<> execute(const char* sql) {
-    const int code = sqlite3_exec(db_.get(), sql, nullptr, nullptr, nullptr);
-    if (code != SQLITE_OK) return failed(code);
-    return {};
   }
   Result<Statement> prepare(const char* sql);
   /// Calls `take` with each row.

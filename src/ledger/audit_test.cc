@@ -75,7 +75,7 @@ class AuditTest : public LedgerTest {
 
 TEST_F(AuditTest, AnHonestLedgerIsRightAndStaysAsItIs) {
   const auto report = audit::verify(place()).value();
-  EXPECT_THAT(report.problems, IsEmpty());
+  EXPECT_THAT(report.findings(), IsEmpty());
   EXPECT_EQ(report.requests, 6);
   EXPECT_EQ(report.open_holds, 1);
   EXPECT_THAT(audit::rebuild(place(), /*dry_run=*/true).value().differences, IsEmpty());
@@ -135,7 +135,7 @@ TEST_F(AuditTest, SealedSegmentsAreFollowedAndEveryByteOfThemCounts) {
     while (seal_oldest(*store, {.run = 4, .kept = 3}).value()) {
     }
   }
-  EXPECT_THAT(audit::verify(place()).value().problems, IsEmpty());
+  EXPECT_THAT(audit::verify(place()).value().findings(), IsEmpty());
   EXPECT_EQ(exported(audit::ExportFormat::kJsonLines), before);
   std::vector<int64_t> firsts;
   const auto source = place().open(audit::Access::kRead).value();

@@ -184,8 +184,15 @@ struct VerifyReport {
   int64_t entries = 0;
   int64_t requests = 0;
   int64_t open_holds = 0;
-  std::vector<std::string> problems;
-  bool ok() const { return problems.empty(); }
+  std::vector<std::string> problems;  ///< the journal cannot be followed, or the state is not what it gives
+  std::vector<std::string> breaches;  ///< entries break a rule of the books; what follows from them is known
+  bool ok() const { return problems.empty() && breaches.empty(); }
+  /// Both.
+  std::vector<std::string> findings() const {
+    std::vector<std::string> all = problems;
+    all.insert(all.end(), breaches.begin(), breaches.end());
+    return all;
+  }
 };
 
 struct LedgerOptions {

@@ -102,7 +102,7 @@ TEST(LedgerProcesses, WriteSideBySide) {
   }
   EXPECT_EQ(Ledger::open({.directory = directory.path()}).value()->balance("default")->posted, yuan("120"));
   const auto report = verify(directory.path()).value();
-  EXPECT_TRUE(report.ok()) << report.problems[0];
+  EXPECT_TRUE(report.ok()) << report.findings()[0];
 }
 
 }  // namespace

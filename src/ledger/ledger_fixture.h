@@ -105,7 +105,7 @@ class LedgerTest : public ::testing::Test {
     if (!schema_.empty()) place.schema = schema_;
     const auto report = audit::verify(place);
     ASSERT_TRUE(report) << report.error().message;
-    for (const std::string& problem : report->problems) ADD_FAILURE() << problem;
+    for (const std::string& problem : report->findings()) ADD_FAILURE() << problem;
   }
 
   TemporaryDirectory directory_;

@@ -197,9 +197,10 @@ Result<Moved> copy(Store& from, Target& to, const ChainHead& head) {
   return moved;
 }
 
-Result<> look_at(const audit::Place& place) {
-  const VerifyReport report = TRY(audit::verify(place));
-  if (report.ok()) return {};
+/// Returns the breaches.
+Result<std::vector<std::string>> look_at(const audit::Place& place) {
+  VerifyReport report = TRY(audit::verify(place));
+  if (report.problems.empty()) return std::move(report.breaches);
   return fail(ErrorCode::kCorrupt,
               "the ledger in PostgreSQL is not right, and ledger.db stays the ledger: {}",
               report.problems[0]);
@@ -220,7 +221,7 @@ Result<> set_aside(const fs::path& database) {
 }  // namespace
 
 Result<Moved> move_to_postgres(const fs::path& directory, const std::string& url,
-                               const PostgresOptions& options) {
+                               const PostgresOptions& options, const fs::path& archive) {
   const fs::path database = directory / "ledger.db";
   std::error_code ignored;
   if (!fs::exists(database, ignored)) {
@@ -235,7 +236,8 @@ Result<Moved> move_to_postgres(const fs::path& directory, const std::string& url
   Moved moved{.entries = head.sequence};
   if (TRY(to.take(head))) {
     moved = TRY(copy(*from, to, head));
-    TRY(look_at({.directory = directory, .url = url, .schema = options.schema}));
+    moved.breaches =
+        TRY(look_at({.directory = directory, .url = url, .schema = options.schema, .archive = archive}));
     TRY(to.remove_mark());
   }
   from->rollback();

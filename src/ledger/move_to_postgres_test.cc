@@ -82,7 +82,15 @@ TEST_F(MoveTest, TheSameLedgerIsThereAndGoesOn) {
     EXPECT_TRUE((*ledger)->credit("default", yuan("100"), "CNY", "", "once"));
     EXPECT_EQ((*ledger)->balance("default").value().posted, yuan("97.3")) << "credited once";
   }
-  EXPECT_THAT(audit::verify(there()).value().problems, IsEmpty());
+  EXPECT_THAT(audit::verify(there()).value().findings(), IsEmpty());
+}
+
+TEST_F(MoveTest, SegmentsMayLieInAnotherArchive) {
+  const TemporaryDirectory elsewhere;
+  fs::rename(directory_ / "archive", elsewhere / "archive");
+  EXPECT_EQ(move().error().code, ErrorCode::kCorrupt);
+  const auto moved = move_to_postgres(directory_.path(), server().url(), options_, elsewhere / "archive");
+  EXPECT_TRUE(moved) << moved.error().message;
 }
 
 TEST_F(MoveTest, ALedgerThatIsServedIsNotMoved) {
@@ -116,7 +124,7 @@ TEST_F(MoveTest, AMoveThatWasEndedGoesOn) {
   options_.lock_wait = std::chrono::minutes(1);
   const auto moved = move();
   ASSERT_TRUE(moved) << moved.error().message;
-  EXPECT_THAT(audit::verify(there()).value().problems, IsEmpty());
+  EXPECT_THAT(audit::verify(there()).value().findings(), IsEmpty());
 }
 
 TEST_F(MoveTest, AHalfMovedLedgerThatChangedSinceIsRefused) {
@@ -143,8 +151,8 @@ TEST(UpgradeTest, ALedgerOfThisFormatNeedsNothing) {
   const TemporaryDirectory directory;
   EXPECT_EQ(upgrade(directory.path(), "", true).error().code, ErrorCode::kNotFound);
   ASSERT_TRUE(open_sqlite_store(directory / "ledger.db"));
-  EXPECT_THAT(upgrade(directory.path(), "", true).value(), IsEmpty());
-  EXPECT_THAT(upgrade(directory.path(), "", false).value(), IsEmpty());
+  EXPECT_THAT(upgrade(directory.path(), "", true).value().steps, IsEmpty());
+  EXPECT_THAT(upgrade(directory.path(), "", false).value().steps, IsEmpty());
 }
 
 }  // namespace

@@ -199,7 +199,7 @@ class Lane {
     const audit::Place place{.directory = directory_.path(), .url = server().url(), .schema = schema_};
     const auto report = audit::verify(place);
     ASSERT_TRUE(report) << report.error().message;
-    for (const std::string& problem : report->problems) ADD_FAILURE() << problem;
+    for (const std::string& problem : report->findings()) ADD_FAILURE() << problem;
   }
 
   PostgresOptions limits;

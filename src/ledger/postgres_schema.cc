@@ -1,5 +1,7 @@
 #include "ledger/postgres_schema.h"
 
+#include <fmt/format.h>
+
 #include "ledger/bytes.h"
 
 namespace feilun::ledger {
@@ -7,11 +9,11 @@ namespace {
 
 using std::chrono::milliseconds;
 
-// A schema's name cannot be a parameter of CREATE SCHEMA.
-std::string quoted(std::string_view name) {
-  std::string text = "\"";
-  for (const char c : name) text.append(c == '"' ? 2 : 1, c);
-  return text + "\"";
+/// A name in '"', or a text in '\''.
+std::string quoted(std::string_view text, char quote) {
+  std::string with(1, quote);
+  for (const char c : text) with.append(c == quote ? 2 : 1, c);
+  return with + quote;
 }
 
 Result<int64_t> format_of(PostgresConnection& connection, const PostgresOptions& options,
@@ -25,14 +27,6 @@ Result<int64_t> format_of(PostgresConnection& connection, const PostgresOptions&
   const PostgresRows format =
       TRY(connection.run("SELECT coalesce(max(number), 0)::bigint FROM migrations", {}, limit));
   return format.number(0, 0);
-}
-
-Result<> apply(PostgresConnection& connection, const SchemaStep& step, milliseconds limit) {
-  for (const std::string& statement : step.statements) connection.send(statement.c_str());
-  PostgresParameters line;
-  line.number(step.number).bytes(step.what);
-  TRY(connection.run("INSERT INTO migrations VALUES ($1, $2, now())", line, limit));
-  return {};
 }
 
 Result<std::vector<SchemaStep>> migrate_locked(PostgresConnection& connection, const PostgresOptions& options,
@@ -54,12 +48,13 @@ Result<std::vector<SchemaStep>> migrate_locked(PostgresConnection& connection, c
   if (format == 0) {
     done.front().statements.insert(
         done.front().statements.begin(),
-        {"CREATE SCHEMA IF NOT EXISTS " + quoted(options.schema),
+        {"CREATE SCHEMA IF NOT EXISTS " + quoted(options.schema, '"'),
          "CREATE TABLE migrations (number bigint PRIMARY KEY, what text NOT NULL, applied timestamptz NOT "
          "NULL)"});
   }
-  if (dry_run) return done;
-  for (const SchemaStep& step : done) TRY(apply(connection, step, limit));
+  if (dry_run || done.empty()) return done;
+  for (const std::string& statement : postgres_statements(done)) connection.send(statement.c_str());
+  TRY(connection.receive(limit));
   return done;
 }
 
@@ -82,6 +77,16 @@ const std::vector<SchemaStep>& postgres_steps() {
       {2, "free money, what refunds gave back and usage by the day, by the journal", {}},
   };
   return list;
+}
+
+std::vector<std::string> postgres_statements(std::span<const SchemaStep> steps) {
+  std::vector<std::string> statements;
+  for (const SchemaStep& step : steps) {
+    statements.insert(statements.end(), step.statements.begin(), step.statements.end());
+    statements.push_back(
+        fmt::format("INSERT INTO migrations VALUES ({}, {}, now())", step.number, quoted(step.what, '\'')));
+  }
+  return statements;
 }
 
 int64_t postgres_write_lock(const std::string& schema) {

@@ -14,6 +14,9 @@ namespace feilun::ledger {
 /// All there are, in order: 1, 2, 3 …
 const std::vector<SchemaStep>& postgres_steps();
 
+/// What does the steps and says then which format the tables have; the connection is to their schema.
+std::vector<std::string> postgres_statements(std::span<const SchemaStep> steps);
+
 /// The id of the advisory lock that whoever writes to the ledger in this schema holds.
 int64_t postgres_write_lock(const std::string& schema);
 

@@ -34,7 +34,7 @@ class SpoolerTest : public ::testing::Test {
     const auto report =
         audit::verify({.directory = directory_.path() / "gateway", .url = server().url(), .schema = schema_});
     ASSERT_TRUE(report) << report.error().message;
-    for (const std::string& problem : report->problems) ADD_FAILURE() << problem;
+    for (const std::string& problem : report->findings()) ADD_FAILURE() << problem;
   }
 
   static TestPostgres& server() { return TestPostgres::server(); }

@@ -35,12 +35,7 @@ Result<std::vector<SchemaStep>> missing_of(SqliteConnection& connection, std::sp
 Result<std::vector<SchemaStep>> apply_missing(SqliteConnection& connection,
                                               std::span<const SchemaStep> steps) {
   auto missing = TRY(missing_of(connection, steps));
-  for (const SchemaStep& step : missing) {
-    for (const std::string& statement : step.statements) TRY(connection.execute(statement.c_str()));
-  }
-  if (missing.empty()) return missing;
-  TRY(connection.execute(fmt::format("PRAGMA application_id={}", kSqliteApplicationId).c_str()));
-  TRY(connection.execute(fmt::format("PRAGMA user_version={}", missing.back().number).c_str()));
+  for (const std::string& statement : sqlite_statements(missing)) TRY(connection.execute(statement.c_str()));
   return missing;
 }
 
@@ -56,6 +51,17 @@ const std::vector<SchemaStep>& sqlite_steps() {
     return std::vector{first, second};
   }();
   return steps;
+}
+
+std::vector<std::string> sqlite_statements(std::span<const SchemaStep> steps) {
+  std::vector<std::string> statements;
+  for (const SchemaStep& step : steps) {
+    statements.insert(statements.end(), step.statements.begin(), step.statements.end());
+  }
+  if (steps.empty()) return statements;
+  statements.push_back(fmt::format("PRAGMA application_id={}", kSqliteApplicationId));
+  statements.push_back(fmt::format("PRAGMA user_version={}", steps.back().number));
+  return statements;
 }
 
 Result<std::vector<SchemaStep>> migrate(SqliteConnection& connection, std::span<const SchemaStep> steps,

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <span>
+#include <string>
 #include <vector>
 
 #include "base/result.h"
@@ -11,6 +12,9 @@ namespace feilun::ledger {
 
 /// All there are, in order; the last one leads to the tables of sqlite_schema.h.
 const std::vector<SchemaStep>& sqlite_steps();
+
+/// What does the steps and says then which format the tables have.
+std::vector<std::string> sqlite_statements(std::span<const SchemaStep> steps);
 
 /// Does those of `steps` that the database has not seen, in one transaction, and returns them; a dry run does
 /// nothing. kUnsupported when its format is newer than `steps`, kCorrupt when it is no ledger.

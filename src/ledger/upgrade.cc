@@ -23,24 +23,27 @@ Steps sqlite_migrations(const std::filesystem::path& directory, bool dry_run,
 
 }  // namespace
 
-Steps upgrade(const std::filesystem::path& directory, const std::string& url, bool dry_run,
-              const PostgresOptions& options, const std::filesystem::path& archive) {
+Result<Upgraded> upgrade(const std::filesystem::path& directory, const std::string& url, bool dry_run,
+                         const PostgresOptions& options, const std::filesystem::path& archive) {
   std::error_code ignored;
-  if (url.empty() && !std::filesystem::exists(directory / "ledger.db", ignored)) {
+  const bool is_sqlite = url.empty();
+  if (is_sqlite && !std::filesystem::exists(directory / "ledger.db", ignored)) {
     return fail(ErrorCode::kNotFound, "there is no ledger in {}", directory.string());
   }
   const auto migrations = [&](bool dry) {
-    return url.empty() ? sqlite_migrations(directory, dry, options) : postgres_migrations(url, dry, options);
+    return is_sqlite ? sqlite_migrations(directory, dry, options) : postgres_migrations(url, dry, options);
   };
-  auto missing = TRY(migrations(true));
-  const size_t all = url.empty() ? sqlite_steps().size() : postgres_steps().size();
-  if (dry_run || missing.empty()) return missing;
-  // First the state, so that what is cut off between the two is begun anew.
-  if (missing.size() < all) {
-    TRY(audit::rebuild({.directory = directory, .url = url, .schema = options.schema, .archive = archive},
-                       false));
+  Upgraded upgraded{.steps = TRY(migrations(true)), .breaches = {}};
+  if (dry_run || upgraded.steps.empty()) return upgraded;
+  const size_t all = is_sqlite ? sqlite_steps().size() : postgres_steps().size();
+  if (upgraded.steps.size() == all) {  // there is no journal yet
+    upgraded.steps = TRY(migrations(false));
+    return upgraded;
   }
-  return migrations(false);
+  const audit::Place place{.directory = directory, .url = url, .schema = options.schema, .archive = archive};
+  const auto steps = is_sqlite ? sqlite_statements(upgraded.steps) : postgres_statements(upgraded.steps);
+  upgraded.breaches = TRY(audit::rebuild(place, /*dry_run=*/false, steps)).breaches;
+  return upgraded;
 }
 
 }  // namespace feilun::ledger

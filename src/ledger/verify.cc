@@ -9,7 +9,7 @@
 namespace feilun::ledger::audit {
 namespace {
 
-constexpr size_t kProblemsMax = 100;
+constexpr size_t kNotedMax = 100;
 
 std::filesystem::path archive_of(const Place& place) {
   return place.archive.empty() ? place.directory / "archive" : place.archive;
@@ -25,20 +25,23 @@ struct Difference {
 class Auditor {
  public:
   explicit Auditor(Place place)
-      : place_(std::move(place)), replay_([this](std::string what) { problem(std::move(what)); }) {}
+      : place_(std::move(place)),
+        replay_([this](std::string what) { problem(std::move(what)); },
+                [this](std::string what) { note(report_.breaches, std::move(what)); }) {}
 
   /// Opens the database, checks it and replays its journal. False when it cannot be read on.
   Result<bool> read(Access access);
   /// Calls `take` with every Difference.
   Result<> compare(const std::function<void(Difference)>& take);
-  void problem(std::string what) {
-    if (report_.problems.size() < kProblemsMax) report_.problems.push_back(std::move(what));
-  }
+  void problem(std::string what) { note(report_.problems, std::move(what)); }
   VerifyReport& report() { return report_; }
   const Replay& replay() const { return replay_; }
   Source& source() { return *source_; }
 
  private:
+  static void note(std::vector<std::string>& all, std::string what) {
+    if (all.size() < kNotedMax) all.push_back(std::move(what));
+  }
   Result<> walk(const Report& problem, Chain& chain);
 
   Place place_;
@@ -126,7 +129,7 @@ Result<VerifyReport> verify(const Place& place) {
   return std::move(auditor.report());
 }
 
-Result<Rebuilt> rebuild(const Place& place, bool dry_run) {
+Result<Rebuilt> rebuild(const Place& place, bool dry_run, std::span<const std::string> then) {
   ServingLock lock;
   if (!dry_run && place.url.empty()) {
     std::error_code ignored;
@@ -137,11 +140,11 @@ Result<Rebuilt> rebuild(const Place& place, bool dry_run) {
   Auditor auditor(place);
   TRY(auditor.read(dry_run ? Access::kRead : Access::kRepair));
   const VerifyReport& report = auditor.report();
-  if (!report.ok()) {
+  if (!report.problems.empty()) {
     return fail(ErrorCode::kCorrupt, "the journal is not whole, so no state follows from it: {}",
                 report.problems[0]);
   }
-  Rebuilt rebuilt{report.entries, std::ssize(auditor.replay().state()), {}};
+  Rebuilt rebuilt{report.entries, std::ssize(auditor.replay().state()), {}, report.breaches};
   std::vector<Difference> found;
   TRY(auditor.compare([&](Difference difference) { found.push_back(std::move(difference)); }));
   for (const Difference& row : found) {
@@ -149,7 +152,9 @@ Result<Rebuilt> rebuild(const Place& place, bool dry_run) {
       TRY(row.right == nullptr ? auditor.source().erase(row.key) : auditor.source().put(row.key, *row.right));
     rebuilt.differences.push_back(row.words);
   }
-  if (!dry_run) TRY(auditor.source().commit());
+  if (dry_run) return rebuilt;
+  for (const std::string& statement : then) TRY(auditor.source().execute(statement));
+  TRY(auditor.source().commit());
   return rebuilt;
 }
 

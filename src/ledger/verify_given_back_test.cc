@@ -91,8 +91,8 @@ TEST(VerifyGivenBack, ANoteOfWhatWasRefundedIsNoticed) {
   story.invoice();
   EXPECT_THAT(story.problems, IsEmpty());
   story.note(41);
-  EXPECT_THAT(story.problems, Contains(HasSubstr("more of a line than was charged")));
-  EXPECT_THAT(story.problems, Contains(HasSubstr("more than the wallet paid")));
+  EXPECT_THAT(story.breaches, Contains(HasSubstr("more of a line than was charged")));
+  EXPECT_THAT(story.breaches, Contains(HasSubstr("more than the wallet paid")));
 }
 
 TEST(VerifyGivenBack, ARefundBehindTheInvoiceIsNoticed) {
@@ -101,7 +101,7 @@ TEST(VerifyGivenBack, ARefundBehindTheInvoiceIsNoticed) {
   story.note(40);
   EXPECT_THAT(story.problems, IsEmpty());
   story.refund(1);
-  EXPECT_THAT(story.problems, Contains(HasSubstr("a month that was invoiced or trued up")));
+  EXPECT_THAT(story.breaches, Contains(HasSubstr("a month that was invoiced or trued up")));
 }
 
 }  // namespace

@@ -122,7 +122,7 @@ void Replay::count_refunded(const Spent& spent, const std::vector<Posting>& post
   const auto is_of_wallet = [](const Posting& part) { return part.account.starts_with(kWallets); };
   const auto open = first_open_.find(payer);
   if (open != first_open_.end() && month < open->second && std::ranges::any_of(spent.parts, is_of_wallet)) {
-    problem("a refund of a month that was invoiced or trued up");
+    breach("a refund of a month that was invoiced or trued up");
   }
   GivenBack back;
   for (const Posting& part : postings) {
@@ -162,15 +162,15 @@ void Replay::check_given_once(const Owed& owed) {
     add(elsewhere, back.elsewhere);
     if (usage.noted != 0) add(twice, std::max<int128>(0, usage.noted + back.all - usage.charged));
   }
-  if (twice > owed.returned) problem("refunds and credit notes give back more of a line than was charged");
+  if (twice > owed.returned) breach("refunds and credit notes give back more of a line than was charged");
   if (elsewhere != 0 && elsewhere > owed.exact_left) {
-    problem("refunds and credit notes give back more than the wallet paid");
+    breach("refunds and credit notes give back more than the wallet paid");
   }
 }
 
 void Replay::count_true_up(const std::string& organisation, Month month, int128 shortfall) {
   if (invoiced_.contains({organisation, number_of(month)})) {
-    problem("a month is trued up that was invoiced before");
+    breach("a month is trued up that was invoiced before");
   }
   add(wallet_paid_[{organisation, number_of(month)}], shortfall);
 }
@@ -178,7 +178,7 @@ void Replay::count_true_up(const std::string& organisation, Month month, int128 
 void Replay::add_free_money(const std::string& payer, int128 more) {
   int128& free = free_money_[payer];
   add(free, more);
-  if (free < 0) problem("invoices take more than the payer has put in");
+  if (free < 0) breach("invoices take more than the payer has put in");
   put(KeyBytes('G').text(payer).take(), ValueBytes().amount(free).take());
 }
 
@@ -208,7 +208,7 @@ void Replay::check_usage_lines(const std::vector<PaperLine>& lines, const std::s
     int128 cost = 0;
     if (__builtin_mul_overflow(line.unit, int128{line.quantity - line.covered}, &cost) ||
         line.exact != cost) {
-      problem("a line is not its tokens at its price");
+      breach("a line is not its tokens at its price");
     }
   }
   for (const auto& [key, sums] : left) {
@@ -243,12 +243,12 @@ void Replay::check_terms(const Paper& paper, const std::string& payer) {
   std::vector<std::pair<std::string, std::string>> taxes;
   for (const PaperTax& tax : paper.taxes) taxes.emplace_back(tax.name, tax.percent);
   if (taxes != terms.taxes.value_or(decltype(taxes)()))
-    problem("an invoice has other taxes than are in force");
+    breach("an invoice has other taxes than are in force");
   constexpr int64_t kUsualDays = 30, kDaysMax = 3650;
   const int64_t days = terms.due_days.value_or(kUsualDays);
   const Day issued = zone_of_payer(payer).day_of(WallTime(std::chrono::microseconds(time_)));
   if (days < 0 || days > kDaysMax || paper.due_on != plus_days(issued, static_cast<int>(days))) {
-    problem("an invoice is due on another day than its terms say");
+    breach("an invoice is due on another day than its terms say");
   }
 }
 
@@ -264,9 +264,8 @@ void Replay::invoice(const Entry& entry) {
   const auto month = parse_month(name);
   const auto paper = read_paper(text_of(entry.text("record"), "invoice"));
   if (!month || !paper) return problem("an invoice cannot be read: " + (paper ? "its month" : paper.error()));
-  for (const std::string& fault : {fault_of_sums(*paper), fault_of_rounding(*paper)}) {
-    if (!fault.empty()) problem("an invoice: " + fault);
-  }
+  if (const std::string fault = fault_of_sums(*paper); !fault.empty()) problem("an invoice: " + fault);
+  if (const std::string fault = fault_of_rounding(*paper); !fault.empty()) breach("an invoice: " + fault);
   const int64_t which = number_of(*month);
   const Period period = zone_of_payer(payer).period_of(*month);
   const WallTime now{std::chrono::microseconds(time_)};
@@ -287,7 +286,7 @@ void Replay::invoice(const Entry& entry) {
                           {"wallet:" + payer, currency, -tax},
                           {"tax", currency, tax}});
   if (paper->paid != std::min(paper->total, free_money_[payer])) {
-    problem("an invoice takes another sum than what was free of the wallet");
+    breach("an invoice takes another sum than what was free of the wallet");
   }
   Owed owed{.payer = payer, .currency = currency, .total = paper->total, .paid = paper->paid};
   owed.due_day = std::chrono::local_days(paper->due_on).time_since_epoch().count();
@@ -328,10 +327,10 @@ void Replay::payment(const Entry& entry) {
   if (put_in == 0) right = std::min({applied, open, free_money_[payer]});
   if (put_in < 0) right = std::max(put_in, -owed.paid);
   if ((put_in >= 0 && applied <= 0) || applied != right) {
-    problem("a payment pays another sum than it can");
+    breach("a payment pays another sum than it can");
   }
   add(owed.received, put_in);
-  if (owed.received < 0) problem("more goes back than was paid");
+  if (owed.received < 0) breach("more goes back than was paid");
   if (text_of(record, "applied") != fmt::format("{}", applied)) problem("a payment's record says otherwise");
   add(owed.paid, applied);
   put_owed(number);

@@ -10,9 +10,11 @@
 namespace feilun::ledger {
 namespace {
 
+using ::testing::AllOf;
 using ::testing::Contains;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
+using ::testing::StartsWith;
 
 /// What in which entry is changed to what; texts of the papers stand in the journal with escaped quotes.
 struct Change {
@@ -20,6 +22,7 @@ struct Change {
   const char* from;
   const char* to;
   const char* problem;
+  bool is_breach = false;
 };
 
 std::string escaped(std::string_view text) {
@@ -56,7 +59,8 @@ class VerifyInvoices : public InvoicingTest, public ::testing::WithParamInterfac
     if (!schema_.empty()) place.url = TestPostgres::server().url();
     if (!schema_.empty()) place.schema = schema_;
     std::vector<std::string> problems;
-    audit::Replay replay([&](std::string problem) { problems.push_back(std::move(problem)); });
+    audit::Replay replay([&](std::string problem) { problems.push_back(std::move(problem)); },
+                         [&](std::string breach) { problems.push_back("breach: " + std::move(breach)); });
     bool changed = false;
     EXPECT_TRUE(audit::read_journal(place, [&](const audit::ReadEntry& read) -> Result<> {
       if (change == nullptr ||
@@ -86,7 +90,8 @@ TEST_F(VerifyInvoices, ALedgerThatIsRightHasNoProblem) {
 }
 
 TEST_P(VerifyInvoices, AChangedEntryIsNoticed) {
-  EXPECT_THAT(replayed(&GetParam()), Contains(HasSubstr(GetParam().problem)));
+  EXPECT_THAT(replayed(&GetParam()), Contains(AllOf(StartsWith(GetParam().is_breach ? "breach: " : "entry "),
+                                                    HasSubstr(GetParam().problem))));
 }
 
 constexpr Change kOfInvoices[] = {
@@ -96,17 +101,17 @@ constexpr Change kOfInvoices[] = {
     {EntryKind::kInvoice, "'quantity':100", "'quantity':101", "other tokens than were settled"},
     {EntryKind::kInvoice, "'token_class':'output'", "'token_class':'inputs'", "counts no such usage"},
     {EntryKind::kInvoice, "'unit_price':{'amount':'1.00','pico':'1",
-     "'unit_price':{'amount':'1.00','pico':'2", "not its tokens at its price"},
+     "'unit_price':{'amount':'1.00','pico':'2", "not its tokens at its price", true},
     {EntryKind::kInvoice, "'kind':'usage'", "'kind':'other'", "not what its lot paid"},
-    {EntryKind::kInvoice, "'percent':'6'", "'percent':'7'", "not its percentage"},
-    {EntryKind::kInvoice, "'name':'VAT'", "'name':'TAX'", "other taxes than are in force"},
-    {EntryKind::kInvoice, "'due_on':'2023-12-31'", "'due_on':'2024-01-31'", "due on another day"},
+    {EntryKind::kInvoice, "'percent':'6'", "'percent':'7'", "not its percentage", true},
+    {EntryKind::kInvoice, "'name':'VAT'", "'name':'TAX'", "other taxes than are in force", true},
+    {EntryKind::kInvoice, "'due_on':'2023-12-31'", "'due_on':'2024-01-31'", "due on another day", true},
     {EntryKind::kInvoice, "'exact':{'amount':'100.00','pico':'100", "'exact':{'amount':'100.00','pico':'101",
      "do not sum to its exact sum"},
     {EntryKind::kInvoice, "'issued':'2023-12-01", "'issued':'2023-12-02", "another's, or of another time"},
     {EntryKind::kInvoice, "'from':'2023-10-31", "'from':'2023-10-30", "another's, or of another time"},
     {EntryKind::kInvoice, "'paid':{'amount':'0.00','pico':'0'", "'paid':{'amount':'0.00','pico':'1'",
-     "another sum than what was free"},
+     "another sum than what was free", true},
     {EntryKind::kInvoice, "'currency':'CNY'", "'currency':'JPY'", "postings are not what"},
     {EntryKind::kInvoice, "'object'", "'abject'", "cannot be read"},
 };

@@ -152,7 +152,7 @@ void Replay::count_limits(const Request& request, const Counts& held, const Coun
       int128 all = sum;
       add(all, limit.pending);
       const bool grows = held.at(measure) > 0 || (measure == kRequests && used.at(measure) > 0);
-      if (limit.hard && grows && all > limit.bound) problem("the limit " + shown(limit.id) + " is exceeded");
+      if (limit.hard && grows && all > limit.bound) breach("the limit " + shown(limit.id) + " is exceeded");
       if (may_alert) raise(limit, sum, *moment, request.currency);
       put_window(limit);
     }

@@ -11,6 +11,7 @@ namespace {
 using ::testing::Contains;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
+using ::testing::Value;
 
 constexpr int64_t kSecond = 1'000'000;
 
@@ -78,6 +79,7 @@ TEST(VerifyLimits, ALimitAnAlertAndItsDeliveryHaveNoProblem) {
 struct BrokenRule {
   const char* problem;
   void (*tell)(LimitStory&);
+  bool is_breach = false;
 };
 
 class VerifyLimitRule : public ::testing::TestWithParam<BrokenRule> {};
@@ -88,15 +90,17 @@ TEST_P(VerifyLimitRule, IsReportedWhenBroken) {
   GetParam().tell(story);
   story.end();
   EXPECT_THAT(story.problems, Contains(HasSubstr(GetParam().problem)));
+  EXPECT_EQ(Value(story.breaches, Contains(HasSubstr(GetParam().problem))), GetParam().is_breach);
 }
 
 const BrokenRule kRules[] = {
-    {"'lim_1' is exceeded", [](LimitStory& story) { story.hold("r", 10, 91, 677); }},
+    {"'lim_1' is exceeded", [](LimitStory& story) { story.hold("r", 10, 91, 677); }, true},
     {"'lim_1' is exceeded",
      [](LimitStory& story) {
        story.hold("r", 10, 90, 670);
        story.top_up("r", 1, 7);
-     }},
+     },
+     true},
     {"an alert is missing", [](LimitStory& story) { story.use_sixty(); }},
     {"an alert is missing",
      [](LimitStory& story) {

@@ -62,7 +62,7 @@ void Replay::expire(const Entry& entry) {
   if (place == lots_.end()) return problem("an unknown lot expires");
   const Lot& lot = place->second;
   if (lot.payer != entry.text("payer")) problem("the lot is another payer's");
-  if (time_ < lot.expires) problem("a lot expires before its time");
+  if (time_ < lot.expires) breach("a lot expires before its time");
   const std::string account = "lot:" + place->first;
   const int128 left = balance(account, lot.unit);
   expect_postings(entry, {{account, lot.unit, -left}, {"breakage", lot.unit, left}});

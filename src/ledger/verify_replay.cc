@@ -12,6 +12,8 @@
 namespace feilun::ledger::audit {
 namespace {
 
+constexpr std::string_view kWallets = "wallet:";
+
 bool is_object(std::string_view json) {
   const auto document = JsonDocument::parse(json);
   return document && document->root().is_object();
@@ -19,8 +21,8 @@ bool is_object(std::string_view json) {
 
 }  // namespace
 
-void Replay::problem(const std::string& what) {
-  report_(fmt::format("entry {}: {}", sequence_, what));
+std::string Replay::located(const std::string& what) const {
+  return fmt::format("entry {}: {}", sequence_, what);
 }
 
 void Replay::put(std::string key, std::string value) {
@@ -102,7 +104,9 @@ void Replay::post(const Entry& entry) {
     put(KeyBytes('A').text(posting.account).raw(posting.currency).take(),
         ValueBytes().amount(balance).take());
     if (posting.amount < 0 && balance < lowest(posting.account, entry.kind())) {
-      problem(shown(posting.account) + " falls lower than it may");
+      // A wallet's bound is a rule; no other account is ever below zero.
+      const std::string what = shown(posting.account) + " falls lower than it may";
+      posting.account.starts_with(kWallets) ? breach(what) : problem(what);
     }
     note_lot(posting.account);
   }
@@ -113,11 +117,10 @@ void Replay::post(const Entry& entry) {
 
 int128 Replay::lowest(const std::string& account, Kind kind) const {
   constexpr int128 kAny = -(int128{1} << 126);
-  constexpr std::string_view kWallet = "wallet:";
   if (account == "funding" || account == "rounding" || account == "tax") return kAny;
-  if (!account.starts_with(kWallet)) return 0;
+  if (!account.starts_with(kWallets)) return 0;
   const bool bounded = kind == Kind::kHold || kind == Kind::kTopUp || kind == Kind::kGrant;
-  return bounded ? -credit_limit(account.substr(kWallet.size())) : kAny;
+  return bounded ? -credit_limit(account.substr(kWallets.size())) : kAny;
 }
 
 int128 Replay::credit_limit(const std::string& payer) const {

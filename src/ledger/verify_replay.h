@@ -31,14 +31,23 @@ struct ExpectedRow {
 };
 using ExpectedState = std::map<std::string, ExpectedRow>;
 
-/// The ledger once more, from the journal alone: applies entries in order, reports each that breaks a rule,
-/// and holds at any time what the state must be. It keeps going after a broken entry, so one fault may bring
-/// others in its train.
+/// The ledger once more, from the journal alone: applies entries in order, and holds at any time what the
+/// state must be. It reports two kinds of fault:
+///
+/// - a problem: the entry cannot be followed. It contradicts what came before or itself, so what the state is
+///   from here on is a guess. Replay keeps going, and one problem may bring others in its train;
+/// - a breach: the entry breaks a rule of the books (it gives back too much, comes too early, exceeds a
+///   limit), but says all that the state needs. An older program, which did not know the rule, left just the
+///   state that is held here.
+///
+/// Whatever is not surely a breach is a problem.
 ///
 /// A new kind of entry is a method here and a line in apply(); rows of the state that it moves are put().
 class Replay {
  public:
-  explicit Replay(Report report) : report_(std::move(report)) {}
+  explicit Replay(const Report& both) : Replay(both, both) {}
+  Replay(Report problem, Report breach)
+      : report_problem_(std::move(problem)), report_breach_(std::move(breach)) {}
 
   void apply(int64_t sequence, int64_t time, const Entry& entry);
   /// After the last entry.
@@ -225,7 +234,7 @@ class Replay {
   void check_terms(const Paper& paper, const std::string& payer);
   void check_usage_lines(const std::vector<PaperLine>& lines, const std::string& payer, int64_t month);
   void check_item_lines(const std::vector<PaperLine>& lines, const std::string& payer, int64_t month);
-  /// Reports when refunds and credit notes give back more than was charged.
+  /// A breach when refunds and credit notes give back more than was charged.
   void check_given_once(const Owed& owed);
   /// False when the note takes back what is not left.
   static bool take_back(Owed& owed, const Paper& note, std::string_view record);
@@ -267,9 +276,11 @@ class Replay {
   void add(Integer& sum, Integer part) {
     if (__builtin_add_overflow(sum, part, &sum)) problem("a sum overflows");
   }
-  void problem(const std::string& what);
+  void problem(const std::string& what) { report_problem_(located(what)); }
+  void breach(const std::string& what) { report_breach_(located(what)); }
+  std::string located(const std::string& what) const;
 
-  Report report_;
+  Report report_problem_, report_breach_;
   int64_t sequence_ = 0;
   int64_t time_ = 0;
   std::string just_settled_;  ///< the request that the entry before settled

@@ -13,6 +13,7 @@ namespace {
 using ::testing::Contains;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
+using ::testing::Value;
 
 TEST(VerifyReplay, AJournalThatIsRightHasNoProblem) {
   Story story;
@@ -53,6 +54,7 @@ TEST(VerifyReplay, ARecordsRowsFollowItsNameAndParent) {
 struct BrokenRule {
   const char* problem;
   void (*tell)(Story&);
+  bool is_breach = false;
 };
 
 class VerifyRule : public ::testing::TestWithParam<BrokenRule> {};
@@ -63,6 +65,7 @@ TEST_P(VerifyRule, IsReportedWhenBroken) {
   ASSERT_THAT(story.problems, IsEmpty());
   GetParam().tell(story);
   EXPECT_THAT(story.problems, Contains(HasSubstr(GetParam().problem)));
+  EXPECT_EQ(Value(story.breaches, Contains(HasSubstr(GetParam().problem))), GetParam().is_breach);
 }
 
 const BrokenRule kRecordRules[] = {
@@ -113,7 +116,7 @@ const BrokenRule kMoneyRules[] = {
        story.tell(std::move(payload),
                   {{"funding", "CNY", Money::pico(-1)}, {"wallet:org_1", "CNY", Money::pico(2)}});
      }},
-    {"falls lower than it may", [](Story& story) { story.hold("r", 0, 1600, 11'200); }},
+    {"falls lower than it may", [](Story& story) { story.hold("r", 0, 1600, 11'200); }, true},
     {"holds more than may be spent", [](Story& story) { story.hold("r", 0, 1600, 10'820); }},
     {"a second hold", [](Story& story) { story.hold("open", 1, 1, 11); }},
     {"a second hold",
@@ -133,18 +136,20 @@ const BrokenRule kMoneyRules[] = {
      [](Story& story) {
        story.price("2", price_json(999));
        story.hold("r", 1, 1, 11, 1);
-     }},
+     },
+     true},
     {"version 1 when 2 was in force",
      [](Story& story) {
        story.price("2", price_json(1, "", "org_1"));
        story.hold("r", 1, 1, 11, 1);
-     }},
+     },
+     true},
     {"postings are not what", [](Story& story) { story.hold("r", 1, 1, 10); }},
     {"postings are not what", [](Story& story) { story.top_up("open", 1, 6); }},
     {"has no hold", [](Story& story) { story.top_up("r", 1, 7); }},
     {"has no hold", [](Story& story) { story.mark("r", {}); }},
-    {"a mark falls", [](Story& story) { story.mark("open", {.input_fresh = 9, .output = 6}); }},
-    {"a mark falls", [](Story& story) { story.mark("open", {.input_fresh = 11, .output = 4}); }},
+    {"a mark falls", [](Story& story) { story.mark("open", {.input_fresh = 9, .output = 6}); }, true},
+    {"a mark falls", [](Story& story) { story.mark("open", {.input_fresh = 11, .output = 4}); }, true},
     {"has ended already",
      [](Story& story) {
        story.release("open", 180);
@@ -154,14 +159,15 @@ const BrokenRule kMoneyRules[] = {
      [](Story& story) { story.settle("open", {.input_fresh = 10}, 180, 30, 0, 1); }},
     {"postings are not what", [](Story& story) { story.settle("open", {.input_fresh = 10}, 180, 29); }},
     {"not charged its last mark",
-     [](Story& story) { story.settle("open", {.input_fresh = 10, .output = 6}, 180, 66, 4); }},
-    {"not charged its last mark", [](Story& story) { story.release("open", 180, 4); }},
-    {"does not follow the settle", [](Story& story) { story.cost("open", 0, 0, 0); }},
+     [](Story& story) { story.settle("open", {.input_fresh = 10, .output = 6}, 180, 66, 4); }, true},
+    {"not charged its last mark", [](Story& story) { story.release("open", 180, 4); }, true},
+    {"does not follow the settle", [](Story& story) { story.cost("open", 0, 0, 0); }, true},
     {"not its time at the machine's price",
      [](Story& story) {
        story.settle("open", {.input_fresh = 10}, 180, 30);
        story.cost("open", 3'600'000'000'000, 500, 501);
-     }},
+     },
+     true},
 };
 INSTANTIATE_TEST_SUITE_P(Money, VerifyRule, ::testing::ValuesIn(kMoneyRules));
 

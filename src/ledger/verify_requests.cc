@@ -58,10 +58,13 @@ const Price* Replay::price_in_force(const Project& project, const std::string& o
     if (place == versions_.end()) continue;
     for (const Interval& version : place->second) {
       if (time_ < version.from || time_ >= version.until) continue;
-      if (version.number != number) {
-        problem(fmt::format("it is priced by version {} when {} was in force", number, version.number));
-      }
-      return price_of(number);
+      const Price* price = price_of(number);
+      if (version.number == number || price == nullptr) return price;
+      const std::string what =
+          fmt::format("it is priced by version {} when {} was in force", number, version.number);
+      const bool alike = price->offering == offering && price->currency == project.currency;
+      alike ? breach(what) : problem(what);
+      return price;
     }
   }
   problem("the offering had no price");
@@ -196,7 +199,7 @@ void Replay::mark(const Entry& entry) {
   const auto place = open_request(entry);
   if (place == open_.end()) return;
   Classes& mark = place->second.mark;
-  if (entry.usage().input() < mark.input() || entry.usage().output() < mark.output()) problem("a mark falls");
+  if (entry.usage().input() < mark.input() || entry.usage().output() < mark.output()) breach("a mark falls");
   mark = entry.usage();
   put_open(place->first, place->second);
 }
@@ -251,7 +254,7 @@ void Replay::settle(const Entry& entry) {
   const Price* price = price_of(request.price);
   if (price == nullptr) return;
   if (entry.number("outcome") == kRecovered && entry.usage() != request.mark) {
-    problem("a recovered request is not charged its last mark");
+    breach("a recovered request is not charged its last mark");
   }
   const auto volume = volumes_.find(volume_key(request));
   const int64_t row =
@@ -284,7 +287,7 @@ void Replay::release(const Entry& entry) {
   const auto place = open_request(entry);
   if (place == open_.end()) return;
   if (entry.number("outcome") == kRecovered && place->second.mark != Classes{}) {
-    problem("a recovered request is not charged its last mark");
+    breach("a recovered request is not charged its last mark");
   }
   const Request& request = place->second;
   count_limits(request, {0, -request.input_tokens - request.output_tokens, -request.held()}, {}, false);
@@ -293,10 +296,10 @@ void Replay::release(const Entry& entry) {
 
 void Replay::request_cost(const Entry& entry) {
   expect_postings(entry, {});
-  if (just_settled_ != entry.text("request")) problem("a cost does not follow the settle of its request");
+  if (just_settled_ != entry.text("request")) breach("a cost does not follow the settle of its request");
   constexpr int128 kHour = 3'600'000'000'000;
   const int128 off = entry.amount("cost") * kHour - entry.number("attributed_ns") * entry.amount("per_hour");
-  if (off <= -kHour || off >= kHour) problem("a cost is not its time at the machine's price");
+  if (off <= -kHour || off >= kHour) breach("a cost is not its time at the machine's price");
 }
 
 void Replay::claim(const Entry& entry) {
@@ -309,7 +312,7 @@ void Replay::claim(const Entry& entry) {
   if (place->second.key != key) problem("a claim is of another key than its request");
   std::string& request = claims_[{key, claimed}];
   if (open_.contains(request) || spent_.contains(request)) {
-    problem("an idempotency key is claimed while another request has it");
+    breach("an idempotency key is claimed while another request has it");
   }
   request = place->first;
   put(KeyBytes('I').text(key).text(claimed).take(),

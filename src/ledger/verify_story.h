@@ -32,7 +32,12 @@ inline std::string price_json(int64_t from, std::string_view until = "", std::st
 /// A journal as it is told, entry by entry, to the auditor.
 class Story {
  public:
-  Story() : replay_([this](std::string problem) { problems.push_back(std::move(problem)); }) {}
+  Story()
+      : replay_([this](std::string problem) { problems.push_back(std::move(problem)); },
+                [this](std::string breach) {
+                  problems.push_back(breach);
+                  breaches.push_back(std::move(breach));
+                }) {}
 
   void tell(Payload payload, std::vector<Posting> postings = {}) {
     std::erase_if(postings, [](const Posting& posting) { return posting.amount.is_zero(); });
@@ -111,7 +116,8 @@ class Story {
   const audit::ExpectedState& state() const { return replay_.state(); }
 
   int64_t time = 1000;
-  std::vector<std::string> problems;
+  std::vector<std::string> problems;  ///< breaches too
+  std::vector<std::string> breaches;
 
  private:
   audit::Replay replay_;

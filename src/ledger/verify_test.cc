@@ -155,7 +155,7 @@ class VerifyTest : public LedgerTest {
   static std::vector<std::string> problems_of(const std::filesystem::path& directory) {
     const auto report = verify(directory);
     EXPECT_TRUE(report) << report.error().message;
-    return report ? report->problems : std::vector<std::string>();
+    return report ? report->findings() : std::vector<std::string>();
   }
 
   static inline WallTime now_;  ///< of the ledger that all spoil
@@ -166,12 +166,12 @@ class VerifyTest : public LedgerTest {
 
 TEST_F(VerifyTest, FindsNothingWrongInAnHonestLedger) {
   const auto beside_a_server = verify(directory_.path()).value();
-  EXPECT_TRUE(beside_a_server.ok()) << beside_a_server.problems[0];
+  EXPECT_TRUE(beside_a_server.ok()) << beside_a_server.findings()[0];
   EXPECT_EQ(beside_a_server.requests, 20 + LivedLedger::kRequests);
   EXPECT_EQ(beside_a_server.open_holds, 4 + LivedLedger::kOpen);
   copy_to(spoilt_.path());
   const auto closed = verify(spoilt_.path()).value();
-  EXPECT_TRUE(closed.ok()) << closed.problems[0];
+  EXPECT_TRUE(closed.ok()) << closed.findings()[0];
   EXPECT_EQ(closed.entries, beside_a_server.entries);
 }
 

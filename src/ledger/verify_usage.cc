@@ -83,7 +83,7 @@ void Replay::refund(const Entry& entry) {
   for (const Posting& posting : entry.postings) {
     if (posting.account == "revenue") add(back.of(posting.currency), -posting.amount);
   }
-  if (back.money == 0 && back.tokens == 0) problem("a refund of nothing");
+  if (back.money == 0 && back.tokens == 0) breach("a refund of nothing");
   // What was spent last comes back first, and each part to where it came from.
   std::vector<Posting> expected;
   Two left = back;

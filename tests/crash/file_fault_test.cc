@@ -17,6 +17,7 @@
 #include "ledger/sqlite_migration.h"
 #include "ledger/sqlite_store.h"
 #include "ledger/telling_pipe.h"
+#include "ledger/upgrade.h"
 #include "tests/crash/file_faults.h"
 
 // What the ledger does to its files beside serving: sealing, archiving, migrating, spooling. Each is done in
@@ -83,7 +84,7 @@ std::unique_ptr<Store> open_store(const fs::path& directory) {
 void expect_verified(const fs::path& directory) {
   const auto report = verify(directory);
   ASSERT_TRUE(report) << report.error().message;
-  for (const std::string& problem : report->problems) ADD_FAILURE() << problem;
+  for (const std::string& problem : report->findings()) ADD_FAILURE() << problem;
 }
 
 constexpr SealingOptions kRuns{.run = 4, .kept = 1};
@@ -181,6 +182,34 @@ TEST_P(FileFaults, AMigrationIsDoneOrNot) {
     EXPECT_TRUE(*left == 0 || *left == 2) << *left;
     EXPECT_EQ(missing(directory, false).value(), *left);
     EXPECT_EQ(missing(directory, true).value(), 0u);
+  });
+}
+
+TEST_P(FileFaults, AnUpgradeIsDoneOrNotBegun) {
+  const TemporaryDirectory prepared;
+  make_ledger(prepared.path());
+  const auto number_of = [](const fs::path& directory, const char* sql) -> int64_t {
+    SqliteConnection connection;
+    EXPECT_TRUE(connection.open((directory / "ledger.db").string(), std::chrono::seconds(1)));
+    SqliteQuery query(connection, sql);
+    return query.next().value() ? query.integer(0).value() : -1;
+  };
+  // As a program left it that knew no sums by the day and no free money.
+  for (const char* sql :
+       {"DELETE FROM state WHERE substr(key, 1, 1) IN (x'62', x'47') RETURNING 1", "PRAGMA user_version=2"}) {
+    number_of(prepared.path(), sql);
+  }
+  const char* rows = "SELECT count(*) FROM state";
+  const int64_t older = number_of(prepared.path(), rows);
+  const auto upgrade = [](const fs::path& directory) -> Result<> {
+    TRY(ledger::upgrade(directory, "", /*dry_run=*/false));
+    return {};
+  };
+  strike_each(prepared.path(), upgrade, at_least(4), [&](const fs::path& directory) {
+    const bool done = number_of(directory, "PRAGMA user_version") > 2;
+    EXPECT_EQ(number_of(directory, rows) > older, done);
+    EXPECT_TRUE(upgrade(directory));
+    expect_verified(directory);
   });
 }
 

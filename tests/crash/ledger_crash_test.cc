@@ -291,7 +291,7 @@ TEST_F(LedgerCrash, TwoHundredKillsLoseNoPromiseAndLeakNoHold) {
       }
       const auto report = verify(directory.path());
       ASSERT_TRUE(report);
-      ASSERT_TRUE(report->ok()) << "kill " << round << ": " << report->problems[0];
+      ASSERT_TRUE(report->ok()) << "kill " << round << ": " << report->findings()[0];
       EXPECT_EQ(report->open_holds, 0);
       const auto journal = ended_in(directory.path());
       for (const auto& [id, promise] : promised) {

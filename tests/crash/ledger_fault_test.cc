@@ -300,7 +300,7 @@ class LedgerFaults : public ::testing::Test {
     }
     const auto report = verify(directory);
     ASSERT_TRUE(report) << report.error().message;
-    for (const std::string& problem : report->problems) ADD_FAILURE() << problem;
+    for (const std::string& problem : report->findings()) ADD_FAILURE() << problem;
   }
 };
 
