@@ -24,12 +24,12 @@ void read_sheet(std::string_view text) {
   CHECK(sheet_from_json(to_json(*sheet)).value() == *sheet);
   const auto resolved = resolve(*sheet, rates, WallTime::max());
   if (!resolved) return;
-  for (const auto& [currency, rows] : *resolved) {
-    const PriceVersion version{.offering = "x", .currency = currency, .rows = rows};
+  for (PriceVersion version : *resolved) {
+    version.offering = "x";
     CHECK(check_rows(version));
     CHECK(price_from_json(to_json(version)).value() == version);
     for (const TokenCount input : {0, 1, 32'000, 1'000'000'000}) {
-      const UnitPrices& units = rows[row_of(version, ServiceTier::kBatch, input, input)].units;
+      const UnitPrices& units = version.rows[row_of(version, ServiceTier::kBatch, input, input)].units;
       CHECK(units.cache_write <= worst_input_unit(version, ServiceTier::kBatch, input));
       CHECK(units.reasoning <= worst_output_unit(version, ServiceTier::kBatch, input));
     }
