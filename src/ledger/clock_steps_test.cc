@@ -3,9 +3,8 @@
 #include "ledger/accounts_fixture.h"
 #include "ledger/archive.h"
 #include "ledger/idempotency.h"
-#include "ledger/postgres_store.h"
 #include "ledger/sealing.h"
-#include "ledger/sqlite_store.h"
+#include "ledger/test_stores.h"
 #include "ledger/wall_clock.h"
 
 // The machine's clock is set, forwards or back, while the ledger serves. What happened stays as it was, and
@@ -230,9 +229,7 @@ TEST_F(ClockSteps, WhatIsSealedIsArchivedByItsLatestEntryWhateverTheirOrder) {
   clock_.advance(-365 * 24h);
   for (int i = 0; i < 3; ++i) charge();
   ledger_.reset();
-  const auto store = schema_.empty()
-                         ? open_sqlite_store(directory_ / "ledger.db").value()
-                         : open_postgres_store(TestPostgres::server().url(), {.schema = schema_}).value();
+  const auto store = open_store(directory_.path(), schema_);
   int64_t runs = 0;
   while (seal_oldest(*store, {.run = 2, .kept = 1}).value()) ++runs;
   const auto first = archive_segments(*store, directory_ / "archive", today + 1h).value();

@@ -6,7 +6,7 @@
 #include "ledger/focus_verdicts.h"
 #include "ledger/rollups.h"
 #include "ledger/sealing.h"
-#include "ledger/sqlite_store.h"
+#include "ledger/test_stores.h"
 
 namespace feilun::ledger {
 namespace {
@@ -116,12 +116,11 @@ TEST_F(FocusLedger, OneBuyersRowsAreThoseItHasAmongAll) {
 }
 
 TEST_F(FocusLedger, SealedEntriesGiveTheSameRows) {
-  if (test_on_postgres()) GTEST_SKIP() << "seals in a file";
   ASSERT_NO_FATAL_FAILURE(trade(1'000));
   const std::string before = focus_csv({}, exported_all());
   ledger_.reset();
   {
-    const auto store = open_sqlite_store(directory_ / "ledger.db").value();
+    const auto store = open_store(directory_.path(), schema_);
     while (seal_oldest(*store, {.run = 500, .kept = 100}).value()) {
     }
   }

@@ -7,7 +7,7 @@
 #include "ledger/ledger_fixture.h"
 #include "ledger/sealing.h"
 #include "ledger/sqlite_query.h"
-#include "ledger/sqlite_store.h"
+#include "ledger/test_stores.h"
 
 // What a request takes of the disk for ever.
 
@@ -51,7 +51,7 @@ class JournalSize : public LedgerTest {
     return {};
   }
   void seal_all() {
-    const auto store = open_sqlite_store(directory_.path() / "ledger.db").value();
+    const auto store = open_store(directory_.path(), schema_);
     while (seal_oldest(*store, {.run = SealingOptions().run, .kept = 0}).value()) {
     }
   }

@@ -3,7 +3,7 @@
 #include "ledger/accounts_fixture.h"
 #include "ledger/refund.h"
 #include "ledger/sealing.h"
-#include "ledger/sqlite_store.h"
+#include "ledger/test_stores.h"
 
 namespace feilun::ledger {
 namespace {
@@ -106,12 +106,11 @@ TEST_F(RefundsTest, OnlyWhatWasChargedIsRefunded) {
 }
 
 TEST_F(RefundsTest, ReadsASettleThatIsSealed) {
-  if (!schema_.empty()) GTEST_SKIP() << "the segment is sealed by hand in SQLite";
   credit("1");
   serve("r");
   for (int i = 0; i < 5; ++i) credit("1");
   ledger_.reset();
-  const auto store = open_sqlite_store(directory_.path() / "ledger.db").value();
+  const auto store = open_store(directory_.path(), schema_);
   ASSERT_TRUE(seal_oldest(*store, {.run = 7, .kept = 1}).value());
   reopen();
   EXPECT_EQ(refund({.request_id = "r"})->amount, yuan("0.000006"));

@@ -5,8 +5,7 @@
 #include <thread>
 
 #include "ledger/ledger_fixture.h"
-#include "ledger/postgres_store.h"
-#include "ledger/sqlite_store.h"
+#include "ledger/test_stores.h"
 #include "ledger/writer.h"
 
 namespace feilun::ledger {
@@ -20,12 +19,7 @@ class SealerTest : public LedgerTest {
     project_ = project_id();
     ledger_.reset();
   }
-  std::unique_ptr<Store> open() {
-    auto store = schema_.empty() ? open_sqlite_store(directory_ / "ledger.db")
-                                 : open_postgres_store(TestPostgres::server().url(), {.schema = schema_});
-    EXPECT_TRUE(store) << store.error().message;
-    return *std::move(store);
-  }
+  std::unique_ptr<Store> open() const { return open_store(directory_.path(), schema_); }
   std::unique_ptr<Writer> open_writer(const SealingOptions& options) {
     return std::make_unique<Writer>(open(), Anchor::open(directory_ / "ledger.anchor").value(), clock_,
                                     std::chrono::microseconds(0), nullptr,
