@@ -25,7 +25,8 @@ struct Place {
   Result<std::unique_ptr<Source>> open(Access access) const;
 };
 
-/// Problems: where the journal cannot be followed, and rows of the state that are not what it gives.
+/// Problems: where the journal cannot be followed, and rows of the state that are not what it gives (of an
+/// older format: without those that upgrade() brings).
 /// Breaches: entries that break a rule of the books, but from which the state follows all the same; an older
 /// program, which did not know the rule, may have written them lawfully. Of each at most the first hundred.
 /// Read-only; works beside servers. Errors are for what kept it from looking at all; a damaged ledger is a

@@ -13,13 +13,15 @@
 
 namespace feilun::ledger {
 
-/// An administrative act as the journal has it: who made which record what it is.
+/// An administrative act, from its entry of the journal: who made what it is. What moves money has entries of
+/// other kinds than `act`, and is here as something that came to be: a credit, a refund, an invoice, a
+/// payment, a credit note.
 struct Act {
   int64_t sequence = 0;
   WallTime time;
   std::string actor;
   std::string verb;  ///< "create"
-  std::string type;  ///< of the record
+  std::string type;  ///< of the record, or "credit", "refund"
   std::string id;
   std::string parent;
   std::string name;

@@ -70,24 +70,28 @@ Result<int64_t> Books::record(Payload payload, std::vector<Posting> postings) {
   return state_.append(now_, payload.take());
 }
 
+Result<int64_t> Books::record_act(Payload payload, std::vector<Posting> postings, Act done) {
+  done.time = now_;
+  done.actor = actor_;
+  const std::string whose = TRY(organisation_of_act(state_, done.type, done.id, done.parent));
+  done.sequence = TRY(record(std::move(payload), std::move(postings)));
+  put_act(state_, whose, done);
+  return done.sequence;
+}
+
 Result<> Books::act(std::string_view verb, const std::optional<Record>& before, std::optional<Record> after) {
   const Record& subject = after ? *after : *before;
   Payload payload(EntryKind::kAct);
   payload.text(actor_).text(verb).text(subject.type).text(subject.id).text(subject.parent).text(subject.name);
   payload.text(before ? before->json : "").text(after ? after->json : "");
-  Act entry{.time = now_,
-            .actor = actor_,
-            .verb = std::string(verb),
-            .type = subject.type,
-            .id = subject.id,
-            .parent = subject.parent,
-            .name = subject.name,
-            .before = before ? before->json : "",
-            .after = after ? after->json : ""};
-  const std::string whose = TRY(organisation_of_act(state_, entry.type, entry.id, entry.parent));
-  const int64_t sequence = TRY(record(std::move(payload), {}));
-  entry.sequence = sequence;
-  put_act(state_, whose, entry);
+  const int64_t sequence = TRY(record_act(std::move(payload), {},
+                                          {.verb = std::string(verb),
+                                           .type = subject.type,
+                                           .id = subject.id,
+                                           .parent = subject.parent,
+                                           .name = subject.name,
+                                           .before = before ? before->json : "",
+                                           .after = after ? after->json : ""}));
   if (after) after->sequence = sequence;
   write_record_rows(state_, before, after);
   // What is derived from it is read again.

@@ -27,6 +27,8 @@
 
 namespace feilun::ledger {
 
+struct Act;
+
 /// The ledger's rules: what each operation checks, journals and derives, inside one write transaction.
 ///
 /// After begin() any number of acts may run, each after attempt(). Each validates wholly before its first
@@ -160,6 +162,9 @@ class Books {
   Result<> act(std::string_view verb, const std::optional<Record>& before, std::optional<Record> after);
   /// Appends the entry and moves the accounts; returns its sequence. Postings of zero are left out.
   Result<int64_t> record(Payload payload, std::vector<Posting> postings);
+  /// The same for an act of an administrator, whatever its kind: it is in the audit log, too. Its actor, time
+  /// and sequence are filled in here.
+  Result<int64_t> record_act(Payload payload, std::vector<Posting> postings, Act done);
 
   Result<> revoke_keys_of(std::string_view parent, std::string_view owner);
 
@@ -187,8 +192,10 @@ class Books {
   Result<std::vector<Notification>> alerts_of(std::vector<CountedLimit>& limits, const PayingTenant& tenant);
   Result<> put_counts(const std::vector<CountedLimit>& limits, std::vector<Notification> alerts);
   Result<> answer(const Notification& notification, uint8_t delivery);
-  /// Journals an entry that makes a record, and writes its rows.
-  Result<> record_made(Payload payload, std::vector<Posting> postings, Record made);
+  /// Journals an entry that makes a record, and writes its rows. The audit log has it as the payer's, with
+  /// `after` as its body.
+  Result<> record_made(Payload payload, std::vector<Posting> postings, Record made, std::string_view payer,
+                       std::string after);
 
   State& state_;
   WallTime now_;

@@ -1,3 +1,6 @@
+#include <boost/json.hpp>
+
+#include "ledger/audit_log.h"
 #include "ledger/books.h"
 #include "ledger/closed_months.h"
 #include "ledger/invoice_formats.h"
@@ -31,13 +34,20 @@ std::vector<Posting> postings_of(const Invoice& invoice, const std::string& wall
 
 }  // namespace
 
-Result<> Books::record_made(Payload payload, std::vector<Posting> postings, Record made) {
+Result<> Books::record_made(Payload payload, std::vector<Posting> postings, Record made,
+                            std::string_view payer, std::string after) {
   if (made.json.size() > kLongTextBytesMax) {
     return fail(ErrorCode::kInvalidArgument, "the {} {} is longer than the journal can keep", made.type,
                 made.id);
   }
   payload.text(made.json);
-  made.sequence = TRY(record(std::move(payload), std::move(postings)));
+  made.sequence = TRY(record_act(std::move(payload), std::move(postings),
+                                 {.verb = "create",
+                                  .type = made.type,
+                                  .id = made.id,
+                                  .parent = std::string(payer),
+                                  .name = made.name,
+                                  .after = std::move(after)}));
   write_record_rows(state_, std::nullopt, made);
   return {};
 }
@@ -71,7 +81,11 @@ Result<Invoice> Books::issue_invoice(std::string_view owner, Month month) {
   Record record = record_of(invoice, buyer, month);
   Payload payload(EntryKind::kInvoice);
   payload.text(actor_).text(record.id).text(record.parent).text(record.name);
-  TRY(record_made(std::move(payload), postings_of(invoice, wallet_of(buyer.id)), std::move(record)));
+  const boost::json::object after = {{"month", to_string(month)},
+                                     {"currency", invoice.facts.currency},
+                                     {"total", invoice.total.to_pico_string()}};
+  TRY(record_made(std::move(payload), postings_of(invoice, wallet_of(buyer.id)), std::move(record), buyer.id,
+                  boost::json::serialize(after)));
   state_.put(counter_key(month), FieldWriter().number(count).take());
   TRY(close_month(state_, buyer.id, month));
   put_receivable(state_, {.organisation_id = buyer.id,

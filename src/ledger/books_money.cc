@@ -1,5 +1,7 @@
 #include <algorithm>
+#include <boost/json.hpp>
 
+#include "ledger/audit_log.h"
 #include "ledger/books.h"
 #include "ledger/checked_amount.h"
 #include "ledger/checked_text.h"
@@ -45,8 +47,17 @@ Result<Balance> Books::credit(std::string_view owner, Money amount, std::string_
   TRY(check_funding(funding, amount));
   Payload payload(EntryKind::kCredit);
   payload.text(payer.id).text(actor_).text(reason).text(idempotency_key);
-  const int64_t sequence = TRY(record(std::move(payload), {{"funding", payer.currency, -amount},
-                                                           {wallet_of(payer.id), payer.currency, amount}}));
+  const boost::json::object after = {
+      {"currency", payer.currency}, {"amount", amount.to_pico_string()}, {"reason", reason}};
+  const int64_t sequence =
+      TRY(record_act(std::move(payload),
+                     {{"funding", payer.currency, -amount}, {wallet_of(payer.id), payer.currency, amount}},
+                     {.verb = "create",
+                      .type = "credit",
+                      .id = std::to_string(state_.head().sequence + 1),
+                      .parent = payer.id,
+                      .name = std::string(idempotency_key),
+                      .after = boost::json::serialize(after)}));
   TRY(add_free_money(state_, payer.id, amount));
   if (!idempotency_key.empty()) {
     put_credit(state_, {std::string(idempotency_key), payer.id, payer.currency, amount, sequence});

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <boost/json.hpp>
 
 #include "ledger/books.h"
 #include "ledger/checked_amount.h"
@@ -78,8 +79,8 @@ Result<Money> amount_paid(const PaymentRequest& asked, const Owed& owed, Money f
 }
 
 /// The note that is asked for, behind those up to an entry; it has no number yet.
-Result<CreditNote> note_behind(State& state, const Invoice& invoice, const CreditRequest& asked, int64_t until,
-                               WallTime now) {
+Result<CreditNote> note_behind(State& state, const Invoice& invoice, const CreditRequest& asked,
+                               int64_t until, WallTime now) {
   CreditNoteFacts facts{.reason = asked.reason, .lines = asked.lines, .issued = now};
   facts.earlier = TRY(taken_back(state, asked.invoice, until));
   return make_credit_note(invoice, std::move(facts));
@@ -136,8 +137,9 @@ Result<PaymentDone> Books::pay_invoice(const PaymentRequest& request) {
   Record record = record_of(done);
   Payload payload(EntryKind::kPayment);
   payload.text(actor_).text(record.id).text(record.parent).text(payer).amount(done.applied);
+  std::string after = record.json;
   TRY(record_made(std::move(payload), {{"funding", currency, -put_in}, {wallet_of(payer), currency, put_in}},
-                  std::move(record)));
+                  std::move(record), payer, std::move(after)));
   put_receivable(state_, done.invoice);
   TRY(add_free_money(state_, payer, put_in - done.applied));
   return done;
@@ -171,6 +173,10 @@ Result<Invoice> Books::credit_invoice(const CreditRequest& request) {
                 "only {} of all that was charged is left: was a request of this invoice refunded by itself?",
                 earned.to_string());
   }
+  const boost::json::object after = {{"invoice", request.invoice},
+                                     {"currency", currency},
+                                     {"total", note.total.to_pico_string()},
+                                     {"reason", request.reason}};
   Record record = record_of(made, name);
   Payload payload(EntryKind::kCreditNote);
   payload.text(actor_).text(record.id).text(record.parent).text(payer).text(record.name);
@@ -179,7 +185,7 @@ Result<Invoice> Books::credit_invoice(const CreditRequest& request) {
                    {"rounding", currency, -note.residue},
                    {"tax", currency, note.total - note.net},
                    {wallet_of(payer), currency, -note.total}},
-                  std::move(record)));
+                  std::move(record), payer, boost::json::serialize(after)));
   // What was paid already and is now too much becomes free again.
   const Money freed = std::max(-note.total - owed.invoice.open(), Money());
   owed.invoice.credited -= note.total;

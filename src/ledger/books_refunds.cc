@@ -1,7 +1,9 @@
 #include <algorithm>
+#include <boost/json.hpp>
 #include <ranges>
 #include <span>
 
+#include "ledger/audit_log.h"
 #include "ledger/books.h"
 #include "ledger/checked_text.h"
 #include "ledger/closed_months.h"
@@ -222,7 +224,18 @@ Result<Refund> Books::refund(const RefundRequest& request) {
   }
   Payload payload(EntryKind::kRefund);
   payload.text(request.request_id).text(actor_).text(request.reason).text(request.idempotency_key);
-  const int64_t sequence = TRY(record(std::move(payload), std::move(postings)));
+  const std::string& project = charge.key.project_id;
+  const boost::json::object after = {{"currency", TRY(find_project(state_, project)).currency},
+                                     {"amount", amount.to_pico_string()},
+                                     {"tokens", tokens},
+                                     {"reason", request.reason}};
+  const int64_t sequence = TRY(record_act(std::move(payload), std::move(postings),
+                                          {.verb = "create",
+                                           .type = "refund",
+                                           .id = request.request_id,
+                                           .parent = project,
+                                           .name = request.idempotency_key,
+                                           .after = boost::json::serialize(after)}));
   refunds.push_back({request.idempotency_key, amount, tokens, sequence});
   put_refunds(state_, request.request_id, refunds);
   TRY(count_refund(state_, charge, back_to, now_));

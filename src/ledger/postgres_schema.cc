@@ -75,6 +75,7 @@ const std::vector<SchemaStep>& postgres_steps() {
         "WITH (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.05)",
         "CREATE TABLE leases (name bytea PRIMARY KEY, until timestamptz NOT NULL)"}},
       {2, "free money, what refunds gave back and usage by the day, by the journal", {}},
+      {3, "acts that move money in the audit log, by the journal", {}},
   };
   return list;
 }

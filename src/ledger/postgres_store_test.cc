@@ -49,7 +49,8 @@ TEST_F(PostgresStoreTest, ALedgerLooksAtItsOwnSchemaOnly) {
 TEST_F(PostgresStoreTest, ADryRunNamesWhatIsMissingAndChangesNothing) {
   const auto planned = postgres_migrations(server().url(), true, options_);
   ASSERT_TRUE(planned) << planned.error().message;
-  EXPECT_THAT(*planned, ElementsAre(Field(&SchemaStep::number, 1), Field(&SchemaStep::number, 2)));
+  EXPECT_THAT(*planned, ElementsAre(Field(&SchemaStep::number, 1), Field(&SchemaStep::number, 2),
+                                    Field(&SchemaStep::number, 3)));
   EXPECT_THAT(planned->front().statements, Contains(HasSubstr("CREATE TABLE journal")));
   EXPECT_EQ(sql("SELECT count(*) FROM pg_namespace WHERE nspname = '" + options_.schema + "'"), "0");
   EXPECT_EQ(postgres_migrations(server().url(), false, options_).value(), *planned);
@@ -62,10 +63,10 @@ TEST_F(PostgresStoreTest, OldTablesTakeTheStepsTheyMissAllOrNone) {
   PostgresConnection connection;
   ASSERT_TRUE(connection.open(server().url(), options_));
   std::vector<SchemaStep> steps = postgres_steps();
-  steps.push_back({3, "a column", {"ALTER TABLE segments ADD COLUMN place text"}});
-  steps.push_back({4, "nonsense", {"CREATE TABLE extra (a int)", "ALTER TABLE nowhere ADD COLUMN b int"}});
+  steps.push_back({4, "a column", {"ALTER TABLE segments ADD COLUMN place text"}});
+  steps.push_back({5, "nonsense", {"CREATE TABLE extra (a int)", "ALTER TABLE nowhere ADD COLUMN b int"}});
   EXPECT_FALSE(migrate(connection, options_, steps, false));
-  EXPECT_EQ(sql("SELECT max(number) FROM migrations"), "2");
+  EXPECT_EQ(sql("SELECT max(number) FROM migrations"), "3");
   EXPECT_EQ(sql("SELECT count(*) FROM pg_attribute WHERE attname = 'place'"), "0");
   steps.pop_back();
   EXPECT_THAT(migrate(connection, options_, steps, false).value(),
@@ -75,7 +76,7 @@ TEST_F(PostgresStoreTest, OldTablesTakeTheStepsTheyMissAllOrNone) {
 
 TEST_F(PostgresStoreTest, NewerTablesAreLeftAlone) {
   const auto store = open();
-  sql("INSERT INTO migrations VALUES (3, 'from the future', now())");
+  sql("INSERT INTO migrations VALUES (4, 'from the future', now())");
   const auto refused = open_postgres_store(server().url(), options_);
   ASSERT_FALSE(refused);
   EXPECT_EQ(refused.error().code, ErrorCode::kUnsupported);

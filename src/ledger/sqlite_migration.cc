@@ -45,10 +45,11 @@ const std::vector<SchemaStep>& sqlite_steps() {
   static const std::vector<SchemaStep> steps = [] {
     SchemaStep first{.number = 2, .what = "the journal, its segments, and the state", .statements = {}};
     for (const SqliteObject& object : kSqliteSchema) first.statements.emplace_back(object.sql);
-    const SchemaStep second{.number = 3,
-                            .what = "free money, what refunds gave back and usage by the day, by the journal",
-                            .statements = {}};
-    return std::vector{first, second};
+    return std::vector<SchemaStep>{
+        first,
+        {3, "free money, what refunds gave back and usage by the day, by the journal", {}},
+        {4, "acts that move money in the audit log, by the journal", {}},
+    };
   }();
   return steps;
 }

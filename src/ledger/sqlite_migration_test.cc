@@ -36,16 +36,16 @@ TEST_F(SqliteMigrationTest, ADryRunNamesWhatIsMissingAndChangesNothing) {
 TEST_F(SqliteMigrationTest, OldTablesTakeTheStepsTheyMissAllOrNone) {
   ASSERT_TRUE(migrate(connection_, sqlite_steps(), false));
   auto steps = sqlite_steps();
-  steps.push_back({4, "a column", {"ALTER TABLE segments ADD COLUMN place TEXT"}});
-  steps.push_back({5, "nonsense", {"CREATE TABLE extra (a INTEGER)", "ALTER TABLE nowhere ADD COLUMN b"}});
+  steps.push_back({5, "a column", {"ALTER TABLE segments ADD COLUMN place TEXT"}});
+  steps.push_back({6, "nonsense", {"CREATE TABLE extra (a INTEGER)", "ALTER TABLE nowhere ADD COLUMN b"}});
   SqliteConnection other;
   ASSERT_TRUE(other.open(path().string(), std::chrono::seconds(1)));
   EXPECT_FALSE(migrate(other, steps, false));
-  EXPECT_EQ(number("PRAGMA user_version"), 3);
+  EXPECT_EQ(number("PRAGMA user_version"), 4);
   EXPECT_EQ(number("SELECT count(*) FROM sqlite_schema WHERE name='extra'"), 0);
   steps.pop_back();
   EXPECT_THAT(migrate(connection_, steps, false).value(), ElementsAre(Field(&SchemaStep::what, "a column")));
-  EXPECT_EQ(number("PRAGMA user_version"), 4);
+  EXPECT_EQ(number("PRAGMA user_version"), 5);
   EXPECT_EQ(open_sqlite_store(path()).error().code, ErrorCode::kUnsupported) << "newer than this program";
 }
 

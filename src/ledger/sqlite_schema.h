@@ -5,7 +5,7 @@
 namespace feilun::ledger {
 
 inline constexpr int kSqliteApplicationId = 0x666c6c67;  // "fllg"
-inline constexpr int kSqliteFormat = 3;
+inline constexpr int kSqliteFormat = 4;
 /// Those from this one on have the same tables, and lack rows of the state that follow from the journal.
 inline constexpr int kSqliteFormatOldest = 2;
 

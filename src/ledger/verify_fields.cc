@@ -255,6 +255,15 @@ bool read_pico(std::string_view text, int128& value) {
   return true;
 }
 
+std::string in_json(std::string_view text) {
+  std::string spelled = "\"";
+  for (const char c : text) {
+    if (c == '"' || c == '\\') spelled.push_back('\\');
+    spelled.push_back(c);
+  }
+  return spelled + '"';
+}
+
 void append_big_endian(std::string& out, int64_t value) {
   for (int shift = 56; shift >= 0; shift -= 8) {
     out.push_back(static_cast<char>(static_cast<uint64_t>(value) >> shift));

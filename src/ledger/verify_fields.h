@@ -148,6 +148,8 @@ class KeyBytes {
 
 /// "-5" as whole pico-units, at most 37 characters; false for anything else.
 bool read_pico(std::string_view text, int128& value);
+/// A text without control characters as a JSON string.
+std::string in_json(std::string_view text);
 void append_big_endian(std::string& out, int64_t value);
 /// 16 bytes as the format keeps an amount.
 int128 read_amount(std::string_view sixteen_bytes);

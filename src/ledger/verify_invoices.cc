@@ -266,6 +266,9 @@ void Replay::invoice(const Entry& entry) {
   if (!month || !paper) return problem("an invoice cannot be read: " + (paper ? "its month" : paper.error()));
   if (const std::string fault = fault_of_sums(*paper); !fault.empty()) problem("an invoice: " + fault);
   if (const std::string fault = fault_of_rounding(*paper); !fault.empty()) breach("an invoice: " + fault);
+  log_made(
+      entry, "invoice", number, payer, entry.text("name"),
+      fmt::format(R"({{"month":"{}","currency":"{}","total":"{}"}})", name, paper->currency, paper->total));
   const int64_t which = number_of(*month);
   const Period period = zone_of_payer(payer).period_of(*month);
   const WallTime now{std::chrono::microseconds(time_)};
@@ -316,6 +319,7 @@ void Replay::payment(const Entry& entry) {
     problem("a payment's id is not its invoice and reference");
   }
   make_record("payment", entry.text("id"), number, "", record);
+  log_made(entry, "payment", entry.text("id"), payer, "", record);
   Owed& owed = place->second;
   const int128 open = owed.total - owed.paid - owed.credited;
   const int128 applied = entry.amount("applied");
@@ -388,6 +392,10 @@ void Replay::credit_note(const Entry& entry) {
   const auto note = read_paper(text_of(entry.text("record"), "note"));
   if (!note) return problem("a credit note cannot be read: " + note.error());
   if (const std::string fault = fault_of_sums(*note); !fault.empty()) problem("a credit note: " + fault);
+  log_made(
+      entry, "credit_note", number, payer, entry.text("name"),
+      fmt::format(R"({{"invoice":"{}","currency":"{}","total":"{}","reason":{}}})", invoice, note->currency,
+                  note->total, in_json(text_of(text_of(entry.text("record"), "note"), "reason"))));
   if (note->number != number || note->corrects != invoice || note->currency != owed.currency) {
     problem("a credit note is another's");
   }

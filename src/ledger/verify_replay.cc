@@ -155,14 +155,9 @@ void Replay::act(const Entry& entry) {
     problem("it ends a record of another name or parent");
   }
   const Record* after = json.empty() ? nullptr : &made;
-  ValueBytes line;
-  line.time(time_);
-  for (const Value& value : entry.fields.all()) line.text(value.text);
-  put(KeyBytes('T')
-          .text(organisation_of(type, id, made.parent))
-          .number(INT64_MAX - std::max<int64_t>(0, sequence_))
-          .take(),
-      line.take());
+  std::vector<std::string> line;
+  for (const Value& value : entry.fields.all()) line.push_back(value.text);
+  log(organisation_of(type, id, made.parent), line);
   if (type == "price") price(id, made.parent, before, after);
   if (type == "project") project(id, after);
   if (type == "organisation") organisation(id, after);
@@ -261,6 +256,19 @@ std::string Replay::organisation_of(const std::string& type, const std::string& 
   return records_.contains({"organisation", above}) ? above : "default";
 }
 
+void Replay::log(const std::string& organisation, const std::vector<std::string>& act) {
+  ValueBytes line;
+  line.time(time_);
+  for (const std::string& field : act) line.text(field);
+  put(KeyBytes('T').text(organisation).number(INT64_MAX - std::max<int64_t>(0, sequence_)).take(),
+      line.take());
+}
+
+void Replay::log_made(const Entry& entry, const std::string& type, const std::string& id,
+                      const std::string& parent, const std::string& name, const std::string& after) {
+  log(organisation_of(type, id, parent), {entry.text("actor"), "create", type, id, parent, name, "", after});
+}
+
 void Replay::credit(const Entry& entry) {
   const std::string& payer = entry.text("payer");
   if (entry.postings.empty()) return problem("a credit of nothing");
@@ -271,6 +279,9 @@ void Replay::credit(const Entry& entry) {
   expect_postings(entry, {{"funding", currency, -amount}, {"wallet:" + payer, currency, amount}});
   add_free_money(payer, amount);
   const std::string& idempotency_key = entry.text("idempotency_key");
+  log_made(entry, "credit", std::to_string(sequence_), payer, idempotency_key,
+           fmt::format(R"({{"currency":"{}","amount":"{}","reason":{}}})", currency, amount,
+                       in_json(entry.text("reason"))));
   if (idempotency_key.empty()) return;
   const std::string key = KeyBytes('K').text(idempotency_key).take();
   if (state_.contains(key)) problem("an idempotency key is credited a second time");

@@ -175,6 +175,11 @@ class Replay {
   /// Whose audit log has the act on a record.
   std::string organisation_of(const std::string& type, const std::string& id,
                               const std::string& parent) const;
+  /// A line of the audit log: actor, verb, type, id, parent, name, before, after.
+  void log(const std::string& organisation, const std::vector<std::string>& act);
+  /// Of an act that has a kind of its own: something came to be that belongs to a payer or a project.
+  void log_made(const Entry& entry, const std::string& type, const std::string& id, const std::string& parent,
+                const std::string& name, const std::string& after);
   void credit(const Entry& entry);
   /// Reports when the entry's postings are not these (zeros left out).
   void expect_postings(const Entry& entry, std::vector<Posting> expected);

@@ -99,13 +99,20 @@ void Replay::refund(const Entry& entry) {
   if (left.money != 0 || left.tokens != 0) problem("it refunds more than was charged");
   count_refunded(place->second, expected);
   expect_postings(entry, std::move(expected));
+  const int64_t tokens = static_cast<int64_t>(std::max<int128>(0, back.tokens / kOneToken));
+  const std::string& project = std::get<0>(*place->second.of);
+  const auto owner = projects_.find(project);
+  log_made(entry, "refund", request, project, entry.text("idempotency_key"),
+           fmt::format(R"({{"currency":"{}","amount":"{}","tokens":{},"reason":{}}})",
+                       owner == projects_.end() ? "" : owner->second.currency, back.money, tokens,
+                       in_json(entry.text("reason"))));
   const std::string key = KeyBytes('F').text(request).take();
   const auto before = state_.find(key);
   std::string value = before == state_.end() ? "" : before->second.value;
   value += ValueBytes()
                .text(entry.text("idempotency_key"))
                .amount(back.money)
-               .number(static_cast<int64_t>(std::max<int128>(0, back.tokens / kOneToken)))
+               .number(tokens)
                .number(sequence_)
                .take();
   put(key, std::move(value));
