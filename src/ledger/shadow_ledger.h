@@ -11,8 +11,9 @@
 
 namespace feilun::ledger {
 
-/// The rules once more in the fewest lines: one thread, no disk, no groups, one currency. What an operation
-/// answers (of an Error the code), the ledger must answer, and all accounts are the same at any time.
+/// The rules once more in few lines: one thread, no disk, no groups, one currency. With the ledger it shares
+/// the plain structs, Money, add_draws() and sum_of(), and the calendar (TimeZone). What an operation answers
+/// (of an Error the code), the ledger must answer, and all accounts are the same at any time.
 class ShadowLedger {
  public:
   struct Counted {
@@ -158,12 +159,27 @@ class ShadowLedger {
     }
     return no(ErrorCode::kNotFound);
   }
+  /// The rows that its length leaves, of its tier or, where that has none, of the default.
+  static std::vector<pricing::PriceRow> rows_for(const Request& request) {
+    const HoldRequest& asked = request.asked;
+    std::vector<pricing::PriceRow> rows = request.price.rows;
+    const bool own = std::ranges::count(rows, asked.tier, &pricing::PriceRow::tier) > 0;
+    std::erase_if(rows, [&](const pricing::PriceRow& row) {
+      return row.tier != (own ? asked.tier : ServiceTier::kDefault) || row.input_from > asked.input_tokens;
+    });
+    return rows;
+  }
   static Money cost(const Request& request, TokenUsage usage, TokenCount covered, TokenCount volume) {
     for (auto* tokens :
          {&usage.input_fresh, &usage.cache_write, &usage.cache_read, &usage.output, &usage.reasoning})
       for (; *tokens > 0 && covered > 0; --covered) --*tokens;
-    const size_t row = pricing::row_of(request.price, request.asked.tier, request.asked.input_tokens, volume);
-    return pricing::cost_of(request.price.rows[row].units, usage);
+    auto rows = rows_for(request);
+    std::erase_if(rows, [&](const auto& row) { return row.volume_from > volume; });
+    const auto from = [](const auto& row) { return std::pair(row.input_from, row.volume_from); };
+    const pricing::UnitPrices unit = std::ranges::max(rows, {}, from).units;
+    return unit.input_fresh * usage.input_fresh + unit.cache_read * usage.cache_read +
+           unit.cache_write * usage.cache_write + unit.output * usage.output +
+           unit.reasoning * usage.reasoning;
   }
   /// What the request may draw on, in the order in which it is spent.
   std::vector<Source> sources(const Request& request, const std::string& unit) {
@@ -188,10 +204,13 @@ class ShadowLedger {
   }
   /// Token by token; packages go to output only behind all input. Below zero: not even the input is paid.
   Coverage cover(const Request& request, TokenCount input, TokenCount more, Money money) {
-    const HoldRequest& asked = request.asked;
-    const Money units[] = {pricing::worst_input_unit(request.price, asked.tier, asked.input_tokens),
-                           pricing::worst_output_unit(request.price, asked.tier, asked.input_tokens)};
-    const bool whole = input > 0 || request.covered >= asked.input_tokens;
+    Money units[2];
+    for (const pricing::PriceRow& row : rows_for(request)) {
+      const pricing::UnitPrices& unit = row.units;
+      units[0] = std::max({units[0], unit.input_fresh, unit.cache_read, unit.cache_write});
+      units[1] = std::max({units[1], unit.output, unit.reasoning});
+    }
+    const bool whole = input > 0 || request.covered >= request.asked.input_tokens;
     const TokenCount packages = whole ? tokens_in(sum_of(sources(request, "TOK"))) : 0;
     Coverage found{.output_tokens = -input};
     for (; found.output_tokens < more; ++found.output_tokens) {

@@ -10,7 +10,7 @@
 
 /// The fields of docs/formats/ledger.md as data: what an entry of some kind or a row of some table consists
 /// of is a list of names and types (verify_format.h), read, written and shown by the code here. Written
-/// against the document and not against the writer, with which it shares nothing.
+/// against the document and not against the writer, with which it shares none of this.
 namespace feilun::ledger::audit {
 
 enum class Type : uint8_t {

@@ -2,7 +2,8 @@
 """Tidiness as a test: who includes whom, and how long things are.
 
 The include table is the one of CMakeLists.txt (feilun_folder(NAME USES …)). A quoted include of a folder
-that is not in the including folder's list fails; so do files past 800 lines and functions past 100.
+that is not in the including folder's list fails; so do files past 800 lines and functions past 100. The
+ledger's auditor includes its own headers and those that docs/decisions/008 names.
 """
 import argparse
 import pathlib
@@ -16,6 +17,20 @@ CODE_FOLDERS = ("src", "tests", "bench", "fuzz", "tools", "console", "cmake")
 FORBIDDEN_NAMES = re.compile(r"\b(utils?|helpers?|common|manager)\b", re.IGNORECASE)
 
 FOLDER = re.compile(r"^feilun_folder\((?P<name>\w+)(?P<rest>[^)]*)\)", re.MULTILINE)
+# The auditor is a second opinion: what it shares with the ledger that it judges is listed here, and said in
+# docs/decisions/008-the-auditor-replays-every-rule.md and docs/how-to/prove-the-ledger.md.
+AUDITOR = re.compile(r"(verify|audit)(_(?!log\b|story\b)\w+)?\.(h|cc)")
+AUDITORS_OWN = re.compile(r"ledger/(verify|audit)(_(?!log\b|story\b)\w+)?\.h")
+AUDITOR_SHARES = {
+    "base/check.h", "base/result.h",
+    "base/json.h", "base/money.h", "base/civil_time.h",   # JSON, the type of an amount, the calendar
+    "ledger/bytes.h",                                     # the hash; how a number lies in bytes
+    "ledger/sqlite_schema.h", "ledger/postgres_schema.h",  # the definitions of the tables
+    "ledger/ledger.h",                                    # VerifyReport
+    "ledger/serving_lock.h",                              # no server beside a repair
+}
+AUDITOR_EXCEPTION = ("audit_export.cc", "ledger/audit_log.h")  # what an export leaves out is what the log does
+QUOTED = re.compile(r'^\s*#\s*include\s+"(?P<header>[^"]+)"', re.MULTILINE)
 INCLUDE = re.compile(r'^\s*#\s*include\s+"(?P<folder>\w+)/', re.MULTILINE)
 # clang-format puts the closing brace of a function under its first line, which is no deeper than the line
 # that ends in the opening brace (a long signature or a constructor's initialisers come between).
@@ -46,6 +61,18 @@ def forbidden_includes(root, table):
             match = INCLUDE.match(line)
             if match and match["folder"] not in allowed:
                 yield f"{path}:{number}: {folder} may not include {match['folder']}"
+
+
+def auditor_sharing(root):
+    for path in sorted((root / "src" / "ledger").glob("*")):
+        if not AUDITOR.fullmatch(path.name) or path.name.endswith("_test.cc"):
+            continue
+        for match in QUOTED.finditer(path.read_text()):
+            header = match["header"]
+            if header in AUDITOR_SHARES or (path.name, header) == AUDITOR_EXCEPTION:
+                continue
+            if not AUDITORS_OWN.fullmatch(header):
+                yield f"{path}: the auditor may not include {header}"
 
 
 def indentation(line):
@@ -94,6 +121,7 @@ def problems(root):
     if not table:
         yield "CMakeLists.txt: no feilun_folder(…) lines found"
     yield from forbidden_includes(root, table)
+    yield from auditor_sharing(root)
     yield from overlong(root)
     yield from vague_names(root)
 

@@ -6,7 +6,8 @@ import unittest
 
 import tidy
 
-TABLE = "feilun_folder(base LINK fmt::fmt)\nfeilun_folder(net USES base LINK x)\n"
+TABLE = ("feilun_folder(base LINK fmt::fmt)\nfeilun_folder(net USES base LINK x)\n"
+         "feilun_folder(ledger USES base)\n")
 
 
 def tree(files):
@@ -30,6 +31,16 @@ class Tidy(unittest.TestCase):
 
     def test_a_forbidden_include_is_found(self):
         self.assertIn("base may not include net", self.found({"src/base/x.h": '#include "net/server.h"\n'})[0])
+
+    def test_an_auditor_that_asks_the_ledger_is_found(self):
+        asks = '#include "base/json.h"\n#include "ledger/verify_fields.h"\n#include "ledger/%s.h"\n'
+        for name in ("verify.cc", "verify_replay.h", "audit_sqlite.cc"):
+            for header in ("fields", "books", "audit_log", "verify_story"):
+                found = self.found({f"src/ledger/{name}": asks % header})
+                self.assertIn(f"the auditor may not include ledger/{header}.h", "".join(found))
+            self.assertEqual(self.found({f"src/ledger/{name}": asks % "audit_source"}), [])
+        for name in ("audit_log.cc", "verify_story.h", "verify_replay_test.cc"):
+            self.assertEqual(self.found({f"src/ledger/{name}": asks % "books"}), [])
 
     def test_an_unknown_folder_is_found(self):
         self.assertIn("not in CMakeLists.txt", self.found({"src/misc/x.h": ""})[0])
