@@ -9,6 +9,7 @@
 
 #include "base/log.h"
 #include "ledger/accounts_fixture.h"
+#include "ledger/idempotency.h"
 #include "tests/crash/lossy_vfs.h"
 
 // One script of everything that moves money, and a fault at each of its writes and syncs in turn, from the
@@ -44,11 +45,12 @@ class Script {
     return {};
   }
 
-  Result<> hold(const char* id, TokenCount output = 20) {
-    HoldRequest asked{
-        .request_id = id, .project_id = ledger_.find_project("default")->id, .offering = "nano"};
+  Result<> hold(const char* id, TokenCount output = 20, const char* project = "default",
+                std::optional<Claim> claim = {}) {
+    HoldRequest asked{.request_id = id, .project_id = ledger_.find_project(project)->id, .offering = "nano"};
     asked.input_tokens = 10;
     asked.output_slice = output;
+    asked.claim = std::move(claim);
     return only(ledger_.hold_now(asked));
   }
   Result<> settle(const char* id, TokenCount output) {
@@ -82,10 +84,12 @@ class Script {
   Result<> release(const char* id) {
     return only(wait<Settlement>([&](auto done) { ledger_.release(id, Outcome::kFailed, std::move(done)); }));
   }
-  Result<> grant(LotKind kind, const char* unit, Money amount, bool expires) {
-    Lot lot{.kind = kind, .unit = unit, .amount = amount};
-    if (expires) lot.expires = clock_.wall() + std::chrono::hours(1);
-    return write<LotBalance>([&](Books& books) { return books.grant("default", lot, ""); });
+  /// `hours`: until it expires, each lot after another number of them; 0: never.
+  Result<> grant(LotKind kind, const char* unit, Money amount, int hours, const char* owner = "default",
+                 Money paid = {}) {
+    Lot lot{.kind = kind, .unit = unit, .amount = amount, .paid = paid};
+    if (hours > 0) lot.expires = clock_.wall() + std::chrono::hours(hours);
+    return write<LotBalance>([&](Books& books) { return books.grant(owner, lot, ""); });
   }
   Result<> limit() {
     SpendLimit limit{.scope = ledger_.find_project("default")->id, .measure = Measure::kTokens};
@@ -99,9 +103,45 @@ class Script {
       return books.set_webhook({.organisation = "default", .url = "https://example.com"});
     });
   }
-  Result<> invoice() {
-    const Month month = TimeZone::utc().month_of(clock_.wall()) - std::chrono::months(1);
-    return write<Invoice>([&](Books& books) { return books.issue_invoice("default", month); });
+  Month this_month() const { return TimeZone::utc().month_of(clock_.wall()); }
+  Month last_month() const { return this_month() - std::chrono::months(1); }
+  Result<> invoice(const char* owner) {
+    return write<Invoice>([&](Books& books) { return books.issue_invoice(owner, last_month()); });
+  }
+  /// A customer that pays behind, and has promised to be charged at least so much.
+  Result<> customer() {
+    return write<Project>([](Books& books) -> Result<Project> {
+      TRY(books.create_organisation({.name = "acme", .currency = "CNY"}));
+      return books.create_project("red", "CNY", "acme");
+    });
+  }
+  Result<> credit_limit(const char* limit) {
+    return write<Organisation>([&](Books& books) { return books.set_credit_limit("acme", yuan(limit)); });
+  }
+  Result<> commit() {
+    return write<Commitment>([&](Books& books) {
+      return books.commit(
+          {.organisation = "acme", .currency = "CNY", .amount = yuan("0.6"), .from = this_month()});
+    });
+  }
+  Result<> keep_reply(const char* id) {
+    return ledger_.write<void>([&](Books& books) {
+      return ledger::keep_reply(books.state(), "", "once", id, {.body = "{}"}, clock_.wall());
+    });
+  }
+  Result<> true_up() {
+    return write<std::optional<TrueUp>>([&](Books& books) { return books.true_up("acme", last_month()); });
+  }
+  /// Acme's is the second invoice of its month.
+  std::string number() const { return to_string(last_month()) + "-0002"; }
+  Result<> pay(const char* reference, const char* amount) {
+    return write<PaymentDone>([&](Books& books) {
+      return books.pay_invoice({.invoice = number(), .reference = reference, .amount = yuan(amount)});
+    });
+  }
+  Result<> credit_note() {
+    return write<Invoice>(
+        [&](Books& books) { return books.credit_invoice({.invoice = number(), .reason = "goodwill"}); });
   }
 
   std::vector<Step> steps() {
@@ -110,12 +150,12 @@ class Script {
             [&] { return webhook(); },
             [&] { return limit(); },
             [&] { return hold("a"); },
-            [&] { return grant(LotKind::kPackage, "TOK", token_amount(25), false); },
+            [&] { return grant(LotKind::kPackage, "TOK", token_amount(25), 0); },
             [&] { return mark("a", 5); },
             [&] { return hold("b", 30); },
             [&] { return settle("a", 12); },
             [&] { return only(ledger_.credit("default", yuan("1"), "CNY", "", "once")); },
-            [&] { return grant(LotKind::kCredit, "CNY", Money::pico(7'000'000), true); },
+            [&] { return grant(LotKind::kCredit, "CNY", Money::pico(7'000'000), 1); },
             [&] { return hold("c"); },
             [&] { return top_up("c"); },
             [&] { return price(2'000'000); },
@@ -123,11 +163,25 @@ class Script {
             [&] { return mark("c", 25); },
             [&] { return write<Refund>([](Books& books) { return books.refund({.request_id = "a"}); }); },
             [&] { return settle("c", 26); },
+            [&] { return customer(); },
+            [&] { return credit_limit("1"); },
+            [&] { return commit(); },
+            [&] { return grant(LotKind::kPlan, "CNY", yuan("0.4"), 0, "acme", yuan("0.3")); },
+            [&] { return grant(LotKind::kQuota, "CNY", Money::pico(9'000'000), 2, "acme"); },
+            [&] { return hold("g", 20, "acme/red", Claim{.key = "once"}); },
+            [&] { return settle("g", 15); },
+            [&] { return keep_reply("g"); },
             [&] { return hold("d"); },
             [&] { return mark("d", 3); },
             [&] { return clock_.advance(std::chrono::hours(24 * 40)), settle("d", 4); },
             [&] { return write<int64_t>([](Books& books) { return books.expire_lots(10); }); },
-            [&] { return invoice(); },
+            [&] { return invoice("default"); },
+            [&] { return true_up(); },
+            [&] { return invoice("acme"); },
+            [&] { return pay("bank 1", "0.1"); },
+            [&] { return pay("bank 1, back", "-0.1"); },
+            [&] { return pay("bank 2", "0.2"); },
+            [&] { return credit_note(); },
             [&] { return hold("e"); },
             [&] { return mark("e", 6); },
             [&] { return hold("f"); }};
@@ -292,6 +346,8 @@ class LedgerFaults : public ::testing::Test {
       const auto ledger = Ledger::open(options(directory, clock));
       ASSERT_TRUE(ledger) << ledger.error().message;
       EXPECT_TRUE((*ledger)->balance("default")->pending.is_zero()) << "a hold leaked";
+      const auto acme = (*ledger)->balance("acme/red");  // none when it was not made yet
+      EXPECT_TRUE(!acme || acme->pending.is_zero()) << "a hold leaked";
       EXPECT_TRUE((*ledger)->credit("default", yuan("1"), "CNY", "", "once"));
       Script again(**ledger, clock);
       EXPECT_TRUE(again.price(5));
