@@ -3,6 +3,7 @@
 
 #include "apps/settings.h"
 #include "base/money.h"
+#include "ledger/checked_text.h"
 #include "pricing/machine_cost.h"
 
 namespace feilun::apps {
@@ -91,6 +92,7 @@ Result<> add_model(Settings& settings, std::string_view text) {
     return fail(ErrorCode::kInvalidArgument, "'{}' is not NAME=PATH", text);
   }
   const std::string name(text.substr(0, equals));
+  TRY(ledger::check_offering(name));
   for (const auto& [other, path] : settings.models) {
     if (other == name) return fail(ErrorCode::kInvalidArgument, "two models are named '{}'", name);
   }

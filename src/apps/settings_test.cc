@@ -78,6 +78,9 @@ TEST_F(SettingsTest, NamesWhatIsWrong) {
   EXPECT_EQ(message({{"ctx", {"many"}}}), "--ctx: 'many' is not a whole number from 0 to 16777216");
   EXPECT_EQ(message({{"kv-memory", {"3X"}}}), "--kv-memory: '3X' is not a size: write it like 512M or 2G");
   EXPECT_EQ(message({{"model", {"/only/path"}}}), "--model: '/only/path' is not NAME=PATH");
+  EXPECT_EQ(message({{"model", {" a=/path"}}}), "--model: the offering's name begins or ends with a blank");
+  EXPECT_EQ(message({{"model", {"a*=/path"}}}),
+            "--model: the offering's name 'a*' has a '*', which stands for any ending");
   EXPECT_EQ(message({{"model", {"a=1", "a=2"}}}), "--model: two models are named 'a'");
   EXPECT_EQ(message({{"share-prefix", {"yes"}}}), "--share-prefix: 'yes' is not on or off");
   EXPECT_EQ(message({{"prefix-cache", {"fifo"}}}), "--prefix-cache: 'fifo' is not one of gittins, lru, off");

@@ -12,7 +12,7 @@ namespace feilun::ledger {
 namespace {
 
 Result<> check_price(const PriceVersion& price) {
-  TRY(check_text("offering", price.offering, false));
+  TRY(check_offering(price.offering));
   TRY(parse_currency(price.currency));
   TRY(check_text("organisation", price.organisation, true));
   return pricing::check_rows(price);

@@ -82,4 +82,11 @@ Result<> check_name(std::string_view what, std::string_view name) {
   return {};
 }
 
+Result<> check_offering(std::string_view name) {
+  TRY(check_name("offering's name", name));
+  if (!name.contains('*')) return {};
+  return fail(ErrorCode::kInvalidArgument, "the offering's name '{}' has a '*', which stands for any ending",
+              name);
+}
+
 }  // namespace feilun::ledger

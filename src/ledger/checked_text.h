@@ -15,4 +15,7 @@ Result<> check_text(std::string_view what, std::string_view text, bool may_be_em
 /// form NFC. kInvalidArgument.
 Result<> check_name(std::string_view what, std::string_view name);
 
+/// A model's public name: a name without '*', which in keys' scopes stands for any ending. kInvalidArgument.
+Result<> check_offering(std::string_view name);
+
 }  // namespace feilun::ledger
