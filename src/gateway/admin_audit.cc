@@ -48,22 +48,29 @@ Result<> read_times(const net::Request& request, ActFilter& filter) {
 }
 
 /// The entry of an id that the list gave; 0 of none.
-Result<int64_t> read_cursor(std::string_view id, std::string_view param) {
+Result<int64_t> read_cursor(State& state, std::string_view organisation, std::string_view id,
+                            std::string_view param) {
   if (id.empty()) return 0;
-  if (id.starts_with(kIdPrefix)) return whole_number(id.substr(kIdPrefix.size()), param);
-  return invalid(param, "'{}' is no id of an audit log: write one of the list's", id);
+  if (id.starts_with(kIdPrefix)) {
+    const auto sequence = whole_number(id.substr(kIdPrefix.size()), param);
+    if (sequence && TRY(ledger::has_act(state, organisation, *sequence))) return *sequence;
+  }
+  return invalid(param, "'{}' is no id of this audit log: write one of the list's", id);
 }
 
-Result<ActFilter> read_filter(const net::Request& request, const Page& page) {
+Result<ActFilter> read_filter(State& state, const AdminCall& call, const Page& page) {
+  const net::Request& request = call.request;
   ActFilter filter{.events = query_values(request, "event_types"),
                    .actors = query_values(request, "actor_ids"),
                    .ids = query_values(request, "resource_ids"),
                    .projects = query_values(request, "project_ids")};
   TRY(read_times(request, filter));
   // The list is newest first: what comes after an entry in it is what was done before.
-  filter.before = TRY(read_cursor(page.after, "after"));
+  filter.before = TRY(read_cursor(state, call.organisation, page.after, "after"));
   const auto before = query_values(request, "before");
-  if (!before.empty()) filter.after = TRY(read_cursor(before.front(), "before"));
+  if (!before.empty()) {
+    filter.after = TRY(read_cursor(state, call.organisation, before.front(), "before"));
+  }
   return filter;
 }
 
@@ -111,8 +118,8 @@ Result<json::object> act_json(State& state, std::string_view organisation, const
 
 Result<std::string> list_audit_logs(AdminCall& call) {
   const Page page = TRY(read_page(call.request));
-  const ActFilter filter = TRY(read_filter(call.request, page));
   return call.read<std::string>([&](State& state) -> Result<std::string> {
+    const ActFilter filter = TRY(read_filter(state, call, page));
     json::array items;
     for (const Act& act : TRY(ledger::acts_of(state, call.organisation, filter, page.limit + 1))) {
       items.push_back(TRY(act_json(state, call.organisation, act)));

@@ -21,8 +21,12 @@ std::string decoded(std::string_view text) {
 
 }  // namespace
 
+bool has_power(const ledger::Key& key, ledger::Power power) {
+  return may(key.organisation_role, power) || (power == ledger::Power::kEveryProject && key.owner.empty());
+}
+
 Result<bool> sees_project(ledger::State& state, const ledger::Key& key, std::string_view project_id) {
-  if (may(key.organisation_role, ledger::Power::kEveryProject) || key.owner.empty()) return true;
+  if (has_power(key, ledger::Power::kEveryProject)) return true;
   return TRY(ledger::find_project_member(state, project_id, key.owner)).has_value();
 }
 
@@ -50,7 +54,7 @@ std::unexpected<Error> not_here(std::string_view what, std::string_view id) {
 
 Result<> AdminCall::check_owner(ledger::State& state, std::string_view project_id,
                                 std::string_view owner) const {
-  if (may(key.organisation_role, ledger::Power::kEveryProject) || key.owner.empty()) return {};
+  if (has_power(key, ledger::Power::kEveryProject)) return {};
   const auto belongs = TRY(ledger::find_project_member(state, project_id, key.owner));
   if (belongs && (belongs->role == ledger::ProjectRole::kOwner || owner == key.owner)) return {};
   return fail(ErrorCode::kPermissionDenied,
@@ -68,7 +72,8 @@ Result<bool> AdminCall::has_wallet(ledger::State& state, std::string_view id) co
   const auto record = TRY(ledger::find_record(state, "project", id));
   if (!record) return false;
   const auto project = TRY(ledger::project_from(*record));
-  return project.organisation == organisation && project.payer == id;
+  const bool pays = project.organisation == organisation && project.payer == id;
+  return pays && TRY(sees_project(state, key, id));
 }
 
 Result<> AdminCall::check_operator(std::string_view what) const {
@@ -212,6 +217,18 @@ Result<Page> read_page(const net::Request& request) {
 
 std::unexpected<Error> unknown_cursor(const Page& page) {
   return invalid("after", "'after' is '{}', which is not in this list: begin again without it", page.after);
+}
+
+std::string_view deletable_id_prefix(std::string_view type) {
+  constexpr std::pair<std::string_view, std::string_view> kPrefixes[] = {{"member", "user"},
+                                                                         {"invite", "invite"},
+                                                                         {"service_account", "svc"},
+                                                                         {"limit", "lim"},
+                                                                         {"webhook", "whk"}};
+  for (const auto& [deletable, prefix] : kPrefixes) {
+    if (deletable == type) return prefix;
+  }
+  return {};
 }
 
 std::string list_reply(json::array items, const Page& page) {

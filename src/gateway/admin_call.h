@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/civil_time.h"
+#include "base/ids.h"
 #include "base/json.h"
 #include "gateway/request_fields.h"
 #include "ledger/books.h"
@@ -56,7 +57,8 @@ struct AdminCall {
   /// project: who is a member of the project, and not an owner of it, has one only in what is their own.
   /// kPermissionDenied.
   Result<> check_owner(ledger::State& state, std::string_view project_id, std::string_view owner) const;
-  /// The wallet in the path: the organisation's own, or one of its projects'. kNotFound.
+  /// The wallet in the path: the organisation's own, or that of one of its projects which this key may see.
+  /// kNotFound.
   Result<std::string> wallet(ledger::State& state) const;
   Result<bool> has_wallet(ledger::State& state, std::string_view id) const;
   /// kPermissionDenied unless the operator asks; `what` is what the operator alone does.
@@ -65,6 +67,9 @@ struct AdminCall {
   Result<> check_grant(ledger::Role role) const;
 };
 
+/// Whether an administrator's key may do what takes the power: by its role; and one that is no member's, and
+/// so of no project in particular, sees every project.
+bool has_power(const ledger::Key& key, ledger::Power power);
 /// Whether an administrator's key sees a project of its organisation: who has no say in all of them sees
 /// those that it is a member of.
 Result<bool> sees_project(ledger::State& state, const ledger::Key& key, std::string_view project_id);
@@ -143,16 +148,14 @@ boost::json::object list_json(boost::json::array items, const Page& page);
 /// such.
 Result<boost::json::array> behind_cursor(boost::json::array all, const Page& page);
 
-/// A page of the records of a parent, or of all parents; `show` gives nothing for one that is left out. Its
-/// cursor is a record of the parent, shown or not; of all parents, one that is shown.
+/// What the ids of a type begin with whose records can be deleted; empty of types whose records stay.
+std::string_view deletable_id_prefix(std::string_view type);
+
+/// A page of the records of a parent, or of all parents, behind the id `page.after`, whether or not there is
+/// a record with it; `show` gives nothing for one that is left out.
 template <typename Show>
-Result<std::string> list_records(ledger::State& state, std::string_view type,
-                                 std::optional<std::string_view> parent, const Page& page, Show show) {
-  if (!page.after.empty()) {
-    const auto at = TRY(ledger::find_record(state, type, page.after));
-    const bool listed = at && (parent ? at->parent == *parent : TRY(show(*at)).has_value());
-    if (!listed) return unknown_cursor(page);
-  }
+Result<std::string> list_records_behind(ledger::State& state, std::string_view type,
+                                        std::optional<std::string_view> parent, const Page& page, Show show) {
   boost::json::array items;
   std::string after = page.after;
   while (std::ssize(items) <= page.limit) {
@@ -166,6 +169,21 @@ Result<std::string> list_records(ledger::State& state, std::string_view type,
     after = records.back().id;
   }
   return list_reply(std::move(items), page);
+}
+
+/// The same. Its cursor is a record of the parent, shown or not. Where records can be deleted it is any id of
+/// the type: lists are in the order of ids, and whoever deletes what a page shows can go on behind it.
+template <typename Show>
+Result<std::string> list_records(ledger::State& state, std::string_view type,
+                                 std::optional<std::string_view> parent, const Page& page, Show show) {
+  const std::string_view prefix = deletable_id_prefix(type);
+  bool listed = page.after.empty() || (!prefix.empty() && is_id(page.after, prefix));
+  if (!listed && prefix.empty()) {
+    const auto at = TRY(ledger::find_record(state, type, page.after));
+    listed = at && parent == at->parent;
+  }
+  if (!listed) return unknown_cursor(page);
+  return list_records_behind(state, type, parent, page, show);
 }
 
 /// Seconds since 1970, as OpenAI's API has times; null for none.

@@ -136,7 +136,7 @@ Result<std::string> list_project_users(AdminCall& call) {
     // The list's cursor is a member's id; the records' ids have the project's before it.
     Page records = page;
     if (!page.after.empty()) {
-      if (!TRY(ledger::find_project_member(state, project, page.after))) return unknown_cursor(page);
+      if (!is_id(page.after, "user")) return unknown_cursor(page);
       records.after = ledger::project_member_id(project, page.after);
     }
     const auto show = [&](const ledger::Record& record) -> Result<std::optional<json::object>> {
@@ -144,7 +144,7 @@ Result<std::string> list_project_users(AdminCall& call) {
       const auto member = TRY(ledger::find_member(state, call.organisation, belongs.member_id));
       return project_user_json(member, belongs);
     };
-    return list_records(state, "project_member", project, records, show);
+    return list_records_behind(state, "project_member", project, records, show);
   });
 }
 

@@ -37,6 +37,7 @@ Result<std::string> list_wallets(AdminCall& call) {
     }
     const auto show = [&](const ledger::Record& record) -> Result<std::optional<json::object>> {
       const Project project = TRY(ledger::project_from(record));
+      if (!TRY(sees_project(state, call.key, project.id))) return std::nullopt;
       const auto balance = TRY(ledger::payer_balance(state, project.payer, project.currency));
       return wallet_json(project.id, project.name, balance);
     };

@@ -57,7 +57,7 @@ constexpr AdminRoute kAdminRoutes[] = {
     {"GET",    "/v1/organization/usage/completions", kSeeMoney, show_usage},
     {"GET",    "/v1/organization/usage/embeddings", kSeeMoney, show_embeddings_usage},
     {"GET",    "/v1/organization/costs", kSeeMoney, show_costs},
-    {"GET",    "/v1/organization/focus", kSeeMoney, nullptr, stream_focus},
+    {"GET",    "/v1/organization/focus", kEveryProject, nullptr, stream_focus},
     {"GET",    "/v1/organization/wallets", kSeeMoney, list_wallets},
     {"POST",   "/v1/organization/wallets/{wallet_id}/credits", kManageMoney, credit_wallet},
     {"GET",    "/v1/organization/wallets/{wallet_id}/lots", kSeeMoney, list_lots},
@@ -78,24 +78,24 @@ constexpr AdminRoute kAdminRoutes[] = {
     {"POST",   "/v1/organization/webhooks/{webhook_id}", kManageMoney, change_webhook},
     {"DELETE", "/v1/organization/webhooks/{webhook_id}", kManageMoney, end_webhook},
     {"POST",   "/v1/organization/webhooks/{webhook_id}/test", kManageMoney, nullptr, test_webhook},
-    {"GET",    "/v1/organization/commitments", kSeeMoney, list_commitments},
+    {"GET",    "/v1/organization/commitments", kEveryProject, list_commitments},
     {"POST",   "/v1/organization/commitments", kManageMoney, create_commitment},
-    {"GET",    "/v1/organization/commitments/{commitment_id}", kSeeMoney, show_commitment},
+    {"GET",    "/v1/organization/commitments/{commitment_id}", kEveryProject, show_commitment},
     {"POST",   "/v1/organization/commitments/{commitment_id}", kManageMoney, change_commitment},
     {"GET",    "/v1/organization/prices", kSeeMoney, list_prices},
     {"POST",   "/v1/organization/prices", kManageMoney, publish_price},
     {"POST",   "/v1/organization/prices/preview", kManageMoney, preview_price},
-    {"GET",    "/v1/organization/invoices", kSeeMoney, list_invoices},
+    {"GET",    "/v1/organization/invoices", kEveryProject, list_invoices},
     {"POST",   "/v1/organization/invoices", kManageMoney, issue_invoices},
-    {"GET",    "/v1/organization/invoices/preview", kSeeMoney, preview_invoice},
-    {"GET",    "/v1/organization/invoices/{invoice_id}", kSeeMoney, show_invoice},
-    {"GET",    "/v1/organization/invoices/{invoice_id}/payments", kSeeMoney, list_payments},
+    {"GET",    "/v1/organization/invoices/preview", kEveryProject, preview_invoice},
+    {"GET",    "/v1/organization/invoices/{invoice_id}", kEveryProject, show_invoice},
+    {"GET",    "/v1/organization/invoices/{invoice_id}/payments", kEveryProject, list_payments},
     {"POST",   "/v1/organization/invoices/{invoice_id}/payments", kManageMoney, pay_invoice},
-    {"GET",    "/v1/organization/invoices/{invoice_id}/credit_notes", kSeeMoney, list_credit_notes},
+    {"GET",    "/v1/organization/invoices/{invoice_id}/credit_notes", kEveryProject, list_credit_notes},
     {"POST",   "/v1/organization/invoices/{invoice_id}/credit_notes", kManageMoney, issue_credit_note},
-    {"GET",    "/v1/organization/credit_notes/{credit_note_id}", kSeeMoney, show_credit_note},
-    {"GET",    "/v1/organization/ageing", kSeeMoney, show_ageing},
-    {"GET",    "/v1/organization/billing", kSeeMoney, show_billing},
+    {"GET",    "/v1/organization/credit_notes/{credit_note_id}", kEveryProject, show_credit_note},
+    {"GET",    "/v1/organization/ageing", kEveryProject, show_ageing},
+    {"GET",    "/v1/organization/billing", kEveryProject, show_billing},
     {"POST",   "/v1/organization/billing", kManageMoney, change_billing},
 };
 // clang-format on
@@ -151,7 +151,7 @@ Result<> check_admin(const AdminRoute& route, const ledger::Key& key) {
     return fail(ErrorCode::kPermissionDenied,
                 "this takes an administrator's key (sk-fl-admin-…), not a project's");
   }
-  if (!may(key.organisation_role, route.power)) {
+  if (!has_power(key, route.power)) {
     return fail(ErrorCode::kPermissionDenied, "a key with the role {} may not {} {}: {} may",
                 name_of(key.organisation_role), route.method, route.path, roles_with(route.power));
   }

@@ -139,6 +139,11 @@ void put_act(State& state, std::string_view organisation, const Act& act) {
   state.put(act_key(organisation, act.sequence), value.take());
 }
 
+Result<bool> has_act(State& state, std::string_view organisation, int64_t sequence) {
+  if (organisation.find('\0') != organisation.npos) return false;
+  return TRY(state.get(act_key(organisation, sequence))) != nullptr;
+}
+
 Result<std::vector<Act>> acts_of(State& state, std::string_view organisation, const ActFilter& filter,
                                  int64_t limit) {
   std::deque<Act> acts;

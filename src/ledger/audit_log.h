@@ -49,6 +49,8 @@ struct ActFilter {
 Result<std::string> organisation_of_act(State& state, std::string_view type, std::string_view id,
                                         std::string_view parent);
 void put_act(State& state, std::string_view organisation, const Act& act);
+/// Whether the entry is an act of the organisation's log.
+Result<bool> has_act(State& state, std::string_view organisation, int64_t sequence);
 /// Newest first, at most `limit`, with what is secret taken out of the bodies.
 Result<std::vector<Act>> acts_of(State& state, std::string_view organisation, const ActFilter& filter,
                                  int64_t limit);

@@ -30,7 +30,7 @@ enum class Power : uint8_t {
   kSeeMoney,     ///< wallets, prices, usage, costs, invoices
   kManageMoney,  ///< spend limits and alerts; only the operator's own organisation credits and prices
   kManageOrganisation,
-  kEveryProject,  ///< not only those one is a member of
+  kEveryProject,  ///< not only those one is a member of; and what is told of all together, as invoices
 };
 
 bool may(Role role, Power power);

@@ -16,6 +16,7 @@ from invoice_checks import InvoiceChecks
 from money_checks import MoneyChecks
 from openapi_schema import problems
 from refusal_checks import RefusalChecks
+from visibility_checks import VisibilityChecks
 
 DOCUMENT = yaml.safe_load((ROOT / "docs/api/openapi.yaml").read_text())
 ROUTES = ROOT / "src/gateway/admin_routes.cc"
@@ -44,7 +45,7 @@ def request(server, method, path, key=None, body=None, headers=()):
         return error.code, json.load(error)
 
 
-class AdminTest(MoneyChecks, FocusChecks, InvoiceChecks, RefusalChecks, unittest.TestCase):
+class AdminTest(MoneyChecks, FocusChecks, InvoiceChecks, RefusalChecks, VisibilityChecks, unittest.TestCase):
     def setUp(self):
         self.server = FeilunServer().start()
         self.addCleanup(self.server.__exit__)
@@ -76,9 +77,10 @@ class AdminTest(MoneyChecks, FocusChecks, InvoiceChecks, RefusalChecks, unittest
         return request(self.server, "GET", path, key)[0]
 
     def test_the_document_has_every_route_and_no_others(self):
-        routes = re.findall(r'\{"([A-Z]+)",\s+"(/v1/organization[^"]*)"', ROUTES.read_text())
-        documented = {(method.upper(), path) for path, item in DOCUMENT["paths"].items() for method in item
-                      if path.startswith("/v1/organization")}
+        routes = re.findall(r'\{"([A-Z]+)",\s+"(/v1/organization[^"]*)", k(\w+)', ROUTES.read_text())
+        routes = [(method, path, re.sub(r"\B([A-Z])", r"_\1", power).lower()) for method, path, power in routes]
+        documented = {(method.upper(), path, operation["x-power"]) for path, item in DOCUMENT["paths"].items()
+                      for method, operation in item.items() if path.startswith("/v1/organization")}
         self.assertGreater(len(routes), 30)
         self.assertEqual(set(routes), documented)
 

@@ -30,6 +30,43 @@ class RefusalChecks:
         self.ask("DELETE", PROJECT + "/api_keys/{api_key_id}", project, key)  # a revoked key still has its place
         self.assertEqual(self.ask("GET", PROJECT + "/api_keys", project, query="?after=" + key)["data"], [])
 
+    def add_member(self, name):
+        return self.server.run("member", "add", f"{name}@example.com", "--organisation", "acme")
+
+    def test_who_deletes_what_a_page_shows_goes_on_behind_it(self):
+        project = self.ask("POST", ORGANIZATION + "/projects", body={"name": "web"})["id"]
+        lists = {
+            "/webhooks": ("webhook_id", lambda i: {"url": f"https://example.com/{i}"}),
+            "/limits": ("limit_id", lambda i: {"measure": "tokens", "window": f"{i + 1}d", "bound": 1000000}),
+            "/invites": ("invite_id", lambda i: {"email": f"invited-{i}@example.com", "role": "reader"}),
+            "/users": ("user_id", None),
+            "/projects/{project_id}/service_accounts": ("service_account_id", lambda i: {"name": f"robot-{i}"}),
+            "/projects/{project_id}/users": ("user_id", lambda i: {"user_id": self.add_member(f"in-{i}"), "role": "member"})}
+        for path, (id_name, body) in lists.items():
+            values = [project] if "{" in path else []
+            made = [self.ask("POST", ORGANIZATION + path, *values, body=body(i))["id"] if body
+                    else self.add_member(f"user-{i}") for i in range(5)]
+            seen, query = [], "?limit=2"
+            while True:
+                page = self.ask("GET", ORGANIZATION + path, *values, query=query)
+                for each in page["data"]:
+                    self.ask("DELETE", f"{ORGANIZATION}{path}/{{{id_name}}}", *values, each["id"])
+                seen += [each["id"] for each in page["data"]]
+                if not page["has_more"]:
+                    break
+                query = "?limit=2&after=" + page["last_id"]
+            self.assertEqual(seen, sorted(made), path)
+            self.assertEqual(self.ask("GET", ORGANIZATION + path, *values)["data"], [], path)
+
+    def test_a_cursor_of_the_audit_log_is_one_of_its_entries(self):
+        logs = ORGANIZATION + "/audit_logs"
+        foreign = self.ask("GET", logs, key=self.globex_key)["data"][0]["id"]
+        for cursor in (foreign, "audit_log-0", "audit_log-999999999", "audit_log-", "audit_log-x"):
+            for side in ("after", "before"):
+                refused = self.ask("GET", logs, query=f"?{side}={cursor}", status=400)["error"]
+                self.assertEqual(refused["param"], side)
+                self.assertIn(f"'{cursor}'", refused["message"])
+
     def test_headers_that_decide_stand_once(self):
         once = {"Authorization": f"Bearer {self.server.key}", "Content-Type": "application/json",
                 "Idempotency-Key": "one", "OpenAI-Organization": "default"}
@@ -57,6 +94,15 @@ class RefusalChecks:
             self.server.run("organisation", "create", "Default")
         for name in ("web 2", "飞轮", "caf\u00e9", "Ünï-cødé (x)"):
             self.ask("POST", projects, body={"name": name})
+
+    def test_an_offering_has_a_name_that_no_other_looks_like(self):
+        price = {"currency": "CNY", "input": "0.2", "output": "0.4"}
+        for name in ("", "*", "nano*", "n*o", " a ", "a\u00a0", "we\u200bb", "cafe\u0301"):
+            self.ask("POST", ORGANIZATION + "/prices", key=self.root, body={**price, "offering": name}, status=400)
+            with self.assertRaisesRegex(RuntimeError, "offering"):
+                self.server.run("price", "set", "--offering", name, "--input", "1", "--output", "1")
+        for name in ("openai/gpt-4o:free", "飞轮 7b", "caf\u00e9"):
+            self.ask("POST", ORGANIZATION + "/prices", key=self.root, body={**price, "offering": name})
 
     def test_a_webhooks_url_holds_no_password(self):
         hooks = ORGANIZATION + "/webhooks"
