@@ -35,8 +35,8 @@ Result<std::vector<engine::TokenId>> encode(const engine::EmbeddingEngine& engin
   if (tokens.empty()) return error(ErrorCode::kInvalidArgument, fmt::format("'{}' has no tokens", path));
   if (static_cast<int64_t>(tokens.size()) > engine.context()) {
     return error(ErrorCode::kContextLengthExceeded,
-                 fmt::format("'{}' has {} tokens, but this model's window holds {}", path, tokens.size(),
-                             engine.context()));
+                 fmt::format("'{}' has {} tokens, but this model's window holds {}", path,
+                             counted(std::ssize(tokens), engine.context()), engine.context()));
   }
   return tokens;
 }
@@ -94,8 +94,11 @@ asio::awaitable<void> answer(Visit& visit, EmbeddingCall call) {
 }  // namespace
 
 asio::awaitable<void> embeddings(Visit& visit) {
-  const bool light = visit.request().body.size() < kLightBodyBytes;
-  auto call = co_await run_work(visit, light, [&] { return prepare(visit); });
+  if (const auto means = co_await check_means(visit, Serves::kVectors); !means) {
+    co_await visit.reply_error(means.error());
+    co_return;
+  }
+  auto call = co_await run_work(visit, is_light(visit), [&] { return prepare(visit); });
   if (!call) {
     co_await visit.reply_error(call.error());
   } else {

@@ -191,7 +191,7 @@ Result<TokenCount> output_room(TokenCount prompt_tokens, TokenCount context, std
         Error{ErrorCode::kContextLengthExceeded,
               fmt::format("the prompt has {} tokens, but this model's window holds {}, of which at "
                           "least one is for the answer",
-                          prompt_tokens, context),
+                          counted(prompt_tokens, context), context),
               std::string(param)});
   }
   return std::min(wish.value_or(context), context - prompt_tokens);
@@ -273,8 +273,11 @@ ReplyHead reply_head(std::string_view prefix, const Visit& visit, const Deployme
 }
 
 asio::awaitable<void> answer_prepared(Visit& visit, Prepare prepare) {
-  const bool light = visit.request().body.size() < kLightBodyBytes;
-  auto call = co_await run_work(visit, light, [&] { return prepare_checked(visit, prepare); });
+  if (const auto means = co_await check_means(visit, Serves::kText); !means) {
+    co_await visit.reply_error(means.error());
+    co_return;
+  }
+  auto call = co_await run_work(visit, is_light(visit), [&] { return prepare_checked(visit, prepare); });
   if (!call) {
     co_await visit.reply_error(call.error());
   } else {

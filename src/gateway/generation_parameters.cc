@@ -131,6 +131,8 @@ Result<> check_labels(const RequestFields& fields) {
   return {};
 }
 
+}  // namespace
+
 Result<ServiceTier> read_tier(const RequestFields& fields) {
   const auto tier = TRY(fields.string("service_tier"));
   if (!tier || *tier == "auto") return ServiceTier::kDefault;
@@ -140,8 +142,6 @@ Result<ServiceTier> read_tier(const RequestFields& fields) {
   return std::unexpected(fields.error(ErrorCode::kInvalidArgument, "service_tier",
                                       "'service_tier' must be auto, default, flex or priority"));
 }
-
-}  // namespace
 
 Result<GenerationParameters> read_parameters(const RequestFields& fields) {
   GenerationParameters out;

@@ -38,6 +38,8 @@ struct GenerationParameters {
 };
 
 Result<GenerationParameters> read_parameters(const RequestFields& fields);
+/// Of these, the tier that is asked for.
+Result<pricing::ServiceTier> read_tier(const RequestFields& fields);
 
 /// The request's settings, else the model's, else OpenAI's. kInvalidArgument for a logit_bias id that the
 /// model does not have. A request without a seed gets a random one.

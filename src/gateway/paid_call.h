@@ -4,6 +4,7 @@
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <memory>
+#include <string>
 #include <string_view>
 #include <type_traits>
 #include <utility>
@@ -24,8 +25,16 @@ Result<Deployment*> ready_deployment(const Visit& visit, std::string_view model,
 /// What is told to a client that closed its side and may still listen.
 Error cut_short();
 
-/// Bodies smaller than this are parsed and tokenised on the connection's own thread.
-constexpr size_t kLightBodyBytes = 32 * 1024;
+/// Whether the body is parsed and tokenised on the connection's own thread.
+bool is_light(const Visit& visit);
+
+/// Of a body that is not light, before its texts are tokenised: kInsufficientQuota or kRateLimited where its
+/// payer has nothing for even the smallest request to its model. What else is wrong is left to who reads it
+/// whole.
+boost::asio::awaitable<Result<>> check_means(Visit& visit, Serves wanted);
+
+/// How many tokens a text has, as it is told: "200", or "more than 256" where the engine has not counted on.
+std::string counted(TokenCount tokens, TokenCount context);
 
 /// Runs work on a thread of `where`, so that other connections need not wait for it.
 template <typename Work>

@@ -143,6 +143,8 @@ class Books {
   Result<Invoice> credit_invoice(const CreditRequest& request);
 
   Result<Hold> hold(const HoldRequest& request);
+  /// Why no request for the offering that has this many tokens or more could be held now; writes nothing.
+  Result<> check_means(const HoldRequest& request);
   Result<Hold> top_up(const std::string& request_id, TokenCount more);
   Result<TokenUsage> mark(const std::string& request_id, const TokenUsage& usage);
   Result<Settlement> settle(const std::string& request_id, const TokenUsage& usage, Outcome outcome,

@@ -166,6 +166,16 @@ Result<Hold> Books::hold(const HoldRequest& request) {
   return Hold{open.request_id, price, open.held(), open.output_tokens, exhausted};
 }
 
+Result<> Books::check_means(const HoldRequest& request) {
+  const PayingTenant& tenant = *TRY(tenant_of(request.project_id));
+  const PriceVersion& price = *TRY(price_now(request, tenant.project));
+  const Sources from = TRY(sources(tenant, request.offering));
+  const auto limits = TRY(limits_on(tenant, request.key_id));
+  const WorstUnits worst = worst_units(price, request.tier, request.input_tokens);
+  TRY(cover(request, worst, from, limits, tenant.project.currency));
+  return {};
+}
+
 Result<Hold> Books::top_up(const std::string& request_id, TokenCount more) {
   TRY(check_tokens(more));
   OpenHold open = TRY(known_hold(request_id));
