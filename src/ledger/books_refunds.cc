@@ -109,7 +109,7 @@ Result<MonthCharge> charge_of(State& state, std::string_view request_id, const S
   const auto held = TRY(held_request(hold));
   MonthCharge charge{.payer_id = held.payer_id};
   const Project project = TRY(find_project(state, held.project_id));
-  charge.month = TRY(zone_at(state, project.organisation, spent.sequence)).month_of(spent.at);
+  charge.month = TRY(month_counted(state, project, spent.sequence, spent.at));
   charge.key = {
       .project_id = held.project_id, .offering = held.offering, .tier = held.tier, .price_id = held.price_id};
   return charge;

@@ -4,7 +4,9 @@
 #include <string>
 
 #include "ledger/audit_log.h"
+#include "ledger/commitment.h"
 #include "ledger/fields.h"
+#include "ledger/invoicing.h"
 #include "ledger/json_fields.h"
 #include "ledger/paying_tenant.h"
 #include "ledger/record.h"
@@ -20,15 +22,7 @@ KeyWriter first_open_key(std::string_view payer_id) {
   return key;
 }
 
-}  // namespace
-
-Result<Month> counting_month(State& state, std::string_view payer_id, Month month) {
-  const std::string* value = TRY(state.get(first_open_key(payer_id).view()));
-  const int64_t number = number_of(month);
-  const int64_t first_open = value == nullptr ? number : FieldReader(*value).number();
-  return month + std::chrono::months(std::max(first_open, number) - number);
-}
-
+/// By which the organisation's months went when the entry was written.
 Result<TimeZone> zone_at(State& state, std::string_view organisation, int64_t sequence) {
   std::string zone = TRY(organisation_of(state, organisation)).time_zone;
   const auto record = TRY(find_record(state, "organisation", organisation));
@@ -40,6 +34,36 @@ Result<TimeZone> zone_at(State& state, std::string_view organisation, int64_t se
     zone = JsonFields(act.before).text("time_zone");
   }
   return TimeZone::find(zone);
+}
+
+/// Whether the month was invoiced or trued up before the entry.
+Result<bool> was_closed(State& state, std::string_view payer_id, Month month, int64_t sequence) {
+  const auto invoice = TRY(find_record_named(state, "invoice", invoice_name(payer_id, month)));
+  if (invoice && invoice->sequence < sequence) return true;
+  for (const Commitment& commitment : TRY(commitments_of(state, payer_id))) {
+    const auto done = TRY(find_true_up(state, commitment.id, month));
+    if (done && done->sequence < sequence) return true;
+  }
+  return false;
+}
+
+}  // namespace
+
+Result<Month> counting_month(State& state, std::string_view payer_id, Month month) {
+  const std::string* value = TRY(state.get(first_open_key(payer_id).view()));
+  const int64_t number = number_of(month);
+  const int64_t first_open = value == nullptr ? number : FieldReader(*value).number();
+  return month + std::chrono::months(std::max(first_open, number) - number);
+}
+
+Result<Month> month_counted(State& state, const Project& project, int64_t sequence, WallTime time) {
+  const Month month = TRY(zone_at(state, project.organisation, sequence)).month_of(time);
+  Month counted = TRY(counting_month(state, project.payer, month));
+  while (counted > month &&
+         !TRY(was_closed(state, project.payer, counted - std::chrono::months(1), sequence))) {
+    counted -= std::chrono::months(1);
+  }
+  return counted;
 }
 
 Result<> close_month(State& state, std::string_view payer_id, Month month) {

@@ -1,13 +1,19 @@
 #include "ledger/given_back.h"
 
-#include <gtest/gtest.h>
+#include <gmock/gmock.h>
 
 #include <algorithm>
 
+#include "ledger/audit.h"
 #include "ledger/invoicing_fixture.h"
+#include "ledger/verify_replay.h"
 
 namespace feilun::ledger {
 namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
 
 constexpr TokenCount kMillion = 1'000'000;
 constexpr const char* kNumber = "2023-11-0001";
@@ -28,6 +34,21 @@ class GivenBack : public InvoicingTest {
     EXPECT_NE(line, invoice.lines.end());
     const auto place = static_cast<size_t>(line - invoice.lines.begin());
     return credit_note({.invoice = number, .lines = {{place, yuan(amount)}}, .reason = "slow"});
+  }
+  /// November is invoiced, the clock is set back into it, and a lot pays 3 yuan for red and the wallet 3 for
+  /// blue: both are on December's invoice, and a note takes red's back. Returns the lot's account.
+  std::string charge_in_a_closed_month() {
+    serve(blue_, 5 * kMillion);
+    go_to("2023-12-01T00:00:00Z");
+    issue("acme", "2023-11");
+    go_to("2023-11-30T00:00:00Z");
+    const std::string lot = grant(money_lot("3"), "acme");
+    serve(red_, 5 * kMillion);
+    serve(blue_, 5 * kMillion);
+    go_to("2024-01-01T00:00:00Z");
+    EXPECT_EQ(issue("acme", "2023-12").total, yuan("3"));
+    EXPECT_TRUE(note_on(red_, "3", "2023-12-0001"));
+    return lot;
   }
   ErrorCode refused(const Result<Invoice>& note) {
     EXPECT_FALSE(note);
@@ -152,6 +173,56 @@ TEST_F(GivenBack, AMonthThatMovedWithItsTimeZoneStaysInvoiced) {
   ASSERT_FALSE(twice);
   EXPECT_EQ(twice.error().code, ErrorCode::kConflict);
   expect_verified();
+}
+
+TEST_F(GivenBack, WhatAMovedTimeZoneCountsInTheNextMonthComesBackOnce) {
+  const std::string project = make_project("main", make_organisation("mover", "UTC").c_str());
+  serve(project, 5 * kMillion);
+  go_to("2023-12-01T01:00:00Z");
+  issue("mover", "2023-11");
+  ASSERT_TRUE(ledger_->write<Organisation>(
+      [](Books& books) { return books.change_organisation("mover", {.time_zone = "America/Los_Angeles"}); }));
+  grant(money_lot("3"), "mover");
+  serve(project, 5 * kMillion);  // in November there, which is closed: 3 by the lot
+  serve(project, 5 * kMillion);  // 3 by the wallet
+  go_to("2024-01-02T00:00:00Z");
+  ASSERT_TRUE(refund("r2", "3"));
+  ASSERT_TRUE(refund("r3", "1")) << "no invoice has it yet";
+  const std::string december = issue("mover", "2023-12").facts.number;
+  EXPECT_EQ(refused(note_on(project, "2.01", december.c_str())), ErrorCode::kConflict);
+  const auto twice = refund("r3", "1");
+  ASSERT_FALSE(twice);
+  EXPECT_EQ(twice.error().code, ErrorCode::kConflict);
+  expect_verified();
+}
+
+TEST_F(GivenBack, WhatAClockSetBackCountsInTheNextMonthComesBackOnce) {
+  charge_in_a_closed_month();
+  const auto twice = refund("r2", "0.01");
+  ASSERT_FALSE(twice);
+  EXPECT_EQ(twice.error().code, ErrorCode::kConflict);
+  expect_verified();
+}
+
+TEST_F(GivenBack, TheAuditorNoticesWhatComesBackTwice) {
+  const std::string lot = charge_in_a_closed_month();
+  audit::Place place{.directory = directory_.path()};
+  if (!schema_.empty()) place.url = TestPostgres::server().url();
+  if (!schema_.empty()) place.schema = schema_;
+  std::vector<std::string> problems;
+  audit::Replay replay([&](std::string problem) { problems.push_back(std::move(problem)); });
+  int64_t last = 0;
+  ASSERT_TRUE(audit::read_journal(place, [&](const audit::ReadEntry& read) -> Result<> {
+    replay.apply(last = read.sequence, read.time, read.entry);
+    return {};
+  }));
+  EXPECT_THAT(problems, IsEmpty());
+  Payload twice(EntryKind::kRefund);
+  twice.text("r2").text("local").text("").text("");
+  twice.postings({{"revenue", "CNY", yuan("-0.01")}, {lot, "CNY", yuan("0.01")}});
+  const int64_t now = clock_.wall().time_since_epoch().count();
+  replay.apply(last + 1, now, audit::read_payload(twice.bytes()).value());
+  EXPECT_THAT(problems, ElementsAre(HasSubstr("more of a line than was charged")));
 }
 
 TEST_F(GivenBack, ANoteOnAPackageLeavesThePackage) {

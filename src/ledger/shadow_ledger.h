@@ -80,7 +80,7 @@ class ShadowLedger {
   Result<Settlement> settle(const std::string& id, const TokenUsage& usage) {
     Request& request = *TRY(open(id));
     const std::string& payer = request.project.payer;
-    const Month month = std::max(zones.at(payer).month_of(now), first_open[payer]);
+    const Month month = request.month = month_now(payer);
     const TokenCount tokens = usage.input() + usage.total_output();
     TokenCount& volume = volumes_[{payer + ' ' + request.asked.offering, month}];
     const Money due = std::min(cost(request, usage, request.covered, volume), request.held);
@@ -106,11 +106,10 @@ class ShadowLedger {
     Money tokens = whole ? left["TOK"] : token_amount(*asked.tokens);
     if (money > left["CNY"] || tokens > left["TOK"] || (money + tokens).is_zero())
       return no(ErrorCode::kInvalidArgument);
-    const std::string& payer = request.project.payer;
-    const std::pair whose(payer, zones.at(payer).month_of(request.ended));
+    const std::pair whose(request.project.payer, request.month);
     const bool may = !request.wallet_paid && receivables.may_refund(whose, request.kind, money);
-    if (first_open[payer] > whose.second && !may) return no(ErrorCode::kConflict);
-    const bool elsewhere = std::max(zones.at(payer).month_of(now), first_open[payer]) != whose.second;
+    if (first_open[whose.first] > whose.second && !may) return no(ErrorCode::kConflict);
+    const bool elsewhere = month_now(whose.first) != whose.second;
     const Refund made{.amount = money, .tokens = tokens_in(tokens)};
     for (auto spent = request.draws.rbegin(); spent != request.draws.rend(); ++spent) {
       Money& want = spent->currency == "TOK" ? tokens : money;
@@ -140,10 +139,13 @@ class ShadowLedger {
     std::vector<Draw> draws;  ///< once it has ended: what is spent of each
     TokenUsage mark;
     bool open = true, wallet_paid = false;
-    WallTime ended;
+    Month month{};  ///< in which its charge counts
   };
   static std::unexpected<Error> no(ErrorCode code) { return std::unexpected(Error{code, "refused"}); }
   Money& at(const std::string& account, const std::string& unit) { return accounts[account + ' ' + unit]; }
+  Month month_now(const std::string& payer) {
+    return std::max(zones.at(payer).month_of(now), first_open[payer]);
+  }
   Money wallet_free(const std::string& payer) {
     return std::max(Money(), at(wallet_of(payer), "CNY") + credit_limits[payer]);
   }
@@ -270,7 +272,6 @@ class ShadowLedger {
       request.wallet_paid |= draw.account[0] == 'w' && !spent.is_zero();
     }
     request.open = false;
-    request.ended = now;
     return done;
   }
   /// The limits that count it, those of its key first.

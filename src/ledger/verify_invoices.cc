@@ -71,12 +71,9 @@ TimeZone Replay::zone_of_payer(const std::string& payer) const {
   return owner == organisations_.end() ? TimeZone::utc() : owner->second.zone;
 }
 
-int64_t Replay::calendar_month(const std::string& payer) const {
-  return number_of(zone_of_payer(payer).month_of(WallTime(std::chrono::microseconds(time_))));
-}
-
 int64_t Replay::month_of_payer(const std::string& payer) const {
-  const int64_t month = calendar_month(payer);
+  const WallTime now{std::chrono::microseconds(time_)};
+  const int64_t month = number_of(zone_of_payer(payer).month_of(now));
   const auto open = first_open_.find(payer);
   return open == first_open_.end() ? month : std::max(month, open->second);
 }
@@ -116,8 +113,7 @@ void Replay::count_bought(const std::string& payer, const std::string& lot, int1
 }
 
 void Replay::count_refunded(const Spent& spent, const std::vector<Posting>& postings) {
-  const std::string& payer = *spent.payer;
-  const int64_t month = spent.month;
+  const auto& [payer, month] = *spent.in;
   const int64_t today = month_of_payer(payer);
   const auto is_of_wallet = [](const Posting& part) { return part.account.starts_with(kWallets); };
   const auto open = first_open_.find(payer);

@@ -146,11 +146,10 @@ class Replay {
   struct GivenBack {
     int128 all = 0, elsewhere = 0;
   };
-  /// What a settled request was charged, less its refunds; both pointers are to keys of month_usage_.
+  /// What a settled request was charged, less its refunds; where it counts are keys of month_usage_.
   struct Spent {
     std::vector<Posting> parts;
-    int64_t month = 0;  ///< of the settle's time
-    const std::string* payer = nullptr;
+    const PayerMonth* in = nullptr;
     const UsageOf* of = nullptr;
   };
   /// An invoice, what was paid and credited, and what credit notes left of its lines.
@@ -225,7 +224,6 @@ class Replay {
   void payment(const Entry& entry);
   void credit_note(const Entry& entry);
   TimeZone zone_of_payer(const std::string& payer) const;
-  int64_t calendar_month(const std::string& payer) const;
   /// The month of the entry in which the payer's charges count: none that was invoiced or trued up.
   int64_t month_of_payer(const std::string& payer) const;
   void close_month(const std::string& payer, int64_t month);
@@ -320,7 +318,7 @@ class Replay {
   std::map<std::string, int128> free_money_;                        ///< by payer
   std::unordered_map<std::string, Item> items_;                     ///< by their rows' keys
   std::map<std::pair<std::string, int64_t>, int128> wallet_paid_;   ///< to revenue, by payer and month
-  std::map<std::pair<std::string, int64_t>, std::map<UsageOf, Sums>> month_usage_;
+  std::map<PayerMonth, std::map<UsageOf, Sums>> month_usage_;
 };
 
 }  // namespace feilun::ledger::audit

@@ -244,7 +244,7 @@ void Replay::finish(const Entry& entry, Requests::iterator place, const std::vec
 void Replay::note_spent(const std::string& id, const Request& request, const std::vector<Posting>& spent) {
   const auto month = month_usage_.find({request.payer, month_of_payer(request.payer)});
   const auto of = month->second.find({request.project, request.offering, request.tier, request.price});
-  spent_.emplace(id, Spent{spent, calendar_month(request.payer), &month->first.first, &of->first});
+  spent_.emplace(id, Spent{spent, &month->first, &of->first});
 }
 
 void Replay::settle(const Entry& entry) {
