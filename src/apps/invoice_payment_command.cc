@@ -29,6 +29,7 @@ struct PaymentOptions : LedgerAccess {
   std::string amount;
   std::string method = "Bank transfer";
   std::string received;
+  std::string returns;
   bool from_wallet = false;
 };
 
@@ -71,14 +72,18 @@ Result<> pay(const PaymentOptions& options) {
   request.method = options.method;
   if (!options.received.empty()) request.received = TRY(parse_time(options.received));
   request.from_wallet = options.from_wallet;
+  request.returns = options.returns;
   const auto done =
       TRY(ledger->write<ledger::PaymentDone>([&](Books& books) { return books.pay_invoice(request); }));
   fmt::print("{} {} paid on {}, which is {}; {} open\n", to_decimal(done.applied, done.currency),
              done.currency, done.invoice.number, state_of(done.invoice),
              to_decimal(done.invoice.open(), done.currency));
-  if (done.amount != done.applied) {
-    fmt::print("{} {} more than was open stay in the wallet\n",
-               to_decimal(done.amount - done.applied, done.currency), done.currency);
+  const Money beside = done.amount - done.applied;
+  if (beside > Money()) {
+    fmt::print("{} {} more than was open stay in the wallet\n", to_decimal(beside, done.currency),
+               done.currency);
+  } else if (beside < Money()) {
+    fmt::print("{} {} of it were free in the wallet\n", to_decimal(-beside, done.currency), done.currency);
   }
   return {};
 }
@@ -120,6 +125,8 @@ void add_pay(CLI::App* group, Run& chosen) {
   command->add_option(
       "--amount", options->amount,
       "Such as 120.50; all that is open if not given; below zero for what went back, as in --amount=-120.50");
+  command->add_option("--returns", options->returns,
+                      "The reference of the payment that went back; not needed where there is one");
   command->add_option("--method", options->method, "As printed")->capture_default_str();
   command->add_option("--received", options->received, "When it came, such as 2026-12-01; now if not given");
   command->add_flag("--from-wallet", options->from_wallet,

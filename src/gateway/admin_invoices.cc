@@ -74,7 +74,8 @@ json::object payment_json(const ledger::PaymentDone& payment) {
           {"received_at", unix_seconds(payment.received)},
           {"currency", payment.currency},
           {"amount", ledger::to_decimal(payment.amount, payment.currency)},
-          {"applied", ledger::to_decimal(payment.applied, payment.currency)}};
+          {"applied", ledger::to_decimal(payment.applied, payment.currency)},
+          {"returns", payment.returns.empty() ? json::value(nullptr) : json::value(payment.returns)}};
 }
 
 json::object note_json(const Invoice& note) {
@@ -231,7 +232,7 @@ Result<std::string> list_payments(AdminCall& call) {
 Result<std::string> pay_invoice(AdminCall& call) {
   TRY(call.check_operator("notes payments"));
   const AdminBody body = TRY(AdminBody::read(
-      call.request, {"reference", "amount", "currency", "method", "received_at", "from_wallet"}));
+      call.request, {"reference", "amount", "currency", "method", "received_at", "from_wallet", "returns"}));
   ledger::PaymentRequest asked{.invoice = call.path_values.at(0)};
   asked.reference = TRY(body.required("reference"));
   asked.amount = TRY(body.money("amount"));
@@ -239,6 +240,7 @@ Result<std::string> pay_invoice(AdminCall& call) {
   asked.method = TRY(body.text("method")).value_or(asked.method);
   asked.received = TRY(body.moment("received_at"));
   asked.from_wallet = TRY(body.fields().boolean("from_wallet")).value_or(false);
+  asked.returns = TRY(body.text("returns")).value_or("");
   const auto done = TRY(call.write<ledger::PaymentDone>([&](Books& books) -> Result<ledger::PaymentDone> {
     TRY(invoice_in_path(books.state(), call));
     return books.pay_invoice(asked);

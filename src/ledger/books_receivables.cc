@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <boost/json.hpp>
+#include <map>
 
 #include "ledger/books.h"
 #include "ledger/checked_amount.h"
@@ -33,6 +34,7 @@ Result<Owed> find_owed(State& state, std::string_view number) {
 bool same_payment(const PaymentRequest& asked, const PaymentDone& done) {
   return (!asked.amount || *asked.amount == done.amount) &&
          (asked.currency.empty() || asked.currency == done.currency) &&
+         (asked.returns.empty() || asked.returns == done.returns) &&
          asked.from_wallet == (done.method == kFromWallet);
 }
 
@@ -40,25 +42,45 @@ Money whole_coins(Money amount, Money coin) {
   return Money::pico(amount.pico() - amount.pico() % coin.pico());
 }
 
-/// What new money has come for the invoice, less what went back.
-Result<Money> received_for(State& state, std::string_view invoice) {
-  Money received;
-  for (const PaymentDone& each : TRY(payments_of(state, invoice))) {
-    if (each.method != kFromWallet) received += each.amount;
+/// A payment of new money, less what went back of it.
+struct PaymentLeft {
+  std::string reference;
+  Money amount;
+  Money applied;
+};
+
+/// The payment that goes back: the one named, or else the only one of which something is left.
+Result<PaymentLeft> payment_to_return(State& state, const PaymentRequest& asked) {
+  std::map<std::string, PaymentLeft> came;
+  for (const PaymentDone& each : TRY(payments_of(state, asked.invoice))) {
+    if (each.method == kFromWallet) continue;
+    const std::string& reference = each.returns.empty() ? each.reference : each.returns;
+    PaymentLeft& left = came.try_emplace(reference, reference).first->second;
+    left.amount += each.amount;
+    left.applied += each.applied;
   }
-  return received;
+  std::erase_if(came, [&](const auto& each) {
+    const bool named = asked.returns.empty() || each.first == asked.returns;
+    return !named || each.second.amount <= Money();
+  });
+  if (came.size() == 1) return std::move(came.begin()->second);
+  if (came.empty()) {
+    return fail(ErrorCode::kInvalidArgument, "nothing that came for {} is left to go back", asked.invoice);
+  }
+  return fail(ErrorCode::kInvalidArgument, "{} payments came for {}: say which of them goes back",
+              came.size(), asked.invoice);
 }
 
-/// A payment that bounced: the amount, below zero, within what came and is not used elsewhere by now.
-Result<> check_back(State& state, const Owed& owed, Money amount, Money free) {
-  const Money received = TRY(received_for(state, owed.invoice.number));
-  if (-amount > received || -amount > owed.invoice.paid + free) {
-    return fail(ErrorCode::kInvalidArgument,
-                "{} cannot go back: {} came for {}, of which {} still pay it, and {} are free in the wallet",
-                (-amount).to_string(), received.to_string(), owed.invoice.number,
-                owed.invoice.paid.to_string(), free.to_string());
-  }
-  return {};
+/// What of a payment that goes back (the amount is below zero) the invoice loses: first what this payment
+/// paid of it and no credit note freed; the rest must be free in the wallet.
+Result<Money> applied_back(const Owed& owed, Money amount, const PaymentLeft& left, Money free) {
+  const Money applied = std::max(amount, -std::min(left.applied, owed.invoice.paid));
+  if (-amount <= left.amount && applied - amount <= free) return applied;
+  return fail(ErrorCode::kInvalidArgument,
+              "{} cannot go back: {} are left of the payment '{}', of which {} pay {}, and {} are free in "
+              "the wallet",
+              (-amount).to_string(), left.amount.to_string(), left.reference,
+              std::min(left.applied, owed.invoice.paid).to_string(), owed.invoice.number, free.to_string());
 }
 
 /// How much is paid, within what is possible.
@@ -117,6 +139,9 @@ Result<PaymentDone> Books::pay_invoice(const PaymentRequest& request) {
     return fail(ErrorCode::kInvalidArgument, "the invoice is in {}, not {}", currency, request.currency);
   }
   const bool back = request.amount && *request.amount < Money() && !request.from_wallet;
+  if (!back && !request.returns.empty()) {
+    return fail(ErrorCode::kInvalidArgument, "a payment that goes back has an amount below zero");
+  }
   if (!back && owed.invoice.open() <= Money()) {
     return fail(ErrorCode::kConflict, "nothing is open on {}: credit the wallet instead", request.invoice);
   }
@@ -125,10 +150,13 @@ Result<PaymentDone> Books::pay_invoice(const PaymentRequest& request) {
                    .method = request.from_wallet ? std::string(kFromWallet) : request.method};
   done.received = request.received.value_or(now_);
   done.currency = currency;
-  if (back) TRY(check_back(state_, owed, *request.amount, free));
   done.amount = TRY(amount_paid(request, owed, free));
-  done.applied =
-      back ? std::max(done.amount, -owed.invoice.paid) : std::min(done.amount, owed.invoice.open());
+  done.applied = std::min(done.amount, owed.invoice.open());
+  if (back) {
+    const PaymentLeft left = TRY(payment_to_return(state_, request));
+    done.applied = TRY(applied_back(owed, done.amount, left, free));
+    done.returns = left.reference;
+  }
   done.invoice = owed.invoice;
   done.invoice.paid += done.applied;
   const Money put_in = request.from_wallet ? Money() : done.amount;

@@ -97,6 +97,7 @@ class LedgerProperty : public LedgerTest, public ::testing::WithParamInterface<R
   PriceVersion some_price();
   Lot some_lot();
   Month some_month(const std::string& payer);
+  std::string some_reference(const std::string& invoice);
 
   // One of each.
   void set_up_tenants();
@@ -428,6 +429,16 @@ void LedgerProperty::invoice(Books& books) {
   close(payer, month);
 }
 
+/// Of a payment of the invoice, whatever it was, or of none.
+std::string LedgerProperty::some_reference(const std::string& invoice) {
+  std::vector<std::string> references = {"none"};
+  for (auto each = payments_.lower_bound(invoice + " "); each != payments_.end(); ++each) {
+    if (each->second.first.invoice != invoice) break;
+    references.push_back(each->second.first.reference);
+  }
+  return one_of(references);
+}
+
 void LedgerProperty::pay(Books& books) {
   if (papers_.empty()) return;
   const auto is_open = [&](const auto& each) {
@@ -440,7 +451,10 @@ void LedgerProperty::pay(Books& books) {
   asked.amount = below(4) == 0 ? paper.total : coin * (1 + below(2));
   if (*asked.amount <= Money()) asked.amount = coin;
   asked.from_wallet = below(3) == 0;
-  if (!asked.from_wallet && below(4) == 0) asked.amount = -*asked.amount;
+  if (!asked.from_wallet && below(4) == 0) {
+    asked.amount = -*asked.amount;
+    asked.returns = some_reference(asked.invoice);
+  }
   if (below(4) == 0 && !payments_.empty()) {
     const PaymentRequest& was = std::next(payments_.begin(), below(std::ssize(payments_)))->second.first;
     asked.invoice = was.invoice;
@@ -450,7 +464,8 @@ void LedgerProperty::pay(Books& books) {
   if (before != payments_.end()) {
     const auto& [was, answered] = before->second;
     if (below(2) == 0) asked = was;
-    const bool same_terms = asked.amount == was.amount && asked.from_wallet == was.from_wallet;
+    const bool same_terms =
+        asked.amount == was.amount && asked.from_wallet == was.from_wallet && asked.returns == was.returns;
     const auto again = books.pay_invoice(asked);
     ++seen_["payment again"];
     const std::string expected = same_terms ? answered : answer<Money>(fail(ErrorCode::kConflict, "other"));

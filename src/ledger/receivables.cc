@@ -51,6 +51,7 @@ Result<PaymentDone> payment_from(State& state, const Record& record) {
   done.currency = body.text("currency");
   done.amount = body.money("amount");
   done.applied = body.money("applied");
+  done.returns = body.text("returns");
   const std::string payer = body.text("payer");
   if (!body.ok()) return fail(ErrorCode::kCorrupt, "the payment {} cannot be read", record.id);
   done.invoice = TRY(find_receivable(state, payer, record.parent));
@@ -124,6 +125,7 @@ Record record_of(const PaymentDone& payment) {
   body["currency"] = payment.currency;
   body["amount"] = payment.amount.to_pico_string();
   body["applied"] = payment.applied.to_pico_string();
+  if (!payment.returns.empty()) body["returns"] = payment.returns;
   return {.type = "payment",
           .id = payment_id(payment.invoice.number, payment.reference),
           .parent = payment.invoice.number,

@@ -19,6 +19,11 @@
 // when it is issued, as far as it goes; the rest is open, until a payment brings new money or a credit note
 // asks for less. Nothing here moves money twice: a payment goes into the wallet like any credit, and what it
 // pays is noted beside it.
+//
+// A payment may go back, whole or in parts: as much as came by it, and never what other payments, the wallet
+// or an earlier invoice's overpayment paid. It takes from the invoice what it paid there, then, as far as it
+// was more than was open or a credit note freed it, from the free money; where another invoice has taken
+// that, it cannot go back.
 
 namespace feilun::ledger {
 
@@ -32,6 +37,8 @@ struct PaymentRequest {
   std::optional<WallTime> received = {};  ///< when the money came; none: now
   /// No new money: the invoice takes from the payer's free money. More than is free or open is refused.
   bool from_wallet = false;
+  /// Of an amount below zero: the reference of the payment that went back; none: the only one that can.
+  std::string returns = {};
 };
 
 struct PaymentDone {
@@ -40,7 +47,8 @@ struct PaymentDone {
   std::optional<WallTime> received;  ///< when the money came; none: not known
   std::string currency;
   Money amount;
-  Money applied;  ///< to the invoice; the rest of the amount is free money in the wallet
+  Money applied;             ///< to the invoice; the rest of the amount is free money in the wallet
+  std::string returns = {};  ///< the reference of the payment that went back
   Receivable invoice;
 };
 

@@ -31,6 +31,9 @@ class ReceivablesTest : public InvoicingTest {
     ASSERT_TRUE(ledger_->hold_now(asked));
     settle(asked.request_id, {.output = tokens});
   }
+  static PaymentRequest returned(const char* amount, const char* reference, const char* payment = "") {
+    return {.invoice = kNumber, .reference = reference, .amount = yuan(amount), .returns = payment};
+  }
   Receivable owed() { return InvoicingTest::owed(kNumber); }
   ErrorCode refused(const PaymentRequest& request) { return pay(request).error().code; }
   ErrorCode refused(const CreditRequest& request) { return credit_note(request).error().code; }
@@ -77,25 +80,70 @@ TEST_F(ReceivablesTest, WhatIsPaidTooMuchStaysInTheWalletForLaterInvoices) {
 }
 
 TEST_F(ReceivablesTest, APaymentThatBouncedOpensTheInvoiceAgain) {
-  const auto back = [](const char* amount, const char* reference) {
-    return PaymentRequest{.invoice = kNumber, .reference = reference, .amount = yuan(amount)};
-  };
-  EXPECT_EQ(refused(back("-1", "x")), ErrorCode::kInvalidArgument);
+  EXPECT_EQ(refused(returned("-1", "x")), ErrorCode::kInvalidArgument);
   ASSERT_TRUE(pay({.invoice = kNumber, .reference = "b", .amount = yuan("150")}));
-  EXPECT_EQ(refused(back("-150.01", "x")), ErrorCode::kInvalidArgument);
-  for (int i = 0; i < 2; ++i) EXPECT_EQ(pay(back("-150", "b bounced"))->applied, yuan("-106"));
+  EXPECT_EQ(refused(returned("-150.01", "x")), ErrorCode::kInvalidArgument);
+  for (int i = 0; i < 2; ++i) EXPECT_EQ(pay(returned("-150", "b bounced"))->applied, yuan("-106"));
   EXPECT_EQ(state_of(owed()), "open");
   EXPECT_EQ(wallet_of_acme(), yuan("-106"));
   EXPECT_EQ(free_of(acme_), Money());
-  EXPECT_EQ(refused(back("-1", "y")), ErrorCode::kInvalidArgument);
+  EXPECT_EQ(refused(returned("-1", "y")), ErrorCode::kInvalidArgument);
   // What was paid too much and pays another invoice by now cannot go back.
   ASSERT_TRUE(pay({.invoice = kNumber, .reference = "c", .amount = yuan("150")}));
   serve_round(red_, 50);
   go_to("2024-01-01T00:00:00Z");
   EXPECT_EQ(issue("acme", "2023-12").paid, yuan("44"));
-  EXPECT_EQ(refused(back("-150", "c bounced")), ErrorCode::kInvalidArgument);
-  EXPECT_EQ(pay(back("-6", "c in part"))->applied, yuan("-6"));
+  EXPECT_EQ(refused(returned("-150", "c bounced")), ErrorCode::kInvalidArgument);
+  EXPECT_EQ(pay(returned("-6", "c in part"))->applied, yuan("-6"));
   EXPECT_EQ(owed().open(), yuan("6"));
+  expect_verified();
+}
+
+TEST_F(ReceivablesTest, APaymentThatIsReturnedLeavesWhatOthersPaid) {
+  ASSERT_TRUE(pay({.invoice = kNumber, .reference = "p1", .amount = yuan("60")}));
+  ASSERT_TRUE(pay({.invoice = kNumber, .reference = "p2", .amount = yuan("46")}));
+  EXPECT_EQ(refused(returned("-46", "which")), ErrorCode::kInvalidArgument);
+  EXPECT_EQ(refused(returned("-46", "x", "p3")), ErrorCode::kInvalidArgument);
+  EXPECT_EQ(refused(returned("-46.01", "x", "p2")), ErrorCode::kInvalidArgument);
+  for (int i = 0; i < 2; ++i) EXPECT_EQ(pay(returned("-46", "p2 back", "p2"))->applied, yuan("-46"));
+  EXPECT_EQ(owed().open(), yuan("46"));
+  EXPECT_EQ(refused(returned("-1", "x", "p2")), ErrorCode::kInvalidArgument) << "all of it went back";
+  EXPECT_EQ(refused(returned("-1", "x", "p2 back")), ErrorCode::kInvalidArgument);
+  EXPECT_EQ(refused(returned("-46", "p2 back", "p1")), ErrorCode::kConflict);
+  const PaymentDone part = pay(returned("-30", "p1 in part")).value();
+  EXPECT_EQ(part.returns, "p1") << "the only one that can";
+  EXPECT_EQ(owed().open(), yuan("76"));
+  EXPECT_EQ(refused(returned("-30.01", "x", "p1")), ErrorCode::kInvalidArgument);
+  EXPECT_EQ(pay(returned("-30", "p1 rest", "p1"))->applied, yuan("-30"));
+  EXPECT_EQ(owed().open(), yuan("106"));
+  EXPECT_EQ(wallet_of_acme(), yuan("-106"));
+  EXPECT_EQ(
+      refused(PaymentRequest{.invoice = kNumber, .reference = "x", .amount = yuan("1"), .returns = "p1"}),
+      ErrorCode::kInvalidArgument);
+  expect_verified();
+}
+
+TEST_F(ReceivablesTest, AnOverpaymentThatIsReturnedTakesWhatItPaidAndTheRestFromTheWallet) {
+  ASSERT_TRUE(pay({.invoice = kNumber, .reference = "p1", .amount = yuan("60")}));
+  ASSERT_TRUE(pay({.invoice = kNumber, .reference = "p2", .amount = yuan("150")}));
+  EXPECT_EQ(free_of(acme_), yuan("104"));
+  EXPECT_EQ(pay(returned("-50", "p2 in part", "p2"))->applied, yuan("-46")) << "its own part first";
+  EXPECT_EQ(free_of(acme_), yuan("100"));
+  EXPECT_EQ(pay(returned("-100", "p2 rest", "p2"))->applied, Money());
+  EXPECT_EQ(owed().paid, yuan("60"));
+  EXPECT_EQ(owed().open(), yuan("46"));
+  EXPECT_EQ(free_of(acme_), Money());
+  expect_verified();
+}
+
+TEST_F(ReceivablesTest, WhatTheWalletPaidStaysPaidWhenAnOverpaymentIsReturned) {
+  ASSERT_TRUE(ledger_->credit("acme", yuan("60"), "CNY", "", ""));
+  ASSERT_TRUE(pay({.invoice = kNumber, .reference = "w", .from_wallet = true}));
+  ASSERT_TRUE(pay({.invoice = kNumber, .reference = "p", .amount = yuan("100")}));
+  EXPECT_EQ(refused(returned("-1", "x", "w")), ErrorCode::kInvalidArgument);
+  EXPECT_EQ(pay(returned("-100", "p back"))->applied, yuan("-46"));
+  EXPECT_EQ(owed().paid, yuan("60"));
+  EXPECT_EQ(free_of(acme_), Money());
   expect_verified();
 }
 

@@ -75,13 +75,14 @@ class ShadowReceivables {
     const Money amount = asked.amount.value();
     const bool back = amount < Money();
     if (!back && paper.open <= Money()) return no(ErrorCode::kConflict);
-    if (back && (-amount > paper.received || -amount > paper.paid + pool)) {
-      return no(ErrorCode::kInvalidArgument);
-    }
+    auto& [came, own] = paper.came[back ? asked.returns : asked.reference];
+    const Money most = std::min(own, paper.paid);
+    if (back && (-amount > came || -amount > most + pool)) return no(ErrorCode::kInvalidArgument);
     if (asked.from_wallet && amount > std::min(paper.open, pool)) return no(ErrorCode::kInvalidArgument);
-    const Money applied = back ? std::max(amount, -paper.paid) : std::min(amount, paper.open);
+    const Money applied = back ? std::max(amount, -most) : std::min(amount, paper.open);
     const Money new_money = asked.from_wallet ? Money() : amount;
-    paper.received += new_money;
+    came += new_money;
+    own += applied;
     pool += new_money - applied;
     paper.paid += applied;
     paper.open -= applied;
@@ -141,9 +142,10 @@ class ShadowReceivables {
   struct Paper {
     PayerMonth whose;
     std::vector<Line> lines;
-    Money open, paid, received;
-    Money exact;     ///< behind notes
-    Money returned;  ///< what notes took of lines that gave money back
+    Money open, paid;
+    std::map<std::string, std::pair<Money, Money>> came;  ///< new money left and applied, by reference
+    Money exact;                                          ///< behind notes
+    Money returned;                                       ///< what notes took of lines that gave money back
   };
 
   static std::unexpected<Error> no(ErrorCode code) { return std::unexpected(Error{code, "refused"}); }

@@ -325,12 +325,16 @@ void Replay::payment(const Entry& entry) {
   if (put_in != 0 && currency_of(entry) != owed.currency) problem("a payment in another currency");
   int128 right = std::min(put_in, open);
   if (put_in == 0) right = std::min({applied, open, free_money_[payer]});
-  if (put_in < 0) right = std::max(put_in, -owed.paid);
+  const std::string returns = text_of(record, "returns");
+  Came& came = owed.came[returns.empty() ? text_of(record, "reference") : returns];
+  if (put_in < 0) right = std::max(put_in, -std::min(came.applied, owed.paid));
   if ((put_in >= 0 && applied <= 0) || applied != right) {
     breach("a payment pays another sum than it can");
   }
-  add(owed.received, put_in);
-  if (owed.received < 0) breach("more goes back than was paid");
+  if (returns.empty() == (put_in < 0)) breach("a payment that goes back, and no other, names what it was");
+  add(came.amount, put_in);
+  add(came.applied, applied);
+  if (came.amount < 0) breach("more goes back than came by the payment");
   if (text_of(record, "applied") != fmt::format("{}", applied)) problem("a payment's record says otherwise");
   add(owed.paid, applied);
   put_owed(number);

@@ -152,13 +152,18 @@ class Replay {
     const PayerMonth* in = nullptr;
     const UsageOf* of = nullptr;
   };
+  /// What is left of a payment behind what went back of it.
+  struct Came {
+    int128 amount = 0, applied = 0;
+  };
   /// An invoice, what was paid and credited, and what credit notes left of its lines.
   struct Owed {
     std::string payer, currency;
     int64_t due_day = 0, notes = 0;
     int64_t month = 0;
-    int128 total = 0, paid = 0, credited = 0, received = 0, coin = 1;
+    int128 total = 0, paid = 0, credited = 0, coin = 1;
     int128 exact_left = 0, returned = 0;  ///< behind notes; what they took back of lines that gave money back
+    std::map<std::string, Came> came;     ///< by reference
     std::map<UsageOf, Noted> usage;
     std::vector<LineLeft> lines;
     std::vector<std::string> percents;

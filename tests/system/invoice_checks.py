@@ -56,6 +56,10 @@ class InvoiceChecks:
             self.assertEqual(paid["applied"], "40.00")
         self.ask("POST", payments, number, **root, body={"reference": "bank", "amount": "41"}, status=409)
         self.assertEqual([each["id"] for each in self.ask("GET", payments, number, **mine)["data"]], ["bank"])
+        returned = self.ask("POST", payments, number, **root, body={
+            "reference": "returned", "amount": "-40", "returns": "bank"})
+        self.assertEqual((returned["applied"], returned["returns"]), ("-40.00", "bank"))
+        self.ask("POST", payments, number, **root, body={"reference": "bank 2", "amount": "40"})
         note = self.ask("POST", notes, number, **root, body={
             "reason": "goodwill", "lines": [{"line": 0, "amount": "10"}], "idempotency_key": "once"})
         self.assertEqual(note["total"], "-10.60")
