@@ -144,7 +144,7 @@ void add_price_sheet_commands(CLI::App& group, Run& chosen) {
   command = group.add_subcommand(
       "preview", "What a month's requests would have brought at a sheet's prices, by customer");
   add_sheet_options(command, *options);
-  command->add_option("--month", options->month, "Such as 2026-10, UTC")->required();
+  command->add_option("--month", options->month, "Such as 2026-10, in each payer's time zone")->required();
   command->add_flag("--json", options->json, "Exact amounts, for programs");
   on_chosen(command, chosen, options, preview);
 

@@ -1,6 +1,7 @@
 #include "ledger/closed_months.h"
 
 #include <algorithm>
+#include <ranges>
 #include <string>
 
 #include "ledger/audit_log.h"
@@ -15,11 +16,43 @@ namespace feilun::ledger {
 namespace {
 
 constexpr int64_t kActsMax = 1'000'000;
+constexpr int64_t kRecordsMax = 1'000'000;
 
 KeyWriter first_open_key(std::string_view payer_id) {
   KeyWriter key('S');
   key.raw("open ").text(payer_id);
   return key;
+}
+
+/// By the acts that changed it, and before them as the first of those found it.
+Result<std::vector<std::pair<int64_t, TimeZone>>> zones_of(State& state, const Buyer& buyer) {
+  std::vector<std::pair<int64_t, TimeZone>> zones;
+  for (const Act& act : TRY(acts_of(state, buyer.id, {.ids = {buyer.id}}, kActsMax)) | std::views::reverse) {
+    if (act.type != "organisation" || act.before.empty() || act.after.empty()) continue;
+    const std::string before = JsonFields(act.before).text("time_zone");
+    const std::string after = JsonFields(act.after).text("time_zone");
+    if (before == after) continue;
+    if (zones.empty()) zones.emplace_back(0, TRY(TimeZone::find(before)));
+    zones.emplace_back(act.sequence, TRY(TimeZone::find(after)));
+  }
+  if (zones.empty()) zones.emplace_back(0, buyer.zone);
+  return zones;
+}
+
+Result<std::vector<std::pair<int64_t, Month>>> first_open_of(State& state, const Buyer& buyer) {
+  constexpr auto kNext = std::chrono::months(1);
+  std::vector<std::pair<int64_t, Month>> open;
+  for (const Record& invoice : TRY(records_of(state, "invoice", buyer.id, kRecordsMax))) {
+    const Month month = TRY(parse_month(std::string_view(invoice.name).substr(0, invoice.name.find(' '))));
+    open.emplace_back(invoice.sequence, month + kNext);
+  }
+  if (!buyer.is_organisation) return open;
+  for (const Commitment& commitment : TRY(commitments_of(state, buyer.id))) {
+    for (const TrueUp& done : TRY(true_ups_of(state, commitment.id))) {
+      open.emplace_back(done.sequence, done.month + kNext);
+    }
+  }
+  return open;
 }
 
 /// By which the organisation's months went when the entry was written.
@@ -48,6 +81,22 @@ Result<bool> was_closed(State& state, std::string_view payer_id, Month month, in
 }
 
 }  // namespace
+
+Result<CountingMonths> CountingMonths::of(State& state, const Buyer& buyer) {
+  CountingMonths months;
+  months.zones_ = TRY(zones_of(state, buyer));
+  months.first_open_ = TRY(first_open_of(state, buyer));
+  return months;
+}
+
+Month CountingMonths::at(int64_t sequence, WallTime time) const {
+  const auto since = [&](const auto& each) { return each.first <= sequence; };
+  Month month = std::ranges::find_if(zones_ | std::views::reverse, since)->second.month_of(time);
+  for (const auto& each : first_open_) {
+    if (since(each)) month = std::max(month, each.second);
+  }
+  return month;
+}
 
 Result<Month> counting_month(State& state, std::string_view payer_id, Month month) {
   const std::string* value = TRY(state.get(first_open_key(payer_id).view()));

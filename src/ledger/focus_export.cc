@@ -16,7 +16,6 @@ namespace {
 
 using std::chrono::hours;
 
-constexpr auto kZonesSpan = hours(26);       ///< beyond what any two time zones differ
 constexpr auto kLongestRequest = hours(24);  ///< an older hold is looked for in the journal
 constexpr int64_t kRecordsMax = 10'000'000;
 constexpr size_t kRowsWaitingMax = 100'000;
@@ -150,7 +149,7 @@ bool FocusExport::may_count(const JournalRow& row) const {
 Result<FocusAccount*> FocusExport::account_at(State& state, std::string_view payer, const JournalRow& row) {
   if (!may_count(row)) return nullptr;
   FocusAccount* account = TRY(rows_.account(state, payer));
-  return account != nullptr && account->has(row, month_) ? account : nullptr;
+  return account != nullptr && account->months.at(row.sequence, row.time) == month_ ? account : nullptr;
 }
 
 Result<> FocusExport::hold(State& state, const JournalRow& row) {

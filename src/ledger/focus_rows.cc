@@ -1,20 +1,15 @@
 #include "ledger/focus_rows.h"
 
 #include <algorithm>
-#include <ranges>
 
-#include "ledger/audit_log.h"
 #include "ledger/books.h"
 #include "ledger/draws.h"
-#include "ledger/json_fields.h"
 
 namespace feilun::ledger {
 namespace {
 
 using std::chrono::hours;
 
-constexpr int64_t kRecordsMax = 1'000'000;
-constexpr int64_t kActsMax = 1'000'000;
 constexpr size_t kNamesKeptMax = 50'000;
 constexpr size_t kPricesKeptMax = 10'000;
 
@@ -38,52 +33,12 @@ void add_quantity(FocusCommitment& commitment, Money amount) {
   }
 }
 
-/// By the acts that changed it, and before them as the first of those found it.
-Result<std::vector<std::pair<int64_t, TimeZone>>> zones_of(State& state, const Buyer& buyer) {
-  std::vector<std::pair<int64_t, TimeZone>> zones;
-  for (const Act& act : TRY(acts_of(state, buyer.id, {.ids = {buyer.id}}, kActsMax)) | std::views::reverse) {
-    if (act.type != "organisation" || act.before.empty() || act.after.empty()) continue;
-    const std::string before = JsonFields(act.before).text("time_zone");
-    const std::string after = JsonFields(act.after).text("time_zone");
-    if (before == after) continue;
-    if (zones.empty()) zones.emplace_back(0, TRY(TimeZone::find(before)));
-    zones.emplace_back(act.sequence, TRY(TimeZone::find(after)));
-  }
-  if (zones.empty()) zones.emplace_back(0, buyer.zone);
-  return zones;
-}
-
-Result<std::vector<std::pair<int64_t, Month>>> open_months_of(State& state, const Buyer& buyer) {
-  constexpr auto kNext = std::chrono::months(1);
-  std::vector<std::pair<int64_t, Month>> open;
-  for (const Record& invoice : TRY(records_of(state, "invoice", buyer.id, kRecordsMax))) {
-    const Month month = TRY(parse_month(std::string_view(invoice.name).substr(0, invoice.name.find(' '))));
-    open.emplace_back(invoice.sequence, month + kNext);
-  }
-  if (!buyer.is_organisation) return open;
-  for (const Commitment& commitment : TRY(commitments_of(state, buyer.id))) {
-    for (const TrueUp& done : TRY(true_ups_of(state, commitment.id))) {
-      open.emplace_back(done.sequence, done.month + kNext);
-    }
-  }
-  return open;
-}
-
 std::string description_of(const Lot& lot) {
   if (lot.kind == LotKind::kPackage) return fmt::format("{} tokens", tokens_in(lot.amount));
   return fmt::format("{} {} to spend", lot.amount.to_string(), lot.unit);
 }
 
 }  // namespace
-
-bool FocusAccount::has(const JournalRow& row, Month month) const {
-  const auto since = [&](const auto& each) { return each.first <= row.sequence; };
-  Month counted = std::ranges::find_if(zones | std::views::reverse, since)->second.month_of(row.time);
-  for (const auto& each : open_from) {
-    if (since(each)) counted = std::max(counted, each.second);
-  }
-  return counted == month;
-}
 
 Result<bool> FocusRows::is_asked_for(State& state, const Buyer& buyer) const {
   if (scope_.empty() || buyer.id == scope_) return true;
@@ -100,8 +55,7 @@ Result<FocusAccount*> FocusRows::account(State& state, std::string_view payer) {
       const auto issued = TRY(find_record_named(state, "invoice", invoice_name(buyer.id, month_)));
       found.emplace();
       found->period = buyer.zone.period_of(month_);
-      found->zones = TRY(zones_of(state, buyer));
-      found->open_from = TRY(open_months_of(state, buyer));
+      found->months = TRY(CountingMonths::of(state, buyer));
       if (issued) found->invoice_number = issued->id;
       found->buyer = std::move(buyer);
     }

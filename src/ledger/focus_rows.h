@@ -9,6 +9,7 @@
 
 #include "base/civil_time.h"
 #include "base/result.h"
+#include "ledger/closed_months.h"
 #include "ledger/focus.h"
 #include "ledger/focus_lots.h"
 #include "ledger/focus_request.h"
@@ -21,15 +22,10 @@ namespace feilun::ledger {
 struct FocusAccount {
   Buyer buyer;
   Period period;
-  /// The month is that of the time zone that the buyer had at a settle: from which entry on it had which.
-  std::vector<std::pair<int64_t, TimeZone>> zones;
-  /// A month that was invoiced or trued up is closed: from which entry on what is the first open one.
-  std::vector<std::pair<int64_t, Month>> open_from;
+  CountingMonths months;
   std::string invoice_number;  ///< empty: none yet
   FocusCosts costs;            ///< without what is on credit notes
   Money charged;               ///< by settles
-
-  bool has(const JournalRow& row, Month month) const;
 };
 
 /// Gathers what requests were charged into a row for each hour, project, key, offering, tier, price, token
