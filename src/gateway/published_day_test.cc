@@ -115,7 +115,9 @@ class PublishedDayServed : public ::testing::Test {
 TEST_F(PublishedDayServed, IsOneNumberInUsageCostsLedgerInvoiceAndExport) {
   serve_the_day();
   UsageQuery query{.period = {parse_iso8601("2025-02-27T00:00:00Z").value(), clock_.wall()}};
-  const UsageView view{.payers = {payer_}, .sees = [](const std::string&) { return true; }};
+  const UsageView view{.payers = {payer_},
+                       .sees = [](const std::string&) { return true; },
+                       .embeds = [](const std::string&) { return false; }};
   TokenCount input = 0, cached = 0, output = 0;
   for (const auto& result :
        results(read<std::string>([&](State& state) { return usage_report(state, view, query); }))) {
