@@ -1,9 +1,9 @@
 // /v1/organization/refunds
 #include "gateway/admin_routes.h"
+#include "ledger/focus_request.h"
 #include "ledger/journal_walk.h"
 #include "ledger/limits.h"
 #include "ledger/rows.h"
-#include "ledger/settled_requests.h"
 
 namespace feilun::gateway {
 namespace {
@@ -34,9 +34,10 @@ Result<ledger::ChargeLeft> seen_charge(const AdminCall& call, State& state, std:
   if (call.organisation == "default") return left;
   const auto ended = TRY(ledger::ended_by(state, request_id));
   const auto hold = TRY(ledger::hold_entry(state, request_id, ended.value_or(0)));
-  const auto held = TRY(ledger::held_request(hold));
+  const auto held = TRY(ledger::request_from_hold(hold));
   const auto project = TRY(ledger::find_project(state, held.project_id));
-  if (project.organisation == call.organisation && TRY(sees_project(state, call.key, project.id))) return left;
+  if (project.organisation == call.organisation && TRY(sees_project(state, call.key, project.id)))
+    return left;
   return fail(ErrorCode::kNotFound, "there is no request {}", request_id);
 }
 

@@ -8,12 +8,12 @@
 #include "ledger/checked_text.h"
 #include "ledger/closed_months.h"
 #include "ledger/fields.h"
+#include "ledger/focus_request.h"
 #include "ledger/given_back.h"
 #include "ledger/invoice_items.h"
 #include "ledger/invoicing.h"
 #include "ledger/journal_walk.h"
 #include "ledger/limits.h"
-#include "ledger/settled_requests.h"
 
 namespace feilun::ledger {
 namespace {
@@ -32,14 +32,8 @@ void put_refunds(State& state, std::string_view request_id, const std::vector<Re
   state.put(refunds_key(request_id), value.take());
 }
 
-/// What a request was charged, as its settle says.
-struct Spent {
-  std::vector<Posting> draws;  ///< in the order spent
-  WallTime at;
-  int64_t sequence = 0;
-};
-
-Result<Spent> spent_by(State& state, std::string_view request_id) {
+/// What the settle says of a request; of one that was released, that nothing was spent.
+Result<ChargedRequest> ended_request(State& state, std::string_view request_id) {
   const auto ended = TRY(ended_by(state, request_id));
   if (!ended) {
     const bool open = TRY(open_hold(state, request_id)).has_value();
@@ -47,16 +41,11 @@ Result<Spent> spent_by(State& state, std::string_view request_id) {
     return fail(ErrorCode::kNotFound, "there is no request {}", request_id);
   }
   const JournalRow entry = TRY(state.entry(*ended));
-  FieldReader fields(entry.payload);
-  Spent spent{.at = entry.time, .sequence = entry.sequence};
-  if (fields.byte() != static_cast<uint8_t>(EntryKind::kSettle)) return spent;  // released: nothing
-  fields.text();
-  fields.byte();
-  fields.number();
-  fields.usage();
-  spent.draws = read_postings(fields);
-  if (!fields.ok()) return fail(ErrorCode::kCorrupt, "the entry {} cannot be read", *ended);
-  return spent;
+  ChargedRequest request;
+  if (FieldReader(entry.payload).byte() == static_cast<uint8_t>(EntryKind::kSettle)) {
+    TRY(read_settle(entry, request));
+  }
+  return request;
 }
 
 bool is_tokens(const Posting& posting) {
@@ -104,12 +93,11 @@ bool is_of_wallet(const Posting& posting) {
   return posting.account.starts_with(kWalletAccounts);
 }
 
-Result<MonthCharge> charge_of(State& state, std::string_view request_id, const Spent& spent) {
-  const JournalRow hold = TRY(hold_entry(state, request_id, spent.sequence));
-  const auto held = TRY(held_request(hold));
+Result<MonthCharge> charge_of(State& state, std::string_view request_id, const ChargedRequest& settled) {
+  const auto held = TRY(request_from_hold(TRY(hold_entry(state, request_id, settled.sequence))));
   MonthCharge charge{.payer_id = held.payer_id};
   const Project project = TRY(find_project(state, held.project_id));
-  charge.month = TRY(month_counted(state, project, spent.sequence, spent.at));
+  charge.month = TRY(month_counted(state, project, settled.sequence, settled.settled));
   charge.key = {
       .project_id = held.project_id, .offering = held.offering, .tier = held.tier, .price_id = held.price_id};
   return charge;
@@ -117,9 +105,10 @@ Result<MonthCharge> charge_of(State& state, std::string_view request_id, const S
 
 /// kConflict in a month that is closed: for what a wallet paid, because a credit note gives that back, and
 /// for what a credit note gave back.
-Result<> check_not_noted(State& state, const MonthCharge& charge, const Spent& spent, Money amount) {
+Result<> check_not_noted(State& state, const MonthCharge& charge, const ChargedRequest& settled,
+                         Money amount) {
   if (TRY(counting_month(state, charge.payer_id, charge.month)) == charge.month) return {};
-  if (std::ranges::any_of(spent.draws, is_of_wallet)) {
+  if (std::ranges::any_of(settled.spent, is_of_wallet)) {
     return fail(ErrorCode::kConflict,
                 "{} is invoiced, or its commitment settled: give back with a credit note on its invoice",
                 to_string(charge.month));
@@ -177,7 +166,7 @@ Result<std::vector<Refund>> refunds_of(State& state, std::string_view request_id
 
 Result<ChargeLeft> charge_left(State& state, std::string_view request_id) {
   TRY(check_text("request's id", request_id, false));
-  const Charge charged = Charge::of(TRY(spent_by(state, request_id)).draws);
+  const Charge charged = Charge::of(TRY(ended_request(state, request_id)).spent);
   const Charge back = Charge::of(TRY(refunds_of(state, request_id)));
   return ChargeLeft{charged.amount, back.amount, tokens_in(charged.tokens), tokens_in(back.tokens)};
 }
@@ -187,8 +176,8 @@ Result<Refund> Books::refund(const RefundRequest& request) {
   TRY(check_text("reason", request.reason, true));
   TRY(check_text("idempotency key", request.idempotency_key, true));
   auto refunds = TRY(refunds_of(state_, request.request_id));
-  const auto spent = TRY(spent_by(state_, request.request_id));
-  const Charge charged = Charge::of(spent.draws);
+  const auto settled = TRY(ended_request(state_, request.request_id));
+  const Charge charged = Charge::of(settled.spent);
   const auto done = request.idempotency_key.empty()
                         ? refunds.end()
                         : std::ranges::find(refunds, request.idempotency_key, &Refund::idempotency_key);
@@ -214,10 +203,10 @@ Result<Refund> Books::refund(const RefundRequest& request) {
   if (refunds.size() >= kRefundsMax) {
     return fail(ErrorCode::kInvalidArgument, "a request is refunded at most {} times", kRefundsMax);
   }
-  const MonthCharge charge = TRY(charge_of(state_, request.request_id, spent));
-  TRY(check_not_noted(state_, charge, spent, amount));
+  const MonthCharge charge = TRY(charge_of(state_, request.request_id, settled));
+  TRY(check_not_noted(state_, charge, settled, amount));
   std::vector<Posting> postings;
-  const auto back_to = unwound(spent.draws, before, {amount, token_amount(tokens)});
+  const auto back_to = unwound(settled.spent, before, {amount, token_amount(tokens)});
   for (const Posting& back : back_to) {
     postings.push_back({"revenue", back.currency, -back.amount});
     postings.push_back({TRY(returned_to(back.account)), back.currency, back.amount});

@@ -93,9 +93,13 @@ Result<> read_settle(const JournalRow& row, ChargedRequest& request) {
   fields.text();
   fields.byte();
   request.settled = row.time;
+  request.sequence = row.sequence;
   request.price_row = static_cast<size_t>(fields.number());
   request.usage = fields.usage();
   request.spent = read_postings(fields);
+  for (Posting& posting : read_postings(fields)) {
+    if (posting.currency != kTokenUnit) request.currency = std::move(posting.currency);
+  }
   if (is_settle && fields.ok()) return {};
   return fail(ErrorCode::kCorrupt, "the journal's entry {} is not a settle", row.sequence);
 }

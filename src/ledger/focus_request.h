@@ -34,9 +34,11 @@ struct ChargedRequest {
   WallTime held;
 
   WallTime settled;
+  int64_t sequence = 0;  ///< of its settle
   size_t price_row = 0;
   pricing::TokenUsage usage;
   std::vector<Posting> spent;  ///< of each draw, in the order drawn
+  std::string currency;        ///< empty where no money was held
 
   Money charged() const;
   TokenCount covered() const;  ///< tokens that packages paid for

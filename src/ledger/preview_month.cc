@@ -21,7 +21,7 @@ class MonthPreview {
 
   Result<> add_period(State& state, Period period) {
     return for_each_settled(state.store(), period,
-                            [&](const SettledRequest& request) { return add(state, request); });
+                            [&](const ChargedRequest& request) { return add(state, request); });
   }
   pricing::PricePreview finish() const { return builder_.finish(); }
 
@@ -40,10 +40,10 @@ class MonthPreview {
     }
     return &place->second;
   }
-  Result<> add(State& state, const SettledRequest& request) {
+  Result<> add(State& state, const ChargedRequest& request) {
     if (!payer_.empty() && payer_ != request.payer_id) return {};
     Payer& payer = *TRY(payer_of(state, request.payer_id));
-    if (payer.months.at(request.sequence, request.time) != month_) return {};
+    if (payer.months.at(request.sequence, request.settled) != month_) return {};
     TokenCount& volume = payer.volumes[request.offering];
     builder_.add({.customer = request.payer_id,
                   .customer_name = payer.name,
@@ -51,10 +51,10 @@ class MonthPreview {
                   .currency = request.currency,
                   .tier = request.tier,
                   .usage = request.usage,
-                  .covered = without(request.usage, uncovered(request.usage, request.covered_tokens)),
+                  .covered = without(request.usage, uncovered(request.usage, request.covered())),
                   .volume_before = volume,
-                  .charged = request.charged,
-                  .time = request.time});
+                  .charged = request.charged(),
+                  .time = request.settled});
     volume += request.usage.input() + request.usage.total_output();
     return {};
   }
