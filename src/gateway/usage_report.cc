@@ -7,6 +7,7 @@
 
 #include "gateway/admin_call.h"
 #include "ledger/books.h"
+#include "pricing/token_sum.h"
 
 namespace feilun::gateway {
 namespace json = boost::json;
@@ -208,7 +209,8 @@ Result<std::string> costs_report(ledger::State& state, const UsageView& view, co
     if (query.by_line) group.line = row.key.offering;
     Cost& cost = costs[{bucket_of(query, row.from), group, price->second.currency}];
     cost.amount += row.sums.charged;
-    cost.quantity += row.sums.usage.input() + row.sums.usage.total_output();
+    cost.quantity =
+        pricing::add_tokens(cost.quantity, row.sums.usage.input() + row.sums.usage.total_output());
     return {};
   }));
   Results results;

@@ -9,6 +9,7 @@
 #include "ledger/coverage.h"
 #include "ledger/invoicing.h"
 #include "ledger/settled_requests.h"
+#include "pricing/token_sum.h"
 
 namespace feilun::ledger {
 namespace {
@@ -55,7 +56,7 @@ class MonthPreview {
                   .volume_before = volume,
                   .charged = request.charged(),
                   .time = request.settled});
-    volume += request.usage.input() + request.usage.total_output();
+    volume = pricing::add_tokens(volume, request.usage.input() + request.usage.total_output());
     return {};
   }
 

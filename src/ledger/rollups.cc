@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "ledger/fields.h"
+#include "pricing/token_sum.h"
 
 namespace feilun::ledger {
 namespace {
@@ -165,7 +166,8 @@ Result<> add_usage(State& state, std::string_view payer, WallTime at, Month mont
   TRY(add_to(state, whole.view(), sums));
   State::Row& volume = *TRY(state.find(volume_key(payer, key.offering, month).view()));
   const TokenCount used = sums.usage.input() + sums.usage.total_output();
-  state.put(volume, FieldWriter().number(tokens_in_volume(volume.value()) + used).take());
+  const TokenCount sum = pricing::add_tokens(tokens_in_volume(volume.value()), used);
+  state.put(volume, FieldWriter().number(sum).take());
   return {};
 }
 

@@ -46,6 +46,18 @@ TEST_F(Rollups, HoursAreHalfOpenAndOneRowHoweverManyRequests) {
   EXPECT_EQ(hourly_usage(state_, "org_a", {noon_ + microseconds(1), noon_ + hours(2)})->size(), 1u);
 }
 
+TEST_F(Rollups, SumsOfTokensStopBeforeTheyOverflow) {
+  constexpr TokenCount kMost = TokenCount{1} << 60;
+  for (int i = 0; i < 9; ++i) add("org_a", noon_, key_, kMost - 1);
+  const Month month = TimeZone::utc().month_of(noon_);
+  EXPECT_EQ(hourly_usage(state_, "org_a", {noon_, noon_ + hours(1)})->at(0).sums.usage.output, kMost);
+  const UsageSums sums = monthly_usage(state_, "org_a", month)->at(0).sums;
+  EXPECT_EQ(sums.usage.output, kMost);
+  EXPECT_EQ(sums.requests, 9);
+  EXPECT_EQ(sums.charged, Money::pico(kMost - 1) * 9) << "money is counted on";
+  EXPECT_EQ(volume(state_, "org_a", "nano", month).value(), kMost);
+}
+
 TEST_F(Rollups, DaysThatLieInThePeriodWholeAreReadAsOne) {
   const WallTime midnight = std::chrono::floor<std::chrono::days>(noon_) + hours(24);
   for (int hour = -3; hour < 51; ++hour) add("org_a", midnight + hours(hour), key_, 1);

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <span>
 #include <string>
@@ -41,11 +42,20 @@ struct Posting {
   friend bool operator==(const Posting&, const Posting&) = default;
 };
 
+/// A sum of tokens and what comes to it: it stops at 2⁶⁰.
+inline int64_t token_sum(int64_t sum, int64_t more) {
+  return std::min(sum + more, int64_t{1} << 60);
+}
+
 /// Fresh input, cache read, cache write, output, reasoning.
 struct Classes {
   int64_t tokens[5] = {};
   int64_t input() const { return tokens[0] + tokens[1] + tokens[2]; }
   int64_t output() const { return tokens[3] + tokens[4]; }
+  Classes& operator+=(const Classes& more) {
+    for (int i = 0; i < 5; ++i) tokens[i] = token_sum(tokens[i], more.tokens[i]);
+    return *this;
+  }
   friend bool operator==(const Classes&, const Classes&) = default;
 };
 

@@ -183,5 +183,13 @@ TEST(VerifyNames, RowsOfTheStateAreCalledByTheirNames) {
   EXPECT_EQ(name("", ""), "row '' of no known table");
 }
 
+TEST(VerifyReplay, SumsOfTokensStopBeforeTheyOverflow) {
+  constexpr int64_t kMost = int64_t{1} << 60;
+  audit::Classes sum{{1, 2, 3, kMost - 1, kMost}};
+  sum += {{5, 0, 0, 1'000'000'000'000, kMost}};
+  EXPECT_EQ(sum, (audit::Classes{{6, 2, 3, kMost, kMost}}));
+  EXPECT_EQ(audit::token_sum(kMost - 1, 5 * kMost), kMost);
+}
+
 }  // namespace
 }  // namespace feilun::ledger

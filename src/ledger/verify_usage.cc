@@ -50,27 +50,23 @@ void Replay::count(const Request& request, const Entry& settle, const Classes& c
     Sums& sums = sums_[row];
     sums.requests += 1;
     add(sums.charged, charged);
-    for (int i = 0; i < 5; ++i) {
-      add(sums.usage.tokens[i], settle.usage().tokens[i]);
-      add(sums.covered.tokens[i], covered.tokens[i]);
-    }
+    sums.usage += settle.usage();
+    sums.covered += covered;
     put(row,
         ValueBytes().number(sums.requests).usage(sums.usage).usage(sums.covered).amount(sums.charged).take());
   }
   Sums& of_lines =
       month_usage_[{request.payer, month}][{request.project, request.offering, request.tier, request.price}];
-  for (int i = 0; i < 5; ++i) {
-    add(of_lines.usage.tokens[i], settle.usage().tokens[i]);
-    add(of_lines.covered.tokens[i], covered.tokens[i]);
-  }
+  of_lines.usage += settle.usage();
+  of_lines.covered += covered;
   int64_t& volume = volumes_[volume_key(request)];
-  add(volume, settle.usage().input() + settle.usage().output());
+  volume = token_sum(volume, settle.usage().input() + settle.usage().output());
   put(volume_key(request), ValueBytes().number(volume).take());
   add(month_charged_[{request.payer, month}], charged);
   Usage& usage = usage_[request.project];
   usage.requests += 1;
   add(usage.charged, charged);
-  for (int i = 0; i < 5; ++i) add(usage.classes.tokens[i], settle.usage().tokens[i]);
+  usage.classes += settle.usage();
   put(KeyBytes('U').text(request.project).take(),
       ValueBytes().number(usage.requests).usage(usage.classes).amount(usage.charged).take());
 }

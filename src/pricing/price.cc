@@ -5,6 +5,7 @@
 #include <tuple>
 
 #include "base/check.h"
+#include "pricing/token_sum.h"
 
 namespace feilun::pricing {
 namespace {
@@ -53,11 +54,11 @@ Money worst_unit(const PriceVersion& price, ServiceTier tier, TokenCount input_t
 }  // namespace
 
 TokenUsage& TokenUsage::operator+=(const TokenUsage& more) {
-  input_fresh += more.input_fresh;
-  cache_read += more.cache_read;
-  cache_write += more.cache_write;
-  output += more.output;
-  reasoning += more.reasoning;
+  input_fresh = add_tokens(input_fresh, more.input_fresh);
+  cache_read = add_tokens(cache_read, more.cache_read);
+  cache_write = add_tokens(cache_write, more.cache_write);
+  output = add_tokens(output, more.output);
+  reasoning = add_tokens(reasoning, more.reasoning);
   return *this;
 }
 

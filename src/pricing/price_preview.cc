@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/check.h"
+#include "pricing/token_sum.h"
 
 namespace feilun::pricing {
 
@@ -67,7 +68,7 @@ void PreviewBuilder::add(const SettledUsage& settled) {
             .repriced = candidate != nullptr};
   }
   line.revenue.requests += 1;
-  line.revenue.tokens += settled.usage.input() + settled.usage.total_output();
+  line.revenue.tokens = add_tokens(line.revenue.tokens, settled.usage.input() + settled.usage.total_output());
   line.revenue.before += settled.charged;
   line.revenue.after += candidate == nullptr ? settled.charged : revenue_at(*candidate, settled);
   first_ = std::min(first_, settled.time);
@@ -81,7 +82,7 @@ PricePreview PreviewBuilder::finish() const {
     preview.lines.push_back(line);
     Revenue& total = totals[line.currency];
     total.requests += line.revenue.requests;
-    total.tokens += line.revenue.tokens;
+    total.tokens = add_tokens(total.tokens, line.revenue.tokens);
     total.before += line.revenue.before;
     total.after += line.revenue.after;
   }
