@@ -10,6 +10,8 @@
 #include "base/temporary_directory.h"
 #include "ledger/books.h"
 #include "ledger/lots.h"
+#include "ledger/open_store.h"
+#include "ledger/sealing.h"
 #include "net/http_server.h"
 
 namespace feilun::gateway {
@@ -224,6 +226,16 @@ TEST_F(ClockworkTest, LotsThatExpireBecomeBreakageByThemselves) {
     return ledger_->read<Money>([](State& state) { return ledger::account(state, "breakage", "CNY"); }) ==
            *Money::parse("5");
   });
+}
+
+TEST_F(ClockworkTest, OldSegmentsAreArchivedByThemselvesWhereThatIsAskedFor) {
+  use(1);
+  const auto store = ledger::open_store({.directory = directory_.path()}).value();
+  ASSERT_TRUE(ledger::seal_oldest(*store, {.run = 2, .kept = 1}).value());
+  clockwork_ = Clockwork::make({.archive_after = 1, .chores_every = 2ms}, *ledger_, metrics_, clock_);
+  clockwork_->start();
+  clock_.advance(24h * 62);
+  until([&] { return std::filesystem::exists(directory_ / "archive" / "B2SUMS"); });
 }
 
 }  // namespace
