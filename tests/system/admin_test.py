@@ -286,6 +286,9 @@ class AdminTest(MoneyChecks, FocusChecks, InvoiceChecks, RefusalChecks, Visibili
             self.assertEqual(got["available"], "12.50")
         self.ask("POST", credits, project, key=self.root, body=credit, headers=as_acme, status=404)
         self.assertEqual([w["available"] for w in self.ask("GET", wallets)["data"]], ["12.50"])
+        log = self.ask("GET", "/v1/organization/audit_logs", query="?event_types[]=credit.created")["data"]
+        self.assertEqual([(act["resource"]["parent"], act["after"]["amount"], act["actor"]["type"]) for act in log],
+                         [(self.acme, "12500000000000", "api_key")])
 
         prices = "/v1/organization/prices"
         price = {"offering": "feilun-nano", "currency": "CNY", "input": "0.2", "output": "0.4"}
