@@ -118,6 +118,13 @@ std::filesystem::path data_directory(const GivenFlags& flags) {
   return Settings().data;
 }
 
+/// The gateway that archives is not always the one that reads.
+Result<> check_archive(const Settings& settings) {
+  if (settings.archive_after == 0 || settings.ledger.empty() || !settings.archive.empty()) return {};
+  return fail(ErrorCode::kInvalidArgument,
+              "--archive-after with --ledger needs --archive: a directory that all gateways see");
+}
+
 }  // namespace
 
 Result<Settings> load_settings(const GivenFlags& flags, const std::optional<std::filesystem::path>& file) {
@@ -146,6 +153,7 @@ Result<Settings> load_settings(const GivenFlags& flags, const std::optional<std:
                 fmt::format("{}: {}", path.string(), toml_name(setting.key))));
     }
   }
+  TRY(check_archive(settings));
   return settings;
 }
 

@@ -71,6 +71,11 @@ TEST_F(SettingsTest, ArchivesAfterMonthsOrNever) {
   EXPECT_EQ(load({{"archive-after", {"off"}}}).value().archive_after, 0);
   EXPECT_EQ(load({{"archive-after", {"0"}}}).error().message,
             "--archive-after: '0' is not a whole number from 1 to 1200");
+  const GivenFlags shared = {{"archive-after", {"3"}}, {"ledger", {"postgres:///feilun"}}};
+  EXPECT_EQ(load(shared).error().code, ErrorCode::kInvalidArgument);
+  GivenFlags seen_by_all = shared;
+  seen_by_all["archive"] = {"/mnt/archive"};
+  EXPECT_EQ(load(seen_by_all).value().archive, "/mnt/archive");
 }
 
 TEST_F(SettingsTest, NamesWhatIsWrong) {
