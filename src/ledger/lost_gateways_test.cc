@@ -3,6 +3,7 @@
 
 #include <array>
 #include <csignal>
+#include <cstdlib>
 #include <map>
 #include <random>
 #include <thread>
@@ -83,6 +84,7 @@ class LostGateways : public SharedLedger, public ::testing::WithParamInterface<u
   /// Serves one request after another until it is killed.
   [[noreturn]] void be_gateway(size_t gateway) {
     random_.seed(GetParam() * 1000 + static_cast<uint64_t>(started_));
+    setenv("TMPDIR", directory_.path().c_str(), 1);  // whoever is killed leaves its files
     WayThrough way(TestPostgres::server().directory());
     own_way = &way;
     std::signal(SIGUSR1, [](int) { own_way->become(WayThrough::State::kRefused); });
