@@ -12,7 +12,9 @@
 //   3. for a stream, what its client's socket took + a small window, so that a client that leaves has never
 //      more than the window computed for it in vain.
 // Each answer (held, marked, topped up, delivered) raises a bound; each engine event may ask for the next
-// mark and the next slice before the bound is reached, so that the engine does not wait for the disk.
+// mark and the next slice before the bound is reached, so that the engine does not wait for the disk. Only
+// the first tokens wait for it: a prompt that is not marked yet, and its answer, would be a crash's to give
+// away.
 //
 // Where gateways share a ledger, holds lapse when it cannot be reached for too long: others may then end
 // them. Before that the generation stops, and what there is is settled; the text ends as when money ends.
@@ -22,6 +24,7 @@
 #include "gateway/meter.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "base/check.h"
 #include "base/log.h"
@@ -114,7 +117,8 @@ void Meter::on_event(int index, GenerationEvent event) {
   sequence.usage = event.usage;
   sequence.finish = event.finish;
   if (event.finish == FinishReason::kFailed) stop_all(event.error);
-  listener_.on_event(index, std::move(event));
+  untold_.emplace_back(index, std::move(event));
+  tell_marked();
   advance();
 }
 
@@ -139,6 +143,14 @@ void Meter::abandon(Abandon why) {
   advance();
 }
 
+void Meter::tell_marked() {
+  if (prompts_done() <= prompts_marked_ || ledger_away_ || lapsed_) tell();
+}
+
+void Meter::tell() {
+  for (auto& [index, event] : std::exchange(untold_, {})) listener_.on_event(index, std::move(event));
+}
+
 /// After anything that happened while running: journal, hold more, let the engine go on, or end.
 void Meter::advance() {
   if (state_ != State::kRunning) return;
@@ -156,10 +168,10 @@ void Meter::mark_if_due() {
   if (marking_ || ledger_away_) return;
   const TokenCount interval = std::max<TokenCount>(1, options_.mark_interval / 2);
   const int prompts = prompts_done();
-  if (output() - mark_asked_ < interval && prompts <= prompts_marked_) return;
+  if (output() - mark_asked_ < interval && prompts <= prompts_asked_) return;
   marking_ = true;
   mark_asked_ = output();
-  prompts_marked_ = prompts;
+  prompts_asked_ = prompts;
   ledger_.mark(request_.request_id, usage(), here(&Meter::on_marked));
 }
 
@@ -167,9 +179,11 @@ void Meter::on_marked(Result<ledger::TokenUsage> marked) {
   marking_ = false;
   if (marked) {
     marked_ = std::max(marked_, marked->total_output());
+    prompts_marked_ = prompts_asked_;
   } else if (state_ == State::kRunning) {
     refused(std::move(marked).error());
   }
+  tell_marked();
   advance();
   end_when_quiet();
 }
@@ -351,6 +365,7 @@ void Meter::on_closed(Result<ledger::Settlement> settlement) {
 /// A late mark may still be on its way; the listener, and with it the thread we post to, must outlive it.
 void Meter::end_when_quiet() {
   if (state_ != State::kClosing || outstanding_ > 0) return;
+  tell();
   state_ = State::kEnded;
   ending_.error = error_;
   listener_.on_end(std::move(ending_));

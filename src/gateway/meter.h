@@ -4,6 +4,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/clock.h"
@@ -106,6 +107,8 @@ class Meter : public std::enable_shared_from_this<Meter> {
   void on_topped_up(Result<ledger::Hold> hold);
   void on_closed(Result<ledger::Settlement> settlement);
 
+  void tell_marked();
+  void tell();
   void advance();
   void mark_if_due();
   void top_up_if_due();
@@ -148,8 +151,10 @@ class Meter : public std::enable_shared_from_this<Meter> {
   ledger::Hold hold_;
   TokenCount marked_ = 0;      ///< output tokens of the last durable mark
   TokenCount mark_asked_ = 0;  ///< of the last mark asked for
-  int prompts_marked_ = 0;
-  int outstanding_ = 0;  ///< ledger calls whose answer has not come
+  int prompts_marked_ = 0;     ///< whose end is durable
+  int prompts_asked_ = 0;
+  std::vector<std::pair<int, engine::GenerationEvent>> untold_;  ///< wait for their prompt's mark
+  int outstanding_ = 0;                                          ///< ledger calls whose answer has not come
   bool marking_ = false;
   bool topping_up_ = false;
   bool abandoned_ = false;

@@ -25,6 +25,10 @@ class MeterTest : public ::testing::Test, public MeterListener {
 
   void on_event(int index, GenerationEvent event) override {
     EXPECT_FALSE(ending_) << "an event after the end";
+    const bool reachable = !ledger_.away_ && !ledger_.fenced_ && !ledger_.settles_fail_;
+    if (event.usage.output > 0 && reachable && ledger_.holds_until_ == MonoTime::max()) {
+      EXPECT_TRUE(ledger_.marked_.input() > 0 || ledger_.settled_) << "a crash would give the prompt away";
+    }
     const auto i = static_cast<size_t>(index);
     outputs_[i] = std::max(outputs_[i], event.usage.output);
     if (event.finish) finishes_[i] = *event.finish;
@@ -199,6 +203,34 @@ TEST_F(MeterTest, WithoutADurableMarkTheEngineStopsAtN) {
   while (ledger_.answer_next()) settle_down();
   run();
   expect_charged(10, 100, Outcome::kCompleted);
+}
+
+TEST_F(MeterTest, TellsNothingBeforeThePromptIsDurable) {
+  start(1, 100);
+  ledger_.slow_ = true;
+  while (step(0)) EXPECT_EQ(outputs_[0], 0);
+  ASSERT_TRUE(ledger_.answer_next());
+  settle_down();
+  EXPECT_EQ(outputs_[0], 32);
+}
+
+TEST_F(MeterTest, TellsAnAnswerOfOneTokenOnceItsSettleIsDurable) {
+  start(1, 1);
+  ledger_.slow_ = true;
+  run();
+  EXPECT_FALSE(finishes_[0]);
+  ASSERT_TRUE(ledger_.answer_next());
+  settle_down();
+  EXPECT_EQ(finishes_[0], FinishReason::kLength);
+  EXPECT_FALSE(ledger_.contains("mark 10+1"));
+  expect_charged(10, 1, Outcome::kCompleted);
+}
+
+TEST_F(MeterTest, GoesOnTellingWithoutMarksWhenTheLedgerIsAway) {
+  start(1, 100);
+  ledger_.away_ = true;
+  step(0);
+  EXPECT_EQ(outputs_[0], 1);
 }
 
 TEST_F(MeterTest, AStreamRunsAtMostItsWindowAheadOfTheClient) {
