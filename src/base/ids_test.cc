@@ -8,7 +8,9 @@ namespace {
 TEST(Ids, AreKnownByTheirForm) {
   const std::string id = new_id("user");
   EXPECT_TRUE(is_id(id, "user"));
-  for (const std::string& other : {id + "0", id.substr(0, id.size() - 1), "user_", "user", ""}) {
+  const std::string shorter = id.substr(0, id.size() - 1);
+  for (const std::string& other :
+       {id + "0", shorter, std::string("user_"), std::string("user"), std::string()}) {
     EXPECT_FALSE(is_id(other, "user")) << other;
   }
   EXPECT_FALSE(is_id(id, "use"));

@@ -24,9 +24,10 @@ Result<std::string> balance_json(Visit& visit) {
   }
   const std::string& whose = visit.key.organisation;
   const bool foreign = admin && whose != kOperator && whose != found.organisation;
-  const bool hidden = admin && !TRY(visit.services.ledger.read<bool>([&](ledger::State& state) {
-    return sees_project(state, visit.key, found.id);
-  }));
+  const bool limited = admin && !has_power(visit.key, ledger::Power::kEveryProject);
+  const bool hidden = limited && !TRY(visit.services.ledger.read<bool>([&](ledger::State& state) {
+                        return sees_project(state, visit.key, found.id);
+                      }));
   if (foreign || hidden) {
     return fail(ErrorCode::kNotFound, "there is no project '{}'", wanted);
   }
