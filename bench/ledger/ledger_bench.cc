@@ -5,11 +5,13 @@
 //   ledger_bench raw    DIRECTORY|URL CLIENTS PAIRS            what the ledger writes for them, group by
 //   group,
 //                                                              recorded first, with no rules in the way
+//   ledger_bench seen   DIRECTORY|URL 0 REQUESTS               nothing: makes the rows of so many requests
+//   that
+//                                                              have ended, as if the ledger had served them
 //   ledger_bench growth DIRECTORY|URL CLIENTS PAIRS BEFORE …   the ledger, once so many pairs are journalled
 //
 // Prints one line of JSON.
 #include <fmt/format.h>
-#include <sqlite3.h>
 #include <sys/resource.h>
 
 #include <algorithm>
@@ -20,16 +22,21 @@
 #include <latch>
 #include <optional>
 #include <random>
+#include <set>
 #include <string>
 #include <vector>
 
 #include "base/check.h"
 #include "base/ids.h"
 #include "ledger/anchor.h"
+#include "ledger/fields.h"
 #include "ledger/postgres_store.h"
+#include "ledger/rows.h"
 #include "ledger/sealing.h"
 #include "ledger/sqlite_store.h"
 #include "ledger/writer.h"
+#include "raw_postgres.h"
+#include "raw_sqlite.h"
 
 namespace feilun::ledger {
 namespace {
@@ -56,17 +63,6 @@ double thread_seconds() {
   clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
   return double(time.tv_sec) + double(time.tv_nsec) / 1e9;
 }
-
-/// What one group writes.
-struct Batch {
-  struct Change {
-    std::string key;
-    std::optional<std::string> value;
-    operator StateChange() const { return {key, value}; }
-  };
-  std::vector<JournalRow> entries;
-  std::vector<Change> changes;
-};
 
 /// A Store that also remembers what is written through it.
 class RecordingStore final : public Store {
@@ -119,9 +115,13 @@ class RecordingStore final : public Store {
   Batch batch_;
 };
 
+bool is_postgres(const std::string& place) {
+  return place.starts_with("postgres");
+}
+
 std::unique_ptr<Store> open_store(const std::string& place) {
-  auto store = place.starts_with("postgres") ? open_postgres_store(place)
-                                             : open_sqlite_store(std::filesystem::path(place) / "ledger.db");
+  auto store = is_postgres(place) ? open_postgres_store(place)
+                                  : open_sqlite_store(std::filesystem::path(place) / "ledger.db");
   CHECK(store.has_value());
   return *std::move(store);
 }
@@ -246,7 +246,7 @@ std::unique_ptr<Writer> open_writer(std::unique_ptr<Store> store, const std::str
 }
 
 std::string anchor_directory(const std::string& place) {
-  return place.starts_with("postgres") ? std::filesystem::temp_directory_path().string() : place;
+  return is_postgres(place) ? std::filesystem::temp_directory_path().string() : place;
 }
 
 std::unique_ptr<Writer> open_ledger(const std::string& place) {
@@ -266,6 +266,34 @@ void measure_ours(const std::string& place, int clients, int64_t pairs) {
       times[times.size() * 99 / 100]);
 }
 
+/// What grows with every request for ever is the row that tells that it was seen.
+void make_seen(const std::string& place, int64_t requests) {
+  constexpr int64_t kAtOnce = 100'000;
+  {
+    open_ledger(place);
+  }
+  auto store = open_store(place);
+  RequestIds ids;
+  for (int64_t done = 0; done < requests; done += kAtOnce) {
+    std::set<std::string> keys;
+    while (std::ssize(keys) < std::min(kAtOnce, requests - done))
+      keys.insert(request_keys(ids.next()).back());
+    const std::string sequence = FieldWriter().number(2 * done).take();
+    std::vector<StateChange> changes;
+    for (const std::string& key : keys) changes.push_back({key, sequence, true});
+    CHECK(store->begin(Store::Access::kWrite).has_value());
+    CHECK(store->write(changes).has_value());
+    CHECK(store->commit().has_value());
+  }
+  fmt::print("{{\"requests\":{}}}\n", requests);
+}
+
+/// Bytes of the database's file; 0 where it is a server's.
+int64_t size_of(const std::string& place) {
+  const auto path = std::filesystem::path(place) / "ledger.db";
+  return is_postgres(place) ? 0 : static_cast<int64_t>(std::filesystem::file_size(path));
+}
+
 /// Processor time of all threads, sealing included.
 void measure_growth(const std::string& place, int clients, int64_t pairs,
                     const std::vector<int64_t>& checkpoints) {
@@ -273,71 +301,17 @@ void measure_growth(const std::string& place, int clients, int64_t pairs,
   const std::string project = set_up(*writer);
   int64_t done = 0;
   std::vector<std::string> figures;
+  std::vector<int64_t> sizes;
   for (const int64_t before : checkpoints) {
     Load(*writer, project, before - done, 500).run();
     const double processor = processor_seconds();
     Load(*writer, project, pairs, clients).run();
     figures.push_back(fmt::format("{:.2f}", (processor_seconds() - processor) * 1e6 / double(pairs)));
+    sizes.push_back(size_of(place));
     done = before + pairs;
   }
-  fmt::print("{{\"cpu_us\":[{}]}}\n", fmt::join(figures, ","));
+  fmt::print("{{\"cpu_us\":[{}],\"bytes\":[{}]}}\n", fmt::join(figures, ","), fmt::join(sizes, ","));
 }
-
-/// The statements alone, prepared, on a connection set as the ledger's is.
-class RawSqlite {
- public:
-  explicit RawSqlite(const std::string& path) {
-    CHECK(sqlite3_open(path.c_str(), &db_) == SQLITE_OK);
-    run("PRAGMA journal_mode=WAL");
-    run("PRAGMA synchronous=FULL");
-    run("PRAGMA wal_autocheckpoint=1000");
-    run("PRAGMA cache_size=-65536");
-    run("CREATE TABLE journal (sequence INTEGER PRIMARY KEY, time INTEGER, payload BLOB, hash BLOB)");
-    run("CREATE TABLE state (key BLOB PRIMARY KEY, value BLOB) WITHOUT ROWID");
-    entry_ = prepare("INSERT INTO journal VALUES (?,?,?,?)");
-    put_ = prepare("INSERT OR REPLACE INTO state VALUES (?,?)");
-    erase_ = prepare("DELETE FROM state WHERE key=?");
-  }
-
-  void write(const Batch& batch) {
-    run("BEGIN IMMEDIATE");
-    for (const JournalRow& row : batch.entries) {
-      sqlite3_bind_int64(entry_, 1, row.sequence);
-      sqlite3_bind_int64(entry_, 2, row.time.time_since_epoch().count());
-      bind(entry_, 3, row.payload);
-      bind(entry_, 4, view(row.hash));
-      step(entry_);
-    }
-    for (const Batch::Change& change : batch.changes) {
-      sqlite3_stmt* statement = change.value ? put_ : erase_;
-      bind(statement, 1, change.key);
-      if (change.value) bind(statement, 2, *change.value);
-      step(statement);
-    }
-    run("COMMIT");
-  }
-
- private:
-  void run(const char* sql) { CHECK(sqlite3_exec(db_, sql, nullptr, nullptr, nullptr) == SQLITE_OK); }
-  sqlite3_stmt* prepare(const char* sql) {
-    sqlite3_stmt* statement = nullptr;
-    CHECK(sqlite3_prepare_v2(db_, sql, -1, &statement, nullptr) == SQLITE_OK);
-    return statement;
-  }
-  static void bind(sqlite3_stmt* statement, int place, std::string_view bytes) {
-    sqlite3_bind_blob64(statement, place, bytes.data() == nullptr ? "" : bytes.data(), bytes.size(),
-                        SQLITE_STATIC);
-  }
-  static void step(sqlite3_stmt* statement) {
-    CHECK(sqlite3_step(statement) == SQLITE_DONE);
-    sqlite3_reset(statement);
-  }
-
-  sqlite3* db_ = nullptr;
-  sqlite3_stmt* entry_ = nullptr;
-  sqlite3_stmt* put_ = nullptr;
-  sqlite3_stmt* erase_ = nullptr;
-};
 
 std::vector<Batch> recorded(const std::string& place, int clients, int64_t pairs) {
   std::vector<Batch> batches;
@@ -353,7 +327,7 @@ std::vector<Batch> recorded(const std::string& place, int clients, int64_t pairs
 }
 
 void measure_raw(const std::string& place, int clients, int64_t pairs) {
-  const bool postgres = place.starts_with("postgres");
+  const bool postgres = is_postgres(place);
   const std::string scratch = postgres ? "" : place + "/recorded";
   if (!postgres) std::filesystem::create_directories(scratch);
   std::vector<Batch> batches = recorded(postgres ? place : scratch, clients, pairs);
@@ -372,19 +346,8 @@ void measure_raw(const std::string& place, int clients, int64_t pairs) {
   };
   double seconds = 0;
   if (postgres) {
-    PostgresOptions options{.schema = "raw" + new_id("x")};
-    auto store = open_postgres_store(place, options).value();
-    int64_t sequence = 0;
-    for (Batch& batch : batches) {
-      for (JournalRow& row : batch.entries) row.sequence = ++sequence;
-    }
-    seconds = write_all([&](const Batch& batch) {
-      const std::vector<StateChange> changes(batch.changes.begin(), batch.changes.end());
-      CHECK(store->begin(Store::Access::kWrite).has_value());
-      CHECK(store->append(batch.entries).has_value());
-      CHECK(store->write(changes).has_value());
-      CHECK(store->commit().has_value());
-    });
+    RawPostgres raw(place);
+    seconds = write_all([&](const Batch& batch) { raw.write(batch); });
   } else {
     RawSqlite raw(place + "/raw.db");
     seconds = write_all([&](const Batch& batch) { raw.write(batch); });
@@ -407,13 +370,15 @@ int main(int count, char** arguments) {
   const std::string place = arguments[2];
   const int clients = std::atoi(arguments[3]);
   const int64_t pairs = std::atoll(arguments[4]);
-  if (!place.starts_with("postgres")) std::filesystem::create_directories(place);
+  if (!is_postgres(place)) std::filesystem::create_directories(place);
   if (what == "ours") {
     measure_ours(place, clients, pairs);
   } else if (what == "growth") {
     std::vector<int64_t> checkpoints;
     for (int i = 5; i < count; ++i) checkpoints.push_back(std::atoll(arguments[i]));
     measure_growth(place, clients, pairs, checkpoints);
+  } else if (what == "seen") {
+    make_seen(place, pairs);
   } else {
     measure_raw(place, clients, pairs);
   }

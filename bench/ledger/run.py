@@ -11,6 +11,7 @@ import json
 import os
 import pathlib
 import pwd
+import re
 import shutil
 import subprocess
 import sys
@@ -32,6 +33,9 @@ def arguments():
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--growth", type=int, nargs="*", default=[10_000, 100_000, 1_000_000],
                         help="pairs journalled before; 10000000 takes some minutes and 2 GB")
+    parser.add_argument("--instructions", type=int, nargs="*", default=[], metavar="BEFORE",
+                        help="instructions of the writer for a pair of 500 clients, by valgrind, when so many requests "
+                        "were seen before; 10000000 takes some minutes")
     parser.add_argument("--stores", nargs="+", default=["sqlite", "postgres"], choices=["sqlite", "postgres"])
     parser.add_argument("--json", help="write the figures to this file")
     return parser.parse_args()
@@ -80,6 +84,17 @@ def measured(what, store, *numbers):
     return result
 
 
+def instructions(before, pairs=10_000):
+    """Thousands a pair, from taking a group to its commit."""
+    with directory() as where:
+        subprocess.run([PROGRAM, "seen", where, "0", str(before)], check=True, stdout=subprocess.DEVNULL)
+        done = subprocess.run(["valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null",
+                               "--toggle-collect=feilun::ledger::Writer::commit_group*", PROGRAM, "ours", where, "500",
+                               str(pairs)], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    counted = re.search(r"Collected : (\d+)", done.stderr)
+    return int(counted[1]) / pairs / 1000
+
+
 def main():
     options = arguments()
     if "postgres" in options.stores and not POSTGRES.exists():
@@ -105,6 +120,10 @@ def main():
             grown = measured("growth", "sqlite", 100, options.pairs, *sorted(options.growth))
             for before, spent in zip(sorted(options.growth), grown["cpu_us"]):
                 figures.add("feilun", f"sqlite, 100 clients, {before:,} requests before, processor µs a pair", spent)
+            for before, size in zip(sorted(options.growth), grown["bytes"]):
+                figures.add("feilun", f"ledger.db after {before + options.pairs:,} requests, MB", size / 1e6)
+    for before in options.instructions:
+        figures.add("feilun", f"{before:,} requests before, thousand instructions a pair", instructions(before))
     print(f"{options.rounds} interleaved rounds, medians")
     table.print_all(figures)
     table.write_all(figures, options.json)

@@ -13,9 +13,11 @@ import tempfile
 
 HERE = pathlib.Path(__file__).resolve().parent
 PROGRAM = HERE.parents[1] / os.environ.get("FEILUN_BUILD", "build/release") / "bench/usage_bench"
-FIGURES = {"hour_rows": "sums by the hour", "first_ms": "first query after a start, ms", "usage_ms": "usage, ms",
+FIGURES = {"db_mb": "ledger.db, MB", "hour_rows": "sums by the hour", "first_ms": "first query after a start, ms", "usage_ms": "usage, ms",
            "usage_by_model_ms": "usage by project and model, ms", "costs_ms": "costs by line, ms",
            "focus_rows": "FOCUS rows", "focus_ms": "FOCUS export, ms", "focus_more_mb": "memory it took, MB"}
+
+GOAL_MS = ["first_ms", "usage_ms", "usage_by_model_ms", "costs_ms"]
 
 
 def main():
@@ -37,8 +39,13 @@ def main():
     for name, figure in FIGURES.items():
         values = [each[name] for each in results.values()]
         print(f"| {figure} | " + " | ".join(f"{value:,.{int(value < 10)}f}" for value in values) + " |")
+    slow = max(each[name] for each in results.values() for name in GOAL_MS)
+    size = max(each["db_mb"] for each in results.values()) * 1e6 / options.requests
+    print(f"\nslowest query {slow:.0f} ms (goal 200); {size:.0f} bytes of ledger.db a request (goal 150)")
     if options.json:
         pathlib.Path(options.json).write_text(json.dumps(results, indent=1))
+    if slow > 200 or size > 150:
+        sys.exit("a goal is missed")
 
 
 if __name__ == "__main__":
