@@ -8,6 +8,7 @@
 #include "gateway/endpoints.h"
 #include "gateway/login_guard.h"
 #include "gateway/paid_call.h"
+#include "ledger/checked_text.h"
 
 namespace feilun::gateway {
 namespace asio = boost::asio;
@@ -60,6 +61,8 @@ Result<std::string> log_in(Visit& visit) {
   const std::string organisation = TRY(body.text("organization")).value_or("default");
   const std::string email = in_small_letters(TRY(body.required("email")));
   const std::string password = TRY(body.required("password"));
+  TRY(ledger::check_text("organization", organisation, false));
+  TRY(ledger::check_text("email", email, false));
   const auto seconds = TRY(body.fields().integer("expires_in_seconds", 60, kLoginSecondsMax));
   Services& services = visit.services;
   ledger::Ledger& ledger = services.ledger;

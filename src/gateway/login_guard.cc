@@ -25,15 +25,16 @@ LoginGuard::Window& LoginGuard::window_of(Windows& windows, std::string_view who
 
 Result<> LoginGuard::attempt(std::string_view account, std::string_view address, MonoTime now) {
   const std::scoped_lock lock(mutex_);
-  Window& from = window_of(addresses_, address, now);
-  Window& to = window_of(accounts_, account, now);
   const auto refuse = [&](const Window& window) {
     const auto wait = std::chrono::ceil<std::chrono::seconds>(window.until - now).count();
     Error error{ErrorCode::kRateLimited, "too many attempts to log in: try again later"};
     error.retry_after_s = static_cast<int>(wait);
     return std::unexpected(std::move(error));
   };
+  // An address that is refused makes the guard remember, and so forget, no account.
+  Window& from = window_of(addresses_, address, now);
   if (from.attempts >= kAddressAttempts) return refuse(from);
+  Window& to = window_of(accounts_, account, now);
   if (to.attempts >= kAccountAttempts) return refuse(to);
   ++from.attempts;
   ++to.attempts;

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <tuple>
+
 namespace feilun::gateway {
 namespace {
 
@@ -38,6 +40,14 @@ TEST(LoginGuard, AnAddressHasFiftyForAllAccountsAndOwningOneGivesItNoMore) {
   guard.succeeded("account 0");
   EXPECT_EQ(guard.attempt("another", "here", kStart).error().code, ErrorCode::kRateLimited);
   EXPECT_TRUE(guard.attempt("another", "elsewhere", kStart));
+}
+
+TEST(LoginGuard, AnAddressThatIsRefusedMakesItForgetNoAccount) {
+  LoginGuard guard;
+  for (int i = 0; i < LoginGuard::kAccountAttempts; ++i) ASSERT_TRUE(guard.attempt("ann", "here", kStart));
+  for (int i = 0; i < 10'100; ++i)
+    std::ignore = guard.attempt(std::to_string(i), "there", kStart + seconds(1));
+  EXPECT_FALSE(guard.attempt("ann", "elsewhere", kStart + seconds(2)));
 }
 
 TEST(LoginGuard, RemembersNoMoreThanItHasRoomFor) {

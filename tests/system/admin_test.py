@@ -255,7 +255,8 @@ class AdminTest(MoneyChecks, FocusChecks, InvoiceChecks, RefusalChecks, Visibili
         refused = [self.ask("POST", login, body={**right, **each}, status=401) for each in wrong]
         self.assertEqual(len({json.dumps(each) for each in refused}), 1)
         self.ask("DELETE", "/v1/organization/users/{user_id}", zoe)
-        for bad in ({"email": None}, {"password": None}, {"expires_in_seconds": 90000}, {"colour": "red"}):
+        for bad in ({"email": None}, {"password": None}, {"expires_in_seconds": 90000}, {"colour": "red"},
+                    {"email": "a" * 10_000 + "@example.com"}):
             self.ask("POST", login, body={**right, **bad}, status=400)
         # Ann came in just now, and then one attempt was wrong: nine are left.
         for _ in range(9):
