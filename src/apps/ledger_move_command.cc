@@ -88,8 +88,9 @@ void add_ledger_move_commands(CLI::App& ledger_group, Run& chosen) {
       ->add_option("--before", archive_options->before,
                    "Those whose entries are all older: 2026-01, 2026-01-15 or 2026-01-15T08:30:00Z, UTC")
       ->required();
-  archive_command->add_option("--to", archive_options->to,
-                              "A directory; where the server looks if none: archive in the data directory")
+  archive_command
+      ->add_option("--to", archive_options->to,
+                   "A directory; where the server looks if none: archive in the data directory")
       ->envname("FEILUN_ARCHIVE");
   on_chosen<ArchiveOptions>(archive_command, chosen, archive_options, archive);
 

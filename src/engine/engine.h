@@ -202,8 +202,8 @@ class Engine {
   /// Takes effect at the next step, queued or in prefill too; ends with kCancelled and the usage so far.
   virtual void cancel(std::string_view id) = 0;
 
-  /// The prompt's tokens, BOS included where the model wants one; of more than counted_at_most(context()) more
-  /// than so many that mean nothing. kInvalidArgument from the template.
+  /// The prompt's tokens, BOS included where the model wants one; of more than counted_at_most(context())
+  /// more than so many that mean nothing. kInvalidArgument from the template.
   virtual Result<std::vector<TokenId>> encode_chat(const ChatInput& input) const = 0;
   virtual std::vector<TokenId> encode_text(std::string_view text) const = 0;
 

@@ -12,8 +12,8 @@
 #include "ledger/verify_format.h"
 
 /// What the auditor does with a ledger. Its code was written from docs/formats/ledger.md and shares with the
-/// ledger's own the hash function, the definitions of the tables, the JSON parser, the calendar (TimeZone) and
-/// Money; tests/tidy/tidy.py has the list and holds it to that.
+/// ledger's own the hash function, the definitions of the tables, the JSON parser, the calendar (TimeZone)
+/// and Money; tests/tidy/tidy.py has the list and holds it to that.
 namespace feilun::ledger::audit {
 
 /// Where a ledger lies.

@@ -205,7 +205,7 @@ struct LedgerOptions {
   /// anchor. Empty: SQLite in the directory.
   std::string url = {};
   std::filesystem::path archive = {};  ///< where archived segments lie; empty: `archive` in the directory
-  PostgresOptions postgres = {};  ///< where there is a URL
+  PostgresOptions postgres = {};       ///< where there is a URL
   /// How long a gateway that shares a ledger may be out of reach before others end its requests.
   std::chrono::milliseconds lease = std::chrono::seconds(90);
   /// How long a shared database may take to answer before it counts as away: then marks and ends of requests

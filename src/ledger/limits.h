@@ -7,9 +7,9 @@
 #include "pricing/machine_cost.h"
 
 /// Bounds that keep every product and sum of the ledger far inside 128 bits. They are checked where numbers
-/// come in, so that the arithmetic behind them cannot overflow: a unit price of 10¹⁸ × all tokens that 63 bits
-/// can count × 5 classes < 10³⁸; ten thousand million amounts of 10²⁷ are 10³⁷; and a currency's whole funding
-/// stays within 10³⁶.
+/// come in, so that the arithmetic behind them cannot overflow: a unit price of 10¹⁸ × all tokens that 63
+/// bits can count × 5 classes < 10³⁸; ten thousand million amounts of 10²⁷ are 10³⁷; and a currency's whole
+/// funding stays within 10³⁶.
 namespace feilun::ledger {
 
 inline constexpr int128 kTrillion = 1'000'000'000'000;

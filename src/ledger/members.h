@@ -70,7 +70,8 @@ struct ServiceAccount {
   std::string id;  ///< "svc_…"
   std::string project_id;
   std::string name;
-  ProjectRole role = ProjectRole::kMember;  ///< as OpenAI's clients want one; its keys call models and no more
+  ProjectRole role =
+      ProjectRole::kMember;  ///< as OpenAI's clients want one; its keys call models and no more
   WallTime created;
 };
 

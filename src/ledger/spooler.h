@@ -65,7 +65,7 @@ class Spooler {
   SpoolStats stats() const;
   /// Of that what everybody who reads must know.
   struct Contact {
-    bool away = false;     ///< the database does not answer
+    bool away = false;    ///< the database does not answer
     int64_t returns = 0;  ///< how often it answered again
   };
   Contact contact() const;
