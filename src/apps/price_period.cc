@@ -5,14 +5,14 @@
 namespace feilun::apps {
 
 Result<Period> PricePeriod::resolve(WallTime now) const {
-  const Period period{.from = from.empty() ? now : TRY(parse_time(from)),
-                      .until = until.empty() ? WallTime::max() : TRY(parse_time(until))};
+  const Period period{.from = from ? TRY(parse_time(*from)) : now,
+                      .until = until ? TRY(parse_time(*until)) : WallTime::max()};
   if (period.from < now) {
     return fail(ErrorCode::kInvalidArgument, "--from {}: it is past, and what was charged does not change",
-                from);
+                *from);
   }
   if (period.until <= period.from) {
-    return fail(ErrorCode::kInvalidArgument, "--until {}: the price would end before it begins", until);
+    return fail(ErrorCode::kInvalidArgument, "--until {}: the price would end before it begins", *until);
   }
   return period;
 }

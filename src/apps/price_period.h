@@ -1,6 +1,7 @@
 #pragma once
 
 #include <CLI/CLI.hpp>
+#include <optional>
 #include <string>
 
 #include "base/civil_time.h"
@@ -10,8 +11,8 @@ namespace feilun::apps {
 
 /// The flags that say when a price that is published is in force.
 struct PricePeriod {
-  std::string from;   ///< empty: now
-  std::string until;  ///< empty: until another begins
+  std::optional<std::string> from;   ///< none: now
+  std::optional<std::string> until;  ///< none: until another begins
 
   /// kInvalidArgument for a time that is past: what was charged does not change.
   Result<Period> resolve(WallTime now) const;

@@ -34,6 +34,7 @@ class HttpGateway final : public Gateway {
                   .admin_work = admin_.get_executor(),
                   .ledger_work = ledger_work_.get_executor(),
                   .running_claims = running_claims_,
+                  .login_work = logins_.get_executor(),
                   .login_guard = login_guard_,
                   .trusted_proxies = options_.trusted_proxies,
                   .private_webhooks = options_.clockwork && options_.clockwork->private_webhooks} {}
@@ -84,6 +85,7 @@ class HttpGateway final : public Gateway {
   ReplyRoom reply_room_;
   boost::asio::thread_pool heavy_{1};
   boost::asio::thread_pool admin_{1};
+  boost::asio::thread_pool logins_{1};
   boost::asio::thread_pool ledger_work_{kLedgerThreads};
   RunningClaims running_claims_;
   LoginGuard login_guard_;

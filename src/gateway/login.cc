@@ -47,6 +47,10 @@ Result<Account> find_account(State& state, std::string organisation, const std::
   return account;
 }
 
+std::unexpected<Error> refused() {
+  return fail(ErrorCode::kUnauthorized, "organisation, address and password are not right together");
+}
+
 /// Where there is no account, or none with a password, it compares with a hash that no password has.
 bool may_enter(const Account& account, const std::string& password) {
   static const std::string kNobodys =
@@ -71,14 +75,16 @@ Result<std::string> log_in(Visit& visit) {
   TRY(services.login_guard.attempt(account.name, client_address(visit.request(), services.trusted_proxies),
                                    services.clock.mono()));
   if (!may_enter(account, password)) {
-    return fail(ErrorCode::kUnauthorized, "organisation, address and password are not right together");
+    return refused();
   }
   services.login_guard.succeeded(account.name);
   const WallTime expires = services.clock.wall() + std::chrono::seconds(seconds.value_or(kKeySeconds));
   const auto made = TRY(ledger.write<ledger::NewKey>([&](ledger::Books& books) -> Result<ledger::NewKey> {
     // As they are now: both may have changed while the password was looked at.
-    const Member member =
-        TRY(ledger::find_member(books.state(), account.member->organisation, account.member->id));
+    const auto found = ledger::find_member(books.state(), account.member->organisation, account.member->id);
+    if (!found)
+      return found.error().code == ErrorCode::kNotFound ? refused() : std::unexpected(found.error());
+    const Member& member = *found;
     books.act_as(member.id);
     return books.create_key({.parent = member.organisation,
                              .name = "login",
@@ -97,7 +103,14 @@ Result<std::string> log_in(Visit& visit) {
 }  // namespace
 
 asio::awaitable<void> login(Visit& visit) {
-  auto body = co_await run_work(visit, /*light=*/false, [&] { return log_in(visit); });
+  const auto place = visit.services.login_guard.place();
+  if (!place) {
+    Error busy{ErrorCode::kRateLimited, "too many log in at the moment: try again in a few seconds"};
+    busy.retry_after_s = 5;
+    co_await visit.reply_error(busy);
+    co_return;
+  }
+  auto body = co_await run_on(visit.services.login_work, [&] { return log_in(visit); });
   if (body) {
     co_await visit.reply_json(*std::move(body));
   } else {

@@ -23,6 +23,12 @@ LoginGuard::Window& LoginGuard::window_of(Windows& windows, std::string_view who
   return windows.insert_or_assign(std::string(whose), Window{.until = now + kWindow}).first->second;
 }
 
+std::shared_ptr<void> LoginGuard::place() {
+  if (++waiting_ <= kPlaces) return {this, [this](void*) { --waiting_; }};
+  --waiting_;
+  return nullptr;
+}
+
 Result<> LoginGuard::attempt(std::string_view account, std::string_view address, MonoTime now) {
   const std::scoped_lock lock(mutex_);
   const auto refuse = [&](const Window& window) {

@@ -1,7 +1,9 @@
 #pragma once
 
+#include <atomic>
 #include <functional>
 #include <map>
+#include <memory>
 #include <mutex>
 #include <string>
 #include <string_view>
@@ -18,8 +20,11 @@ class LoginGuard {
  public:
   static constexpr int kAccountAttempts = 10;
   static constexpr int kAddressAttempts = 50;
+  static constexpr int kPlaces = 50;
   static constexpr std::chrono::minutes kWindow{15};
 
+  /// A place among the few whose passwords wait to be looked at, until it goes; empty when all are taken.
+  std::shared_ptr<void> place();
   /// Counts an attempt. kRateLimited, with when to come again, where there were too many; that one counts
   /// for neither.
   Result<> attempt(std::string_view account, std::string_view address, MonoTime now);
@@ -34,6 +39,7 @@ class LoginGuard {
   using Windows = std::map<std::string, Window, std::less<>>;
   static Window& window_of(Windows& windows, std::string_view whose, MonoTime now);
 
+  std::atomic<int> waiting_ = 0;
   std::mutex mutex_;
   Windows accounts_, addresses_;
 };

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <tuple>
+#include <vector>
 
 namespace feilun::gateway {
 namespace {
@@ -48,6 +49,16 @@ TEST(LoginGuard, AnAddressThatIsRefusedMakesItForgetNoAccount) {
   for (int i = 0; i < 10'100; ++i)
     std::ignore = guard.attempt(std::to_string(i), "there", kStart + seconds(1));
   EXPECT_FALSE(guard.attempt("ann", "elsewhere", kStart + seconds(2)));
+}
+
+TEST(LoginGuard, HasSoManyPlacesAtATime) {
+  LoginGuard guard;
+  std::vector<std::shared_ptr<void>> places;
+  for (int i = 0; i < LoginGuard::kPlaces; ++i) places.push_back(guard.place());
+  EXPECT_TRUE(places.back());
+  EXPECT_FALSE(guard.place());
+  places.pop_back();
+  EXPECT_TRUE(guard.place());
 }
 
 TEST(LoginGuard, RemembersNoMoreThanItHasRoomFor) {

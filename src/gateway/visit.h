@@ -34,6 +34,8 @@ struct Services {
   boost::asio::thread_pool::executor_type
       ledger_work;  ///< for what waits for the ledger, and for nothing else
   RunningClaims& running_claims;
+  boost::asio::thread_pool::executor_type
+      login_work;  ///< for passwords: hashing one takes a tenth of a second
   LoginGuard& login_guard;
   const std::vector<ledger::Network>& trusted_proxies;
   bool private_webhooks = false;  ///< as ClockworkOptions has it

@@ -65,7 +65,9 @@ Result<PaymentLeft> payment_to_return(State& state, const PaymentRequest& asked)
   });
   if (came.size() == 1) return std::move(came.begin()->second);
   if (came.empty()) {
-    return fail(ErrorCode::kInvalidArgument, "nothing that came for {} is left to go back", asked.invoice);
+    const std::string what =
+        asked.returns.empty() ? "nothing that came" : "no payment '" + asked.returns + "'";
+    return fail(ErrorCode::kInvalidArgument, "{} for {} is left to go back", what, asked.invoice);
   }
   return fail(ErrorCode::kInvalidArgument, "{} payments came for {}: say which of them goes back",
               came.size(), asked.invoice);

@@ -3,6 +3,7 @@
 #include "ledger/books.h"
 #include "ledger/checked_amount.h"
 #include "ledger/checked_text.h"
+#include "ledger/currency.h"
 #include "ledger/limits.h"
 #include "ledger/tenant_records.h"
 
@@ -95,6 +96,7 @@ Result<std::vector<Project>> all_projects(State& state) {
 Result<Organisation> Books::create_organisation(Organisation organisation) {
   TRY(check_organisation_name(state_, organisation.name));
   organisation.currency = TRY(parse_currency(organisation.currency));
+  TRY(minor_digits(organisation.currency));
   TRY(TimeZone::find(organisation.time_zone));
   TRY(check_amount("credit limit", organisation.credit_limit));
   organisation.id = new_id("org");
@@ -142,6 +144,7 @@ Result<Project> Books::create_project(const std::string& name, const std::string
                                       std::string_view organisation) {
   Project project{.id = new_id("proj"), .name = name, .organisation = std::string(organisation)};
   project.currency = TRY(parse_currency(currency));
+  TRY(minor_digits(project.currency));
   project.payer = project.id;
   project.created = now_;
   if (organisation != kDefaultOrganisation) {

@@ -84,9 +84,12 @@ Result<int64_t> true_up_all(Ledger& ledger, WallTime now) {
 Result<int64_t> invoice_all(Ledger& ledger, WallTime now) {
   const Month current = TimeZone::utc().month_of(now);
   int64_t issued = 0;
-  for (const Month month : {current - std::chrono::months(1), current}) {
-    TRY(run_invoices(ledger, month, now, "local", [&](const Invoice&) { ++issued; }));
-  }
+  const auto run = [&](Month month) {
+    return run_invoices(ledger, month, now, "local", [&](const Invoice&) { ++issued; });
+  };
+  const auto last = run(current - std::chrono::months(1));
+  TRY(run(current));
+  TRY(last);
   return issued;
 }
 
@@ -103,10 +106,10 @@ Result<ChoresDone> do_chores(Ledger& ledger, const ChoreOptions& options, WallTi
   ChoresDone done{.lots_expired = TRY(expire_all(ledger))};
   done.months_trued_up = TRY(true_up_all(ledger, now));
   TRY(forget_replies(ledger, now));
-  if (options.invoices) done.invoices_issued = TRY(invoice_all(ledger, now));
   if (options.archive_after > 0) {
     done.segments_archived = TRY(archive_older(ledger, options.archive_after, now));
   }
+  if (options.invoices) done.invoices_issued = TRY(invoice_all(ledger, now));
   return done;
 }
 

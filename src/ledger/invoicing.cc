@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <boost/json.hpp>
+#include <optional>
 
 #include "ledger/books.h"
 #include "ledger/invoice_formats.h"
@@ -226,12 +227,16 @@ Result<> run_invoices(Ledger& ledger, Month month, WallTime now, std::string_vie
                       const std::function<void(const Invoice&)>& issued) {
   const auto buyers = TRY(
       ledger.read<std::vector<Buyer>>([&](State& state) { return buyers_to_invoice(state, month, now); }));
+  std::optional<Error> failed;
   for (const Buyer& buyer : buyers) {
-    issued(TRY(ledger.write<Invoice>([&](Books& books) {
+    const auto invoice = ledger.write<Invoice>([&](Books& books) {
       if (!actor.empty()) books.act_as(std::string(actor));
       return books.issue_invoice(buyer.id, month);
-    })));
+    });
+    if (invoice) issued(*invoice);
+    if (!invoice && !failed) failed = invoice.error();
   }
+  if (failed) return std::unexpected(*std::move(failed));
   return {};
 }
 

@@ -9,6 +9,7 @@
 
 #include "base/log.h"
 #include "ledger/anchor.h"
+#include "ledger/currency.h"
 #include "ledger/embedded_ledger.h"
 #include "ledger/open_store.h"
 #include "ledger/serving_lock.h"
@@ -81,7 +82,7 @@ Result<Replayed> replay_spool(Store& store, const Clock& clock, const Spool& spo
 
 Result<std::unique_ptr<Ledger>> Ledger::open(LedgerOptions options) {
   if (sodium_init() < 0) return fail(ErrorCode::kInternal, "libsodium does not start");
-  TRY(parse_currency(options.default_currency));
+  TRY(minor_digits(TRY(parse_currency(options.default_currency))));
   TRY(make_directory(options.directory));
   ServingLock lock;
   if (options.serving) lock = TRY(ServingLock::take(options.directory));

@@ -48,6 +48,14 @@ TEST_F(TenantsTest, OrganisationsMayHaveProjectsOfTheSameName) {
   EXPECT_FALSE(act<Project>([&](Books& books) { return books.create_project("a/b", "CNY"); }));
 }
 
+TEST_F(TenantsTest, CurrenciesThatNoInvoiceCanAskForAreRefused) {
+  const auto made = act<Organisation>(
+      [](Books& books) { return books.create_organisation({.name = "acme", .currency = "RMB"}); });
+  ASSERT_FALSE(made);
+  EXPECT_EQ(made.error().message, "'RMB' is not a national currency of ISO 4217");
+  EXPECT_FALSE(act<Project>([](Books& books) { return books.create_project("web", "RMB"); }));
+}
+
 TEST_F(TenantsTest, RenamingFreesTheOldName) {
   const Organisation acme = organisation("acme");
   const Project web = project("web", acme.id);

@@ -96,7 +96,8 @@ Result<> each_entry(Source& source, const std::filesystem::path& archive, const 
     const std::string name = fmt::format("the segment of entries {} to {}", segment.first, segment.last);
     if (!segment.bytes) find_archived(segment, archive);
     if (!segment.bytes) {
-      problem(name + " was archived, and its file is not in " + archive.string());
+      problem(name + " was archived, and its file is not in " + archive.string() +
+              ": say with --archive where it is");
       return {};
     }
     StoredEntry last;
