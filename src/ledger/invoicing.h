@@ -58,9 +58,8 @@ Result<std::map<AgeingKey, Ageing>> ageing(State& state, std::string_view payer_
 Result<std::vector<Buyer>> buyers_to_invoice(State& state, Month month, WallTime now);
 
 /// Issues what is missing of a month, each invoice on its own: a run that was cut off is simply run again.
-/// Buyers whose month has not ended yet in their time zone are left for later. `issued` hears of each. One that
-/// fails keeps no other from being issued; the first failure is told at the end.
-/// Blocks.
+/// Buyers whose month has not ended yet in their time zone are left for later. `issued` hears of each. One
+/// that fails keeps no other from being issued; the first failure is told at the end. Blocks.
 Result<> run_invoices(Ledger& ledger, Month month, WallTime now, std::string_view actor,
                       const std::function<void(const Invoice&)>& issued);
 
