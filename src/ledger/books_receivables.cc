@@ -49,16 +49,20 @@ struct PaymentLeft {
   Money applied;
 };
 
-/// The payment that goes back: the one named, or else the only one of which something is left.
+/// The payment that goes back: the one named, or else the only one of which something is left. All that goes
+/// back, also what earlier programs did not name, is within all that came.
 Result<PaymentLeft> payment_to_return(State& state, const PaymentRequest& asked) {
   std::map<std::string, PaymentLeft> came;
+  Money received;
   for (const PaymentDone& each : TRY(payments_of(state, asked.invoice))) {
     if (each.method == kFromWallet) continue;
+    received += each.amount;
     const std::string& reference = each.returns.empty() ? each.reference : each.returns;
     PaymentLeft& left = came.try_emplace(reference, reference).first->second;
     left.amount += each.amount;
     left.applied += each.applied;
   }
+  if (asked.amount && -*asked.amount > received) came.clear();
   std::erase_if(came, [&](const auto& each) {
     const bool named = asked.returns.empty() || each.first == asked.returns;
     return !named || each.second.amount <= Money();

@@ -123,6 +123,18 @@ TEST_F(ReceivablesTest, APaymentThatIsReturnedLeavesWhatOthersPaid) {
   expect_verified();
 }
 
+TEST_F(ReceivablesTest, WhatAnEarlierProgramGaveBackWithoutNamingItHasGoneBack) {
+  PaymentDone gone = pay({.invoice = kNumber, .reference = "p1", .amount = yuan("106")}).value();
+  gone.reference = "p1 bounced";
+  gone.amount = yuan("-106");
+  gone.applied = Money();
+  ASSERT_TRUE(ledger_->write<bool>([&](Books& books) -> Result<bool> {
+    write_record_rows(books.state(), std::nullopt, record_of(gone));
+    return true;
+  }));
+  EXPECT_EQ(refused(returned("-106", "p1 bounced, told again")), ErrorCode::kInvalidArgument);
+}
+
 TEST_F(ReceivablesTest, AnOverpaymentThatIsReturnedTakesWhatItPaidAndTheRestFromTheWallet) {
   ASSERT_TRUE(pay({.invoice = kNumber, .reference = "p1", .amount = yuan("60")}));
   ASSERT_TRUE(pay({.invoice = kNumber, .reference = "p2", .amount = yuan("150")}));

@@ -333,8 +333,10 @@ void Replay::payment(const Entry& entry) {
   }
   if (returns.empty() == (put_in < 0)) breach("a payment that goes back, and no other, names what it was");
   add(came.amount, put_in);
+  add(owed.received, put_in);
   add(came.applied, applied);
   if (came.amount < 0) breach("more goes back than came by the payment");
+  if (owed.received < 0) breach("more goes back than was paid");
   if (text_of(record, "applied") != fmt::format("{}", applied)) problem("a payment's record says otherwise");
   add(owed.paid, applied);
   put_owed(number);

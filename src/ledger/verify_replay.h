@@ -161,7 +161,7 @@ class Replay {
     std::string payer, currency;
     int64_t due_day = 0, notes = 0;
     int64_t month = 0;
-    int128 total = 0, paid = 0, credited = 0, coin = 1;
+    int128 total = 0, paid = 0, received = 0, credited = 0, coin = 1;
     int128 exact_left = 0, returned = 0;  ///< behind notes; what they took back of lines that gave money back
     std::map<std::string, Came> came;     ///< by reference
     std::map<UsageOf, Noted> usage;
