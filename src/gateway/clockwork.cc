@@ -116,7 +116,10 @@ class ThreadClockwork final : public Clockwork {
     ledger::ChoreOptions due;
     if (hour != looked_) due = {.invoices = options_.invoices, .archive_after = options_.archive_after};
     const auto done = ledger::do_chores(ledger_, due, now);
-    if (!done) return tell("not all that is due could be done", done.error());
+    if (!done) {
+      if (done.error().code != ErrorCode::kUnavailable) looked_ = hour;
+      return tell("not all that is due could be done", done.error());
+    }
     if (done->segments_archived < ledger::kSegmentsAtOnce) looked_ = hour;
     if (done->segments_archived > 0) {
       spdlog::info("{} segments of the journal were archived", done->segments_archived);

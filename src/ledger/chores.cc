@@ -106,10 +106,10 @@ Result<ChoresDone> do_chores(Ledger& ledger, const ChoreOptions& options, WallTi
   ChoresDone done{.lots_expired = TRY(expire_all(ledger))};
   done.months_trued_up = TRY(true_up_all(ledger, now));
   TRY(forget_replies(ledger, now));
-  if (options.archive_after > 0) {
-    done.segments_archived = TRY(archive_older(ledger, options.archive_after, now));
-  }
+  Result<int64_t> archived = 0;
+  if (options.archive_after > 0) archived = archive_older(ledger, options.archive_after, now);
   if (options.invoices) done.invoices_issued = TRY(invoice_all(ledger, now));
+  done.segments_archived = TRY(archived);
   return done;
 }
 

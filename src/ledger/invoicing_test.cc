@@ -42,6 +42,28 @@ TEST_F(InvoicingTest, AMonthRunTwiceGivesTheSameBytes) {
   expect_verified();
 }
 
+TEST_F(InvoicingTest, OneThatFailsKeepsNoOtherFromBeingIssued) {
+  make_organisation("late", "UTC");
+  const std::string web = make_project("web", "late");
+  serve(red_, kMillion);
+  serve(web, kMillion);
+  // As an earlier program let it be made.
+  ASSERT_TRUE(ledger_->write<bool>([&](Books& books) -> Result<bool> {
+    const Record sound = TRY(find_record(books.state(), "organisation", acme_)).value();
+    Record spoilt = sound;
+    spoilt.json.replace(spoilt.json.find("CNY"), 3, "ZZZ");
+    write_record_rows(books.state(), sound, spoilt);
+    return true;
+  }));
+  go_to("2023-12-02T00:00:00Z");
+  std::vector<std::string> issued;
+  const auto done = run_invoices(*ledger_, month("2023-11"), clock_.wall(), "",
+                                 [&](const Invoice& invoice) { issued.push_back(invoice.facts.number); });
+  ASSERT_FALSE(done);
+  EXPECT_EQ(done.error().message, "'ZZZ' is not a national currency of ISO 4217");
+  EXPECT_EQ(issued.size(), 1U);
+}
+
 TEST_F(InvoicingTest, AKillBetweenTwoInvoicesIsResumed) {
   if (test_on_postgres()) GTEST_SKIP() << "the directory is copied";
   for (const char* name : {"a", "b", "c"}) {
