@@ -27,11 +27,11 @@ json::object refund_json(std::string_view request_id, const Refund& refund) {
            refund.idempotency_key.empty() ? json::value(nullptr) : json::value(refund.idempotency_key)}};
 }
 
-/// What is left of a request that the caller may see: the operator, who names no customer, any; else those
-/// of the organisation. kNotFound.
+/// What is left of a request that the caller may see: the operator, who names no customer, any; else those of
+/// the organisation's projects that it sees. kNotFound.
 Result<ledger::ChargeLeft> seen_charge(const AdminCall& call, State& state, std::string_view request_id) {
   const ledger::ChargeLeft left = TRY(ledger::charge_left(state, request_id));
-  if (call.organisation == "default") return left;
+  if (call.organisation == "default" && has_power(call.key, ledger::Power::kEveryProject)) return left;
   const auto ended = TRY(ledger::ended_by(state, request_id));
   const auto hold = TRY(ledger::hold_entry(state, request_id, ended.value_or(0)));
   const auto held = TRY(ledger::request_from_hold(hold));
