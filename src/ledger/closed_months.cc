@@ -60,7 +60,8 @@ Result<TimeZone> zone_at(State& state, std::string_view organisation, int64_t se
   std::string zone = TRY(organisation_of(state, organisation)).time_zone;
   const auto record = TRY(find_record(state, "organisation", organisation));
   if (!record || record->sequence < sequence) return TimeZone::find(zone);
-  const ActFilter since{.ids = {std::string(organisation)}, .after = sequence};
+  const ActFilter since{
+      .ids = {std::string(organisation)}, .before = record->sequence + 1, .after = sequence};
   // Newest first.
   for (const Act& act : TRY(acts_of(state, organisation, since, kActsMax))) {
     if (act.type != "organisation" || act.before.empty()) continue;
