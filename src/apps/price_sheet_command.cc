@@ -41,8 +41,8 @@ Result<std::string> read_text(const std::string& path) {
   return text;
 }
 
-Result<std::vector<ledger::PriceVersion>> versions_of(const SheetOptions& options, ledger::State& state,
-                                                      WallTime from) {
+/// Before the ledger is asked for anything: what is read may be slow to come.
+Result<std::vector<ledger::PriceVersion>> versions_of(const SheetOptions& options, WallTime from) {
   const std::string text = TRY(read_text(options.sheet));
   const auto sheet = TRY(pricing::sheet_from_json(text));
   pricing::ExchangeRates rates;
@@ -50,25 +50,30 @@ Result<std::vector<ledger::PriceVersion>> versions_of(const SheetOptions& option
     const std::string dated = TRY(read_text(options.rates));
     rates = TRY(pricing::rates_from_json(dated));
   }
-  std::string organisation;
-  if (!options.organisation.empty()) {
-    organisation = TRY(ledger::find_organisation(state, options.organisation)).id;
-  }
   auto versions = TRY(pricing::resolve(sheet, rates, from));
   for (ledger::PriceVersion& version : versions) {
     version.offering = options.offering;
-    version.organisation = organisation;
     version.effective_from = from;
   }
+  return versions;
+}
+
+/// Whose contract they are, where the options name somebody.
+Result<std::vector<ledger::PriceVersion>> with_customer(const SheetOptions& options, ledger::State& state,
+                                                        std::vector<ledger::PriceVersion> versions) {
+  if (options.organisation.empty()) return versions;
+  const std::string id = TRY(ledger::find_organisation(state, options.organisation)).id;
+  for (ledger::PriceVersion& version : versions) version.organisation = id;
   return versions;
 }
 
 Result<> publish(const SheetOptions& options) {
   auto ledger = TRY(open_ledger(options, WhenAbsent::kCreate));
   const Period period = TRY(options.period.resolve(SystemClock().wall()));
+  const auto asked = TRY(versions_of(options, period.from));
   const auto written = TRY(ledger->write<std::vector<ledger::PriceVersion>>(
       [&](ledger::Books& books) -> Result<std::vector<ledger::PriceVersion>> {
-        auto versions = TRY(versions_of(options, books.state(), period.from));
+        auto versions = TRY(with_customer(options, books.state(), asked));
         for (ledger::PriceVersion& version : versions) {
           version.effective_until = period.until;
           version = TRY(books.set_price(std::move(version)));
@@ -85,8 +90,9 @@ Result<> publish(const SheetOptions& options) {
 Result<> preview(const SheetOptions& options) {
   auto ledger = TRY(open_ledger(options, WhenAbsent::kRefuse));
   const Month month = TRY(parse_month(options.month));
+  const auto asked = TRY(versions_of(options, SystemClock().wall()));
   auto versions = TRY(ledger->read<std::vector<ledger::PriceVersion>>(
-      [&](ledger::State& state) { return versions_of(options, state, SystemClock().wall()); }));
+      [&](ledger::State& state) { return with_customer(options, state, asked); }));
   const pricing::PricePreview shown = TRY(ledger::preview_month(*ledger, std::move(versions), month));
   fmt::print("{}", options.json ? pricing::to_json(shown) + "\n" : pricing::to_table(shown));
   return {};
