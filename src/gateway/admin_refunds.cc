@@ -1,6 +1,6 @@
 // /v1/organization/refunds
 #include "gateway/admin_routes.h"
-#include "ledger/focus_request.h"
+#include "ledger/charged_request.h"
 #include "ledger/journal_walk.h"
 #include "ledger/limits.h"
 #include "ledger/rows.h"

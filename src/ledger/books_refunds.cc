@@ -5,10 +5,10 @@
 
 #include "ledger/audit_log.h"
 #include "ledger/books.h"
+#include "ledger/charged_request.h"
 #include "ledger/checked_text.h"
 #include "ledger/closed_months.h"
 #include "ledger/fields.h"
-#include "ledger/focus_request.h"
 #include "ledger/given_back.h"
 #include "ledger/invoice_items.h"
 #include "ledger/invoicing.h"

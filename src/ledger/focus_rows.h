@@ -9,10 +9,10 @@
 
 #include "base/civil_time.h"
 #include "base/result.h"
+#include "ledger/charged_request.h"
 #include "ledger/closed_months.h"
 #include "ledger/focus.h"
 #include "ledger/focus_lots.h"
-#include "ledger/focus_request.h"
 #include "ledger/invoicing.h"
 #include "ledger/state.h"
 

@@ -1,4 +1,4 @@
-#include "ledger/focus_request.h"
+#include "ledger/charged_request.h"
 
 #include <algorithm>
 #include <array>
