@@ -1,5 +1,9 @@
 #include "ledger/archive.h"
 
+#include <fcntl.h>
+#include <sys/file.h>
+#include <unistd.h>
+
 #include <algorithm>
 #include <cerrno>
 #include <cstdio>
@@ -8,6 +12,7 @@
 #include <iterator>
 #include <optional>
 #include <system_error>
+#include <utility>
 
 #include "ledger/segment.h"
 #include "ledger/sync_path.h"
@@ -44,6 +49,28 @@ Result<> write_durably(const fs::path& path, std::string_view bytes) {
   if (rename(unfinished.c_str(), path.c_str()) != 0) return io_error("cannot name", path);
   return sync_path(path.parent_path());
 }
+
+/// While it lives no other process archives in the directory.
+class Turn {
+ public:
+  static Result<Turn> wait(const fs::path& directory) {
+    Turn turn(open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    if (turn.directory_ < 0) return io_error("cannot open", directory);
+    while (flock(turn.directory_, LOCK_EX) != 0) {
+      if (errno != EINTR) return io_error("cannot lock", directory);
+    }
+    return turn;
+  }
+  Turn(Turn&& other) noexcept : directory_(std::exchange(other.directory_, -1)) {}
+  Turn& operator=(Turn&&) = delete;
+  ~Turn() {
+    if (directory_ >= 0) close(directory_);
+  }
+
+ private:
+  explicit Turn(int directory) : directory_(directory) {}
+  int directory_;
+};
 
 /// Whether all its entries are older than `before`; every one of them is proved.
 Result<bool> is_older(Segment segment, WallTime before) {
@@ -116,12 +143,12 @@ Result<Archived> archive_segments(Store& store, const fs::path& directory, WallT
   std::error_code error;
   fs::create_directories(directory, error);
   if (error) return fail(ErrorCode::kIo, "cannot make {}: {}", directory.string(), error.message());
+  const Turn turn = TRY(Turn::wait(directory));
   Archived archived;
   for (Segment& segment : TRY(in_one_moment(store, [&] { return store.segments(); }))) {
     if (archived.segments == limit) break;
-    auto bytes = in_one_moment(store, [&] { return store.segment_bytes(segment.first); });
-    if (!bytes && bytes.error().code == ErrorCode::kNotFound) continue;  // it is archived already
-    segment.bytes = TRY(std::move(bytes));
+    if (segment.archived) continue;
+    segment.bytes = TRY(in_one_moment(store, [&] { return store.segment_bytes(segment.first); }));
     if (!TRY(is_older(segment, before))) break;
     const std::string name = archive_name(segment);
     TRY(put_file(directory / name, segment.bytes));

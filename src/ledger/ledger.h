@@ -295,7 +295,8 @@ class Ledger {
   /// Waits until everything queued before is durable.
   virtual Result<> flush() = 0;
   /// Moves sealed segments whose entries are all older than `before` to the archive, oldest first and at most
-  /// `limit` (archive.h); returns how many. Over a connection of its own: nobody waits for it.
+  /// `limit` (archive.h); returns how many. Over a connection of its own; others
+  /// wait for the line of one segment at most.
   virtual Result<int64_t> archive(WallTime before, int64_t limit) = 0;
 
  protected:

@@ -37,7 +37,7 @@ class Target {
 
   Result<int64_t> last_segment() { return number("SELECT coalesce(max(last), 0)::bigint FROM segments"); }
   Result<int64_t> last_entry() { return number("SELECT coalesce(max(sequence), 0)::bigint FROM journal"); }
-  Result<> put(const Segment& segment, bool archived);
+  Result<> put(const Segment& segment);
   Result<> put(const std::vector<JournalRow>& rows);
   Result<> put(const std::vector<StateRow>& rows);
   /// Those that were sealed since an earlier attempt.
@@ -116,10 +116,11 @@ Result<> Target::remove_mark() {
   return run("DELETE FROM migrations WHERE number = $1::bigint", line);
 }
 
-Result<> Target::put(const Segment& segment, bool archived) {
+Result<> Target::put(const Segment& segment) {
   PostgresParameters line;
   line.number(segment.first).number(segment.last).bytes(view(segment.hash));
-  if (archived) return run("INSERT INTO segments VALUES ($1::bigint, $2::bigint, $3::bytea, NULL)", line);
+  if (segment.archived)
+    return run("INSERT INTO segments VALUES ($1::bigint, $2::bigint, $3::bytea, NULL)", line);
   line.bytes(segment.bytes);
   return run("INSERT INTO segments VALUES ($1::bigint, $2::bigint, $3::bytea, $4::bytea)", line);
 }
@@ -155,10 +156,8 @@ Result<int64_t> copy_segments(Store& from, Target& to) {
     ++segments;
     last = segment.last;
     if (segment.last <= there) continue;
-    auto bytes = from.segment_bytes(segment.first);
-    const bool archived = !bytes && bytes.error().code == ErrorCode::kNotFound;
-    if (!archived) segment.bytes = TRY(std::move(bytes));
-    TRY(to.put(segment, archived));
+    if (!segment.archived) segment.bytes = TRY(from.segment_bytes(segment.first));
+    TRY(to.put(segment));
   }
   TRY(to.drop_entries(last));
   return segments;

@@ -25,10 +25,12 @@ inline constexpr PostgresStatement kAppend{
 inline constexpr PostgresStatement kEntries{
     "entries",
     "SELECT sequence, time, payload, hash FROM journal WHERE sequence > $1 ORDER BY sequence LIMIT $2"};
-inline constexpr PostgresStatement kSegments{"segments",
-                                             "SELECT first, last, hash FROM segments ORDER BY first"};
+inline constexpr PostgresStatement kSegments{
+    "segments", "SELECT first, last, hash, (bytes IS NULL)::int::bigint FROM segments ORDER BY first"};
 inline constexpr PostgresStatement kSegmentAt{
-    "segment_at", "SELECT first, last, hash FROM segments WHERE first <= $1 ORDER BY first DESC LIMIT 1"};
+    "segment_at",
+    "SELECT first, last, hash, (bytes IS NULL)::int::bigint FROM segments WHERE first <= $1 "
+    "ORDER BY first DESC LIMIT 1"};
 inline constexpr PostgresStatement kSegmentBytes{"segment_bytes",
                                                  "SELECT bytes FROM segments WHERE first = $1"};
 inline constexpr PostgresStatement kUnchain{"unchain",

@@ -123,6 +123,7 @@ Result<std::vector<Segment>> PostgresStore::segments_in(const PostgresRows& rows
     segment.first = TRY(noted(rows.number(row, 0)));
     segment.last = TRY(noted(rows.number(row, 1)));
     segment.hash = TRY(noted(rows.hash(row, 2)));
+    segment.archived = TRY(noted(rows.number(row, 3))) != 0;
     segments.push_back(std::move(segment));
   }
   return segments;

@@ -172,23 +172,27 @@ Result<> SqliteStore::append(std::span<const JournalRow> rows) {
   });
 }
 
+Result<Segment> segment_in(SqliteQuery& row) {
+  Segment segment{.first = TRY(row.integer(0)), .last = TRY(row.integer(1))};
+  segment.hash = TRY(row.hash(2));
+  segment.archived = TRY(row.integer(3)) != 0;
+  return segment;
+}
+
 Result<std::vector<Segment>> SqliteStore::segments() {
-  auto q = query("SELECT first, last, hash FROM segments ORDER BY first");
+  auto q = query("SELECT first, last, hash, bytes IS NULL FROM segments ORDER BY first");
   std::vector<Segment> all;
   while (TRY(q.next())) {
-    Segment segment{.first = TRY(q.integer(0)), .last = TRY(q.integer(1))};
-    segment.hash = TRY(q.hash(2));
-    all.push_back(std::move(segment));
+    all.push_back(TRY(segment_in(q)));
   }
   return all;
 }
 
 Result<std::optional<Segment>> SqliteStore::segment_at(int64_t sequence) {
-  auto q = query("SELECT first, last, hash FROM segments WHERE first<=? ORDER BY first DESC LIMIT 1");
+  auto q = query(
+      "SELECT first, last, hash, bytes IS NULL FROM segments WHERE first<=? ORDER BY first DESC LIMIT 1");
   if (!TRY(q.bind(sequence).next())) return std::nullopt;
-  Segment segment{.first = TRY(q.integer(0)), .last = TRY(q.integer(1))};
-  segment.hash = TRY(q.hash(2));
-  return segment;
+  return segment_in(q);
 }
 
 Result<std::string> SqliteStore::segment_bytes(int64_t first) {

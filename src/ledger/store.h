@@ -34,6 +34,7 @@ struct Segment {
   int64_t last = 0;
   Hash hash{};  ///< of entry `last`
   std::string bytes;
+  bool archived = false;  ///< its bytes are not in the database
 };
 
 /// Where the ledger lies: the journal, its sealed segments, and the state derived from it. It keeps bytes and
