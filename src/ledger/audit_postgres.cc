@@ -49,9 +49,9 @@ class PostgresSource final : public Source {
   Result<> open(const std::string& url, Access access, const std::string& schema);
 
   Result<> check(const std::function<void(std::string)>& problem) override;
-  Result<bool> is_older() override {
+  Result<int64_t> steps_behind() override {
     const Rows format = TRY(run("SELECT coalesce(max(number), 0)::bigint FROM migrations"));
-    return number_at(format, 0, 0) < postgres_steps().back().number;
+    return postgres_steps().back().number - number_at(format, 0, 0);
   }
   Result<> segments(const std::function<Result<>(StoredSegment)>& take) override;
   Result<> entries(const std::function<Result<>(StoredEntry)>& take) override;

@@ -37,8 +37,9 @@ class Source {
 
   /// Calls `problem` for each thing wrong with the database as such. Only when there is none may be read on.
   virtual Result<> check(const std::function<void(std::string)>& problem) = 0;
-  /// Whether a program made it that knew fewer rows of the state: an upgrade brings them.
-  virtual Result<bool> is_older() = 0;
+  /// How many formats ago the program was that made it, which knew fewer rows of the state: an upgrade
+  /// brings them.
+  virtual Result<int64_t> steps_behind() = 0;
   /// In order. An error of `take` ends the reading and is returned.
   virtual Result<> segments(const std::function<Result<>(StoredSegment)>& take) = 0;
   virtual Result<> entries(const std::function<Result<>(StoredEntry)>& take) = 0;

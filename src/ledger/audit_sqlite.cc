@@ -30,7 +30,7 @@ class SqliteSource final : public Source {
   Result<> open(const std::filesystem::path& path, Access access);
 
   Result<> check(const std::function<void(std::string)>& problem) override;
-  Result<bool> is_older() override { return TRY(pragma("PRAGMA user_version")) < kSqliteFormat; }
+  Result<int64_t> steps_behind() override { return kSqliteFormat - TRY(pragma("PRAGMA user_version")); }
   Result<> segments(const std::function<Result<>(StoredSegment)>& take) override;
   Result<> entries(const std::function<Result<>(StoredEntry)>& take) override;
   Result<> state(const std::function<Result<>(std::string, std::string)>& take) override;

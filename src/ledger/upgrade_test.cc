@@ -83,6 +83,8 @@ class OlderLedgerTest : public InvoicingTest {
     forget_table('T');
     execute(schema_.empty() ? "PRAGMA user_version=3" : "DELETE FROM migrations WHERE number > 2");
     EXPECT_THAT(audit::verify(place())->findings(), IsEmpty());
+    forget_table('G');
+    EXPECT_THAT(audit::verify(place())->findings(), Not(IsEmpty())) << "that program knew these rows";
     EXPECT_EQ(upgraded(/*dry_run=*/false)->steps.size(), 1u);
     reopen();
     EXPECT_EQ(events(), all);

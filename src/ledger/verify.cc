@@ -10,8 +10,11 @@ namespace feilun::ledger::audit {
 namespace {
 
 constexpr size_t kNotedMax = 100;
-/// Tables that have rows of which programs of older formats did not know.
-constexpr std::string_view kGrownTables = "bgGT";
+/// Tables with rows of which a program did not know that was so many formats behind.
+std::string_view tables_that_grew(int64_t steps_behind) {
+  if (steps_behind <= 0) return "";
+  return steps_behind == 1 ? "T" : "TbgG";
+}
 
 std::filesystem::path archive_of(const Place& place) {
   return place.archive.empty() ? place.directory / "archive" : place.archive;
@@ -126,9 +129,9 @@ Result<std::unique_ptr<Source>> Place::open(Access access) const {
 Result<VerifyReport> verify(const Place& place) {
   Auditor auditor(place);
   if (!TRY(auditor.read(Access::kRead))) return std::move(auditor.report());
-  const bool older = TRY(auditor.source().is_older());
+  const std::string_view grew = tables_that_grew(TRY(auditor.source().steps_behind()));
   auto compared = auditor.compare([&](Difference found) {
-    if (older && found.is_missing && kGrownTables.contains(found.key.front())) return;
+    if (found.is_missing && grew.contains(found.key.front())) return;
     auditor.problem(std::move(found.words));
   });
   if (!compared && compared.error().code != ErrorCode::kCorrupt) return std::unexpected(compared.error());
