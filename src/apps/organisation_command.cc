@@ -16,6 +16,7 @@ struct OrganisationOptions : LedgerAccess {
   std::string currency = "CNY";
   std::string time_zone;
   std::string credit_limit;
+  ledger::OrganisationChange change;
 };
 
 Result<> create(const OrganisationOptions& options) {
@@ -44,12 +45,12 @@ Result<> list(const OrganisationOptions& options) {
 }
 
 Result<> change(const OrganisationOptions& options) {
+  if (!options.change.name && !options.change.time_zone) {
+    return fail(ErrorCode::kInvalidArgument, "nothing is to change: give --name or --time-zone");
+  }
   auto ledger = TRY(open_ledger(options, WhenAbsent::kRefuse));
-  ledger::OrganisationChange change;
-  if (!options.name.empty()) change.name = options.name;
-  if (!options.time_zone.empty()) change.time_zone = options.time_zone;
   const auto changed = TRY(ledger->write<Organisation>(
-      [&](Books& books) { return books.change_organisation(options.organisation, change); }));
+      [&](Books& books) { return books.change_organisation(options.organisation, options.change); }));
   fmt::print("{} is {}, in {}\n", changed.id, changed.name, changed.time_zone);
   return {};
 }
@@ -116,8 +117,8 @@ void add_organisation_commands(CLI::App& app, Run& chosen) {
   CLI::App* change_command = group->add_subcommand("change", "Give an organisation another name or zone");
   add_data_option(change_command, *options);
   change_command->add_option("organisation", options->organisation, "Its name or id")->required();
-  change_command->add_option("--name", options->name, "The new name");
-  change_command->add_option("--time-zone", options->time_zone, "The new time zone");
+  change_command->add_option("--name", options->change.name, "The new name");
+  change_command->add_option("--time-zone", options->change.time_zone, "The new time zone");
   on_chosen(change_command, chosen, options, change);
 
   CLI::App* credit_command = group->add_subcommand(

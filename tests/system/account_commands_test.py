@@ -152,6 +152,8 @@ class AccountCommandsTest(unittest.TestCase):
         self.assertEqual(self.feilun("project", "rename", "apex/web", "site"), f"{self.web} is site")
         self.assertIn("there is no project", self.feilun("project", "rename", "apex/web", "site", status=1))
         self.feilun("organisation", "change", "apex", "--time-zone", "Mars/Base", status=2)
+        self.feilun("organisation", "change", "apex", "--name", "", status=2)
+        self.feilun("organisation", "change", "apex", status=2)
         self.feilun("wallet", "credit", "--project", "apex", "--amount", "12.5")
         row = next(row for row in self.rows("organisation", "list") if row[0] == self.acme)
         self.assertEqual(row[1:6], ["apex", "CNY", "Asia/Shanghai", "12.50", "0.00"])
