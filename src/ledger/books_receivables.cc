@@ -47,27 +47,44 @@ struct PaymentLeft {
   std::string reference;
   Money amount;
   Money applied;
+  /// What of it pays the invoice, as long as no credit note frees it.
+  Money pays() const { return std::min(amount, applied); }
+};
+
+/// A payment that goes back, and what the invoice keeps: what others pay of it.
+struct GoingBack {
+  PaymentLeft left;
+  Money kept;
 };
 
 /// The payment that goes back: the one named, or else the only one of which something is left. All that goes
 /// back, also what earlier programs did not name, is within all that came.
-Result<PaymentLeft> payment_to_return(State& state, const PaymentRequest& asked) {
+Result<GoingBack> payment_to_return(State& state, const PaymentRequest& asked) {
   std::map<std::string, PaymentLeft> came;
   Money received;
+  Money kept = TRY(issued_invoice(state, asked.invoice)).paid;
   for (const PaymentDone& each : TRY(payments_of(state, asked.invoice))) {
-    if (each.method == kFromWallet) continue;
+    if (each.method == kFromWallet) {
+      kept += each.applied;
+      continue;
+    }
     received += each.amount;
     const std::string& reference = each.returns.empty() ? each.reference : each.returns;
     PaymentLeft& left = came.try_emplace(reference, reference).first->second;
     left.amount += each.amount;
     left.applied += each.applied;
   }
+  for (const auto& [reference, left] : came) kept += left.pays();
   if (asked.amount && -*asked.amount > received) came.clear();
   std::erase_if(came, [&](const auto& each) {
     const bool named = asked.returns.empty() || each.first == asked.returns;
     return !named || each.second.amount <= Money();
   });
-  if (came.size() == 1) return std::move(came.begin()->second);
+  if (came.size() == 1) {
+    PaymentLeft& left = came.begin()->second;
+    kept -= left.pays();
+    return GoingBack{std::move(left), kept};
+  }
   if (came.empty()) {
     const std::string what =
         asked.returns.empty() ? "nothing that came" : "no payment '" + asked.returns + "'";
@@ -79,14 +96,16 @@ Result<PaymentLeft> payment_to_return(State& state, const PaymentRequest& asked)
 
 /// What of a payment that goes back (the amount is below zero) the invoice loses: first what this payment
 /// paid of it and no credit note freed; the rest must be free in the wallet.
-Result<Money> applied_back(const Owed& owed, Money amount, const PaymentLeft& left, Money free) {
-  const Money applied = std::max(amount, -std::min(left.applied, owed.invoice.paid));
+Result<Money> applied_back(const Owed& owed, Money amount, const GoingBack& back, Money free) {
+  const PaymentLeft& left = back.left;
+  const Money pays = std::min(left.applied, std::max(owed.invoice.paid - back.kept, Money()));
+  const Money applied = std::max(amount, -pays);
   if (-amount <= left.amount && applied - amount <= free) return applied;
   return fail(ErrorCode::kInvalidArgument,
               "{} cannot go back: {} are left of the payment '{}', of which {} pay {}, and {} are free in "
               "the wallet",
-              (-amount).to_string(), left.amount.to_string(), left.reference,
-              std::min(left.applied, owed.invoice.paid).to_string(), owed.invoice.number, free.to_string());
+              (-amount).to_string(), left.amount.to_string(), left.reference, pays.to_string(),
+              owed.invoice.number, free.to_string());
 }
 
 /// How much is paid, within what is possible.
@@ -159,9 +178,9 @@ Result<PaymentDone> Books::pay_invoice(const PaymentRequest& request) {
   done.amount = TRY(amount_paid(request, owed, free));
   done.applied = std::min(done.amount, owed.invoice.open());
   if (back) {
-    const PaymentLeft left = TRY(payment_to_return(state_, request));
-    done.applied = TRY(applied_back(owed, done.amount, left, free));
-    done.returns = left.reference;
+    const GoingBack going = TRY(payment_to_return(state_, request));
+    done.applied = TRY(applied_back(owed, done.amount, going, free));
+    done.returns = going.left.reference;
   }
   done.invoice = owed.invoice;
   done.invoice.paid += done.applied;

@@ -27,7 +27,7 @@ enum class Power : uint8_t {
   kManageMembers,    ///< the same
   kManageAdminKeys,  ///< to see them takes it too
   kSeeAudit,
-  kSeeMoney,     ///< wallets, prices, usage, costs, invoices
+  kSeeMoney,     ///< wallets, prices, usage, costs
   kManageMoney,  ///< spend limits and alerts; only the operator's own organisation credits and prices
   kManageOrganisation,
   kEveryProject,  ///< not only those one is a member of; and what is told of all together, as invoices

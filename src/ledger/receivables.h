@@ -21,9 +21,10 @@
 // pays is noted beside it.
 //
 // A payment may go back, whole or in parts: as much as came by it, and never what other payments, the wallet
-// or an earlier invoice's overpayment paid. It takes from the invoice what it paid there, then, as far as it
-// was more than was open or a credit note freed it, from the free money; where another invoice has taken
-// that, it cannot go back.
+// or an earlier invoice's overpayment paid. It takes from the invoice what it paid there, as far as that is
+// paid by none of them, for what a credit note freed, it freed of the payment that goes back first. The rest
+// was more than was open, or is free again, and it takes that from the free money; where another invoice has
+// taken it, it cannot go back.
 
 namespace feilun::ledger {
 

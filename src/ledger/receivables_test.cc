@@ -159,6 +159,24 @@ TEST_F(ReceivablesTest, WhatTheWalletPaidStaysPaidWhenAnOverpaymentIsReturned) {
   expect_verified();
 }
 
+TEST_F(ReceivablesTest, WhatANoteFreedGoesBackBeforeWhatOthersPaid) {
+  ASSERT_TRUE(ledger_->credit("acme", yuan("6"), "CNY", "", ""));
+  ASSERT_TRUE(pay({.invoice = kNumber, .reference = "w", .from_wallet = true}));
+  ASSERT_TRUE(pay({.invoice = kNumber, .reference = "p1", .amount = yuan("50")}));
+  ASSERT_TRUE(pay({.invoice = kNumber, .reference = "p2", .amount = yuan("50")}));
+  ASSERT_TRUE(credit_note({.invoice = kNumber, .lines = {{1}}, .reason = "billed twice"}));
+  EXPECT_EQ(owed().paid, yuan("42.40"));
+  EXPECT_EQ(free_of(acme_), yuan("63.60"));
+  EXPECT_EQ(pay(returned("-50", "p2 back", "p2"))->applied, Money()) << "the note freed it";
+  EXPECT_EQ(owed().paid, yuan("42.40")) << "by p1 and the wallet";
+  EXPECT_EQ(pay(returned("-10", "p1 in part", "p1"))->applied, yuan("-10")) << "6 of the wallet's stay";
+  EXPECT_EQ(pay(returned("-40", "p1 back", "p1"))->applied, yuan("-26.40"));
+  EXPECT_EQ(owed().paid, yuan("6"));
+  EXPECT_EQ(owed().open(), yuan("36.40"));
+  EXPECT_EQ(free_of(acme_), Money());
+  expect_verified();
+}
+
 TEST_F(ReceivablesTest, WhatIsFreeGoesBackToo) {
   ASSERT_TRUE(pay({.invoice = kNumber, .reference = "b", .amount = yuan("100")}));
   ASSERT_TRUE(credit_note({.invoice = kNumber, .reason = "all"}));

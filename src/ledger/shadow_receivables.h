@@ -63,6 +63,7 @@ class ShadowReceivables {
           {usage ? kind(of.project_id, of.offering, of.tier, of.price_id) : "", line.amount, of.amount});
     }
     paper.paid = std::min(invoice.total, free[whose.first]);
+    paper.kept = paper.paid;
     paper.open = invoice.total - paper.paid;
     free[whose.first] -= paper.paid;
     return paper.paid;
@@ -76,11 +77,14 @@ class ShadowReceivables {
     const bool back = amount < Money();
     if (!back && paper.open <= Money()) return no(ErrorCode::kConflict);
     auto& [came, own] = paper.came[back ? asked.returns : asked.reference];
-    const Money most = std::min(own, paper.paid);
+    Money others = paper.kept - std::min(came, own);
+    for (const auto& [reference, each] : paper.came) others += std::min(each.first, each.second);
+    const Money most = std::min(own, std::max(paper.paid - others, Money()));
     if (back && (-amount > came || -amount > most + pool)) return no(ErrorCode::kInvalidArgument);
     if (asked.from_wallet && amount > std::min(paper.open, pool)) return no(ErrorCode::kInvalidArgument);
     const Money applied = back ? std::max(amount, -most) : std::min(amount, paper.open);
     const Money new_money = asked.from_wallet ? Money() : amount;
+    if (asked.from_wallet) paper.kept += applied;
     came += new_money;
     own += applied;
     pool += new_money - applied;
@@ -143,6 +147,7 @@ class ShadowReceivables {
     PayerMonth whose;
     std::vector<Line> lines;
     Money open, paid;
+    Money kept;                                           ///< what the wallet ever paid
     std::map<std::string, std::pair<Money, Money>> came;  ///< new money left and applied, by reference
     Money exact;                                          ///< behind notes
     Money returned;                                       ///< what notes took of lines that gave money back

@@ -120,6 +120,10 @@ INSTANTIATE_TEST_SUITE_P(Invoices, VerifyInvoices, ::testing::ValuesIn(kOfInvoic
 constexpr Change kOfPayments[] = {
     {EntryKind::kPayment, "2023-11-0001 b", "2023-11-0001 c", "id is not its invoice and reference"},
     {EntryKind::kPayment, "\"applied\":\"40", "\"applied\":\"41", "record says otherwise"},
+    {EntryKind::kPayment, "\"amount\":\"40", "\"amount\":\"90", "record says otherwise"},
+    {EntryKind::kPayment, "\"method\":\"Bank transfer\"", "\"method\":       \"Wallet\"",
+     "record says otherwise"},
+    {EntryKind::kPayment, "\"currency\":\"CNY", "\"currency\":\"EUR", "record says otherwise"},
     {EntryKind::kCreditNote, "2023-11-0001-C1", "2023-11-0001-C2", "not numbered in order"},
     {EntryKind::kCreditNote, "\"line\":0", "\"line\":7", "does not take back what is left"},
     {EntryKind::kCreditNote, "'tax':{'amount':'-0.60','pico':'-60", "'tax':{'amount':'-0.60','pico':'-61",

@@ -101,6 +101,13 @@ int128 rounded_down(int128 value, int128 by) {
 
 }  // namespace
 
+std::string text_of(std::string_view json, std::string_view name) {
+  const auto document = JsonDocument::parse(json);
+  std::string_view text;
+  if (!document || document->root()[name].get(text)) return {};
+  return std::string(text);
+}
+
 std::expected<Paper, std::string> read_paper(std::string_view json) {
   const auto document = JsonDocument::parse(json);
   if (!document || !document->root().is_object()) return std::unexpected("it is no JSON object");

@@ -34,6 +34,9 @@ struct Paper {
   int128 coin = 1;
 };
 
+/// A text that is a member of a record's body, or nothing.
+std::string text_of(std::string_view json, std::string_view name);
+
 /// The paper, or what is wrong with the text.
 std::expected<Paper, std::string> read_paper(std::string_view json);
 

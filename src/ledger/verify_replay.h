@@ -162,6 +162,7 @@ class Replay {
     int64_t due_day = 0, notes = 0;
     int64_t month = 0;
     int128 total = 0, paid = 0, received = 0, credited = 0, coin = 1;
+    int128 kept = 0;                      ///< what the wallet ever paid
     int128 exact_left = 0, returned = 0;  ///< behind notes; what they took back of lines that gave money back
     std::map<std::string, Came> came;     ///< by reference
     std::map<UsageOf, Noted> usage;
@@ -224,10 +225,8 @@ class Replay {
   void refund(const Entry& entry);
   void true_up(const Entry& entry);
 
-  // verify_invoices.cc: invoices, payments and credit notes, and what they are made of.
+  // verify_invoices.cc: invoices, and what they are made of.
   void invoice(const Entry& entry);
-  void payment(const Entry& entry);
-  void credit_note(const Entry& entry);
   TimeZone zone_of_payer(const std::string& payer) const;
   /// The month of the entry in which the payer's charges count: none that was invoiced or trued up.
   int64_t month_of_payer(const std::string& payer) const;
@@ -237,18 +236,24 @@ class Replay {
   void count_bought(const std::string& payer, const std::string& lot, int128 paid);
   void count_refunded(const Spent& spent, const std::vector<Posting>& postings);
   void count_true_up(const std::string& organisation, Month month, int128 shortfall);
-  void add_free_money(const std::string& payer, int128 more);
-  void put_owed(const std::string& number);
   void check_terms(const Paper& paper, const std::string& payer);
   void check_usage_lines(const std::vector<PaperLine>& lines, const std::string& payer, int64_t month);
   void check_item_lines(const std::vector<PaperLine>& lines, const std::string& payer, int64_t month);
+  /// Writes the rows of a record that an entry other than an act makes.
+  void make_record(const std::string& type, const std::string& id, const std::string& parent,
+                   const std::string& name, const std::string& json);
+
+  // verify_receivables.cc: what follows an invoice.
+  void payment(const Entry& entry);
+  void credit_note(const Entry& entry);
+  void add_free_money(const std::string& payer, int128 more);
+  void put_owed(const std::string& number);
+  /// What is paid by the payment and by nothing else.
+  int128 paid_by_it_alone(const Owed& owed, const Came& payment);
   /// A breach when refunds and credit notes give back more than was charged.
   void check_given_once(const Owed& owed);
   /// False when the note takes back what is not left.
   static bool take_back(Owed& owed, const Paper& note, std::string_view record);
-  /// Writes the rows of a record that an entry other than an act makes.
-  void make_record(const std::string& type, const std::string& id, const std::string& parent,
-                   const std::string& name, const std::string& json);
 
   // verify_lots.cc
   void lot(const std::string& id, const std::string& parent, const Record* before, const Record* after);
