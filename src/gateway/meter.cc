@@ -47,15 +47,7 @@ Meter::Meter(MeteredRequest request, MeterOptions options, Deployment& deploymen
       listener_(listener) {
   CHECK(!request_.generations.empty() && request_.generations.size() == request_.prompt_of.size());
   CHECK(options_.mark_interval >= 1 && options_.hold_slice >= 1 && options_.stream_window >= 1);
-  for (size_t i = 0; i < request_.generations.size(); ++i) {
-    Sequence sequence;
-    sequence.generation = std::move(request_.generations[i]);
-    sequence.id = fmt::format("{}/{}", request_.request_id, i);
-    sequence.prompt_tokens = static_cast<TokenCount>(sequence.generation.prompt.size());
-    sequence.max_tokens = sequence.generation.max_tokens;
-    sequence.prompt = request_.prompt_of[i];
-    sequences_.push_back(std::move(sequence));
-  }
+  sequences_ = sequences_of(request_.request_id, std::move(request_.generations), request_.prompt_of);
   shares_.resize(sequences_.size());
 }
 
@@ -84,14 +76,9 @@ void Meter::start() {
                            .project_id = request_.project_id,
                            .offering = request_.offering,
                            .tier = request_.tier,
+                           .input_tokens = prompt_tokens(sequences_),
                            .claim = request_.claim};
-  std::vector<int> counted;
-  for (const Sequence& sequence : sequences_) {
-    if (std::ranges::find(counted, sequence.prompt) != counted.end()) continue;
-    counted.push_back(sequence.prompt);
-    hold.input_tokens += sequence.prompt_tokens;
-  }
-  hold.output_slice = std::min(wanted_output(), options_.hold_slice);
+  hold.output_slice = std::min(wanted_output(sequences_), options_.hold_slice);
   ledger_.hold(std::move(hold), here(&Meter::on_held));
 }
 
@@ -110,7 +97,7 @@ void Meter::on_held(Result<ledger::Hold> hold) {
 }
 
 void Meter::on_event(int index, GenerationEvent event) {
-  Sequence& sequence = sequences_[static_cast<size_t>(index)];
+  MeteredSequence& sequence = sequences_[static_cast<size_t>(index)];
   CHECK(!sequence.finish);
   const bool cut = lapsed_ && !abandoned_ && !error_;
   if (cut && event.finish == FinishReason::kCancelled) event.finish = FinishReason::kAllowance;
@@ -136,15 +123,13 @@ void Meter::abandon(Abandon why) {
         Error{ErrorCode::kCancelled, "the server is stopping; what was generated so far has been charged"};
   }
   if (state_ != State::kRunning) return;
-  for (const Sequence& sequence : sequences_) {
-    if (sequence.submitted && !sequence.finish) deployment_.cancel(sequence.id);
-  }
+  cancel_running();
   finish_unsubmitted(FinishReason::kCancelled);
   advance();
 }
 
 void Meter::tell_marked() {
-  if (prompts_done() <= prompts_marked_ || ledger_away_ || lapsed_) tell();
+  if (prompts_done(sequences_) <= prompts_marked_ || ledger_away_ || lapsed_) tell();
 }
 
 void Meter::tell() {
@@ -155,24 +140,24 @@ void Meter::tell() {
 void Meter::advance() {
   if (state_ != State::kRunning) return;
   if (!lapsed_ && holds_lapsed()) lapse();
-  if (!all_finished() && !lapsed_) {
+  if (!all_finished(sequences_) && !lapsed_) {
     mark_if_due();
     top_up_if_due();
     raise_allowances();
   }
   // Raising may itself have ended the request: a refused submission, or money for none of the rest.
-  if (state_ == State::kRunning && all_finished()) close();
+  if (state_ == State::kRunning && all_finished(sequences_)) close();
 }
 
 void Meter::mark_if_due() {
   if (marking_ || ledger_away_) return;
   const TokenCount interval = std::max<TokenCount>(1, options_.mark_interval / 2);
-  const int prompts = prompts_done();
-  if (output() - mark_asked_ < interval && prompts <= prompts_asked_) return;
+  const int prompts = prompts_done(sequences_);
+  if (output(sequences_) - mark_asked_ < interval && prompts <= prompts_asked_) return;
   marking_ = true;
-  mark_asked_ = output();
+  mark_asked_ = output(sequences_);
   prompts_asked_ = prompts;
-  ledger_.mark(request_.request_id, usage(), here(&Meter::on_marked));
+  ledger_.mark(request_.request_id, usage(sequences_), here(&Meter::on_marked));
 }
 
 void Meter::on_marked(Result<ledger::TokenUsage> marked) {
@@ -190,8 +175,8 @@ void Meter::on_marked(Result<ledger::TokenUsage> marked) {
 
 void Meter::top_up_if_due() {
   if (topping_up_ || ledger_away_ || hold_.exhausted || abandoned_ || error_) return;
-  const TokenCount missing = wanted_output() - hold_.output_tokens;
-  if (missing <= 0 || hold_.output_tokens - output() > options_.hold_slice / 2) return;
+  const TokenCount missing = wanted_output(sequences_) - hold_.output_tokens;
+  if (missing <= 0 || hold_.output_tokens - output(sequences_) > options_.hold_slice / 2) return;
   topping_up_ = true;
   ledger_.top_up(request_.request_id, std::min(missing, options_.hold_slice), here(&Meter::on_topped_up));
 }
@@ -214,7 +199,7 @@ void Meter::on_topped_up(Result<ledger::Hold> hold) {
 void Meter::raise_allowances() {
   if (abandoned_ || error_) return;
   for (size_t i = 0; i < sequences_.size(); ++i) {
-    const Sequence& sequence = sequences_[i];
+    const MeteredSequence& sequence = sequences_[i];
     Share& share = shares_[i];
     share.finished = sequence.finish.has_value();
     share.output = sequence.usage.output;
@@ -233,7 +218,7 @@ void Meter::raise_allowances() {
 bool Meter::money_ended() const {
   if (ledger_away_) return true;
   return hold_.exhausted && !topping_up_ && hold_.output_tokens <= marked_ + options_.mark_interval &&
-         hold_.output_tokens < wanted_output();
+         hold_.output_tokens < wanted_output(sequences_);
 }
 
 /// No bound will rise again for money's sake. A running sequence at its bound must not end before the others
@@ -249,8 +234,8 @@ void Meter::end_at_the_bound(TokenCount left) {
   }
   if (running != waiting && running > 1) return;
   for (size_t i = 0; i < sequences_.size(); ++i) {
-    Sequence& sequence = sequences_[i];
-    if (!sequence.submitted || sequence.finish || sequence.final_sent) continue;
+    MeteredSequence& sequence = sequences_[i];
+    if (!sequence.is_running() || sequence.final_sent) continue;
     sequence.final_sent = true;
     deployment_.allow(sequence.id, shares_[i].allowed, true);
   }
@@ -258,7 +243,7 @@ void Meter::end_at_the_bound(TokenCount left) {
 }
 
 void Meter::grant(int index, TokenCount allowed) {
-  Sequence& sequence = sequences_[static_cast<size_t>(index)];
+  MeteredSequence& sequence = sequences_[static_cast<size_t>(index)];
   if (sequence.submitted) {
     deployment_.allow(sequence.id, allowed, false);
   } else {
@@ -267,7 +252,7 @@ void Meter::grant(int index, TokenCount allowed) {
 }
 
 void Meter::submit(int index, TokenCount allowed) {
-  Sequence& sequence = sequences_[static_cast<size_t>(index)];
+  MeteredSequence& sequence = sequences_[static_cast<size_t>(index)];
   engine::Generation generation = std::move(sequence.generation);
   generation.id = sequence.id;
   generation.tenant = request_.project_id;
@@ -293,11 +278,15 @@ void Meter::finish_unsubmitted(FinishReason reason) {
   }
 }
 
+void Meter::cancel_running() {
+  for (const MeteredSequence& sequence : sequences_) {
+    if (sequence.is_running()) deployment_.cancel(sequence.id);
+  }
+}
+
 void Meter::stop_all(Error why) {
   if (!error_) error_ = std::move(why);
-  for (const Sequence& sequence : sequences_) {
-    if (sequence.submitted && !sequence.finish) deployment_.cancel(sequence.id);
-  }
+  cancel_running();
   finish_unsubmitted(FinishReason::kCancelled);
 }
 
@@ -327,9 +316,7 @@ void Meter::lapse() {
   spdlog::error("request {}: cut, because the ledger was away for too long", request_.request_id);
   lapsed_ = true;
   ending_.lapsed = true;
-  for (const Sequence& sequence : sequences_) {
-    if (sequence.submitted && !sequence.finish) deployment_.cancel(sequence.id);
-  }
+  cancel_running();
   finish_unsubmitted(FinishReason::kAllowance);
 }
 
@@ -338,9 +325,10 @@ void Meter::close() {
   CHECK(state_ == State::kRunning);
   state_ = State::kClosing;
   // A sequence that the ledger's absence cut short did not end because of money.
-  if (ledger_away_ && !lapsed_ && ended(FinishReason::kAllowance) && !error_) error_ = ledger_away_;
+  const bool cut = ledger_away_ && !lapsed_ && any_ended(sequences_, FinishReason::kAllowance);
+  if (cut && !error_) error_ = ledger_away_;
   ending_.outcome = outcome();
-  ending_.usage = usage();
+  ending_.usage = usage(sequences_);
   if (ending_.usage.input() == 0 && ending_.usage.total_output() == 0) {
     ledger_.release(request_.request_id, ending_.outcome, here(&Meter::on_closed));
   } else {
@@ -371,62 +359,17 @@ void Meter::end_when_quiet() {
   listener_.on_end(std::move(ending_));
 }
 
-bool Meter::all_finished() const {
-  return std::ranges::all_of(sequences_, [](const Sequence& s) { return s.finish.has_value(); });
-}
-
-bool Meter::ended(FinishReason reason) const {
-  return std::ranges::any_of(sequences_, [&](const Sequence& s) { return s.finish == reason; });
-}
-
-TokenCount Meter::output() const {
-  TokenCount sum = 0;
-  for (const Sequence& sequence : sequences_) sum += sequence.usage.output;
-  return sum;
-}
-
-TokenCount Meter::wanted_output() const {
-  TokenCount sum = 0;
-  for (const Sequence& sequence : sequences_)
-    sum += sequence.finish ? sequence.usage.output : sequence.max_tokens;
-  return sum;
-}
-
-int Meter::prompts_done() const {
-  return static_cast<int>(std::ranges::count_if(sequences_, [](const Sequence& s) {
-    return s.submitted && s.usage.prompt_computed + s.usage.prompt_cached >= s.prompt_tokens;
-  }));
-}
-
-/// Output of every sequence; input once a prompt, from the sequence that got furthest with it.
-ledger::TokenUsage Meter::usage() const {
-  ledger::TokenUsage usage;
-  usage.output = output();
-  for (size_t i = 0; i < sequences_.size(); ++i) {
-    const auto done = [](const Sequence& s) { return s.usage.prompt_computed + s.usage.prompt_cached; };
-    const bool furthest = std::ranges::none_of(sequences_, [&](const Sequence& other) {
-      const bool earlier = &other < &sequences_[i];
-      return other.prompt == sequences_[i].prompt &&
-             (done(other) > done(sequences_[i]) || (earlier && done(other) == done(sequences_[i])));
-    });
-    if (!furthest) continue;
-    usage.input_fresh += sequences_[i].usage.prompt_computed;
-    usage.cache_read += sequences_[i].usage.prompt_cached;
-  }
-  return usage;
-}
-
 std::optional<ledger::RequestCost> Meter::cost() const {
   std::vector<engine::EngineUsage> parts;
-  for (const Sequence& sequence : sequences_) parts.push_back(sequence.usage);
+  for (const MeteredSequence& sequence : sequences_) parts.push_back(sequence.usage);
   return request_cost(options_.machine.get(), parts);
 }
 
 Outcome Meter::outcome() const {
   if (abandoned_) return Outcome::kCancelled;
   if (error_ || lapsed_) return Outcome::kFailed;
-  if (ended(FinishReason::kCancelled)) return Outcome::kCancelled;
-  if (ended(FinishReason::kAllowance)) return Outcome::kBalance;
+  if (any_ended(sequences_, FinishReason::kCancelled)) return Outcome::kCancelled;
+  if (any_ended(sequences_, FinishReason::kAllowance)) return Outcome::kBalance;
   return Outcome::kCompleted;
 }
 

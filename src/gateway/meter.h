@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "gateway/allowance.h"
 #include "gateway/deployment.h"
+#include "gateway/metered_sequence.h"
 #include "ledger/ledger.h"
 #include "pricing/machine_cost.h"
 
@@ -88,19 +89,6 @@ class Meter : public std::enable_shared_from_this<Meter> {
  private:
   enum class State { kNew, kHolding, kRunning, kClosing, kEnded };
 
-  struct Sequence {
-    engine::Generation generation;  ///< moved out at submission
-    std::string id;
-    TokenCount prompt_tokens = 0;
-    TokenCount max_tokens = 0;
-    int prompt = 0;
-    bool submitted = false;
-    bool final_sent = false;
-    TokenCount delivered = 0;
-    engine::EngineUsage usage;
-    std::optional<engine::FinishReason> finish;
-  };
-
   void on_held(Result<ledger::Hold> hold);
   void on_event(int index, engine::GenerationEvent event);
   void on_marked(Result<ledger::TokenUsage> marked);
@@ -116,6 +104,7 @@ class Meter : public std::enable_shared_from_this<Meter> {
   void end_at_the_bound(TokenCount left);
   void grant(int index, TokenCount allowed);
   void submit(int index, TokenCount allowed);
+  void cancel_running();
   void finish_unsubmitted(engine::FinishReason reason);
   void stop_all(Error why);
   void ledger_failed(Error why);
@@ -126,13 +115,7 @@ class Meter : public std::enable_shared_from_this<Meter> {
   void end_when_quiet();
 
   bool money_ended() const;
-  bool all_finished() const;
-  bool ended(engine::FinishReason reason) const;  ///< any sequence did
-  ledger::TokenUsage usage() const;
   std::optional<ledger::RequestCost> cost() const;
-  TokenCount output() const;
-  TokenCount wanted_output() const;
-  int prompts_done() const;
   ledger::Outcome outcome() const;
   /// A callback for another thread that brings its result to `method` on the meter's.
   template <typename T>
@@ -146,7 +129,7 @@ class Meter : public std::enable_shared_from_this<Meter> {
   MeterListener& listener_;
 
   State state_ = State::kNew;
-  std::vector<Sequence> sequences_;
+  std::vector<MeteredSequence> sequences_;
   std::vector<Share> shares_;
   ledger::Hold hold_;
   TokenCount marked_ = 0;      ///< output tokens of the last durable mark
