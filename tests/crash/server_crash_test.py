@@ -7,6 +7,8 @@ charged can be compared with what its client received:
   no acknowledged charge lost   charged ≥ Σ finished requests
   a crash loses at most N       received − charged ≤ N
   nothing is invented           charged ≤ received + the stream window
+
+A run that served next to nothing shows nothing: there are floors under what its clients received.
 """
 import argparse
 import http.client
@@ -27,6 +29,8 @@ from feilun_server import BINARY, SKIPPED, TESTDATA, FeilunServer  # noqa: E402
 CLIENTS = 6
 MARK_INTERVAL = 32
 STREAM_WINDOW = 2
+FINISHED_MIN = 100  # tokens a kill, of all clients, on average; a healthy run has 1,600
+PARTIAL_MIN = 50    # and here 800
 STORIES = TESTDATA / "models/stories260K"
 
 
@@ -39,6 +43,7 @@ class Client(threading.Thread):
         self.random = random.Random(seed)
         self.finished = 0  # output tokens of requests whose last chunk came
         self.partial = 0   # output tokens received of the request that the kill cut
+        self.error = None  # anything but the end of the connection
 
     def run(self):
         try:
@@ -46,6 +51,14 @@ class Client(threading.Thread):
                 self.stream(self.random.choice((1, 5, 40, 150, 400)))
         except (OSError, http.client.HTTPException):
             pass
+        except Exception as error:
+            self.error = error
+
+    def finish(self):
+        self.join(60)
+        assert not self.is_alive(), "a client still waits for the server that was killed"
+        if self.error:
+            raise self.error
 
     def stream(self, max_tokens):
         self.partial = 0
@@ -61,7 +74,7 @@ class Client(threading.Thread):
         for line in response:
             if line.strip() == b"data: [DONE]":
                 done = True
-            elif line.startswith(b"data: "):
+            elif line.startswith(b"data: ") and line.endswith(b"\n"):
                 event = json.loads(line[6:])
                 self.partial += sum(len(choice["logprobs"]["tokens"]) for choice in event["choices"]
                                     if choice.get("logprobs"))
@@ -78,6 +91,7 @@ def charged_tokens(server, key):
 
 
 def one_kill(server, keys, rng):
+    """Returns the verifier's words and the clients' sums: tokens finished, partial, and the most that one lost."""
     before = [charged_tokens(server, key) for key in keys]
     clients = [Client(server.port, key, rng.random()) for key in keys]
     for client in clients:
@@ -85,7 +99,7 @@ def one_kill(server, keys, rng):
     time.sleep(rng.uniform(0.005, 0.25))
     server.stop(signal.SIGKILL)
     for client in clients:
-        client.join(60)
+        client.finish()
     report = server.run("ledger", "verify")
     server.start()
     lost = 0
@@ -98,7 +112,7 @@ def one_kill(server, keys, rng):
         assert charged <= received + STREAM_WINDOW, f"charged for what was never made: {numbers}"
         assert server.balance(key)["held"] == "0.00", "a hold leaked"
         lost = max(lost, received - charged)
-    return report, lost
+    return report, sum(client.finished for client in clients), sum(client.partial for client in clients), lost
 
 
 def main():
@@ -123,16 +137,19 @@ def main():
             server.run("wallet", "credit", "--project", f"client{index}", "--amount", "1000", "--currency", "CNY")
             keys.append(server.create_key(f"client{index}"))
         server.start()
-        worst = 0
+        finished = partial = worst = 0
         for kill in range(options.kills):
             try:
-                report, lost = one_kill(server, keys, rng)
+                report, ended, cut, lost = one_kill(server, keys, rng)
             except BaseException:
                 print(f"kill {kill + 1} of seed {options.seed}:\n{server.log()[-4000:]}", file=sys.stderr)
                 raise
-            worst = max(worst, lost)
+            finished, partial, worst = finished + ended, partial + cut, max(worst, lost)
         server.stop()
-    print(f"{options.kills} kills; at most {worst} tokens of a request lost; {report}")
+    print(f"{options.kills} kills; {finished} tokens of finished requests, {partial} of cut ones; "
+          f"at most {worst} tokens of a request lost; {report}")
+    assert finished >= FINISHED_MIN * options.kills, "too little was finished"
+    assert partial >= PARTIAL_MIN * options.kills, "too little was cut"
 
 
 if __name__ == "__main__":
