@@ -29,31 +29,41 @@ std::string in_small_letters(std::string text) {
   return text;
 }
 
-Result<> check_organisation_name(State& state, const std::string& name) {
-  TRY(check_name("organisation's name", name));
-  const std::string small = in_small_letters(name);
-  if (small.starts_with("org_") || small == kDefaultOrganisation || name.contains('/')) {
-    return fail(ErrorCode::kInvalidArgument,
-                "an organisation's name has no '/' and must not look like an id ('org_…', 'default')");
-  }
-  if (TRY(find_record_named(state, "organisation", name))) {
-    return fail(ErrorCode::kConflict, "there is an organisation '{}' already", name);
+/// Whoever writes an id must not find what has it for a name.
+bool looks_like_id(const std::string& small_letters) {
+  return small_letters.starts_with("org_") || small_letters.starts_with("proj_");
+}
+
+/// Wallets are found by the names of organisations and of the operator's own projects.
+Result<> check_name_is_free(State& state, std::string_view name) {
+  for (const char* type : {"organisation", "project"}) {
+    if (TRY(find_record_named(state, type, name))) {
+      return fail(ErrorCode::kConflict, "the name '{}' is taken", name);
+    }
   }
   return {};
 }
 
+Result<> check_organisation_name(State& state, const std::string& name) {
+  TRY(check_name("organisation's name", name));
+  const std::string small = in_small_letters(name);
+  if (looks_like_id(small) || small == kDefaultOrganisation || name.contains('/')) {
+    return fail(ErrorCode::kInvalidArgument,
+                "an organisation's name has no '/' and must not look like an id ('org_…', 'proj_…', "
+                "'default')");
+  }
+  return check_name_is_free(state, name);
+}
+
 Result<> check_project_name(State& state, std::string_view organisation, const std::string& name) {
   TRY(check_name("project's name", name));
-  if (in_small_letters(name).starts_with("proj_") || name.contains('/') ||
-      name.size() > kProjectNameBytesMax) {
+  if (looks_like_id(in_small_letters(name)) || name.contains('/') || name.size() > kProjectNameBytesMax) {
     return fail(ErrorCode::kInvalidArgument,
-                "a project's name has no '/', at most {} bytes, and must not look like an id ('proj_…')",
+                "a project's name has no '/', at most {} bytes, and must not look like an id ('org_…', "
+                "'proj_…')",
                 kProjectNameBytesMax);
   }
-  if (TRY(find_record_named(state, "project", name_within(organisation, name)))) {
-    return fail(ErrorCode::kConflict, "there is a project '{}' already", name);
-  }
-  return {};
+  return check_name_is_free(state, name_within(organisation, name));
 }
 
 }  // namespace

@@ -8,6 +8,7 @@
 #include "ledger/invoice_formats.h"
 #include "ledger/invoice_items.h"
 #include "ledger/json_fields.h"
+#include "ledger/paying_tenant.h"
 #include "ledger/rollups.h"
 #include "ledger/tenant_records.h"
 
@@ -132,12 +133,11 @@ Result<InvoiceFacts> facts_for(State& state, const Buyer& buyer, Month month, Wa
 }  // namespace
 
 Result<Buyer> find_buyer(State& state, std::string_view owner) {
-  if (const auto found = find_organisation(state, owner)) {
-    return Buyer{found->id, found->name, found->currency, TRY(TimeZone::find(found->time_zone)), true};
-  } else if (found.error().code != ErrorCode::kNotFound) {
-    return std::unexpected(found.error());
+  const auto found = TRY(find_owner(state, owner));
+  if (const auto* buyer = std::get_if<Organisation>(&found)) {
+    return Buyer{buyer->id, buyer->name, buyer->currency, TRY(TimeZone::find(buyer->time_zone)), true};
   }
-  const Project project = TRY(find_project(state, owner));
+  const Project& project = std::get<Project>(found);
   if (project.payer != project.id) return find_buyer(state, project.payer);
   const Organisation organisation = TRY(organisation_of(state, project.organisation));
   return Buyer{project.id, project.name, project.currency, TRY(TimeZone::find(organisation.time_zone))};

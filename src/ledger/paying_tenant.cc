@@ -1,5 +1,6 @@
 #include "ledger/paying_tenant.h"
 
+#include <optional>
 #include <utility>
 
 #include "ledger/books.h"
@@ -10,7 +11,29 @@ namespace {
 
 constexpr size_t kKnownMax = 100'000;
 
+Result<std::optional<Project>> project_named(State& state, std::string_view name_or_id) {
+  auto found = find_project(state, name_or_id);
+  if (found) return *std::move(found);
+  if (found.error().code == ErrorCode::kNotFound) return std::nullopt;
+  return std::unexpected(std::move(found).error());
+}
+
 }  // namespace
+
+Result<std::variant<Organisation, Project>> find_owner(State& state, std::string_view name_or_id) {
+  auto organisation = find_organisation(state, name_or_id);
+  if (!organisation && organisation.error().code != ErrorCode::kNotFound) {
+    return std::unexpected(std::move(organisation).error());
+  }
+  if (!organisation) return TRY(find_project(state, name_or_id));
+  if (organisation->id == name_or_id) return *std::move(organisation);
+  auto project = TRY(project_named(state, name_or_id));
+  if (!project) return *std::move(organisation);
+  if (project->id == name_or_id) return *std::move(project);
+  return fail(ErrorCode::kConflict,
+              "an organisation and a project have the name '{}': say which by its id, {} or {}", name_or_id,
+              organisation->id, project->id);
+}
 
 Result<Organisation> organisation_of(State& state, std::string_view id) {
   auto found = find_organisation(state, id);
@@ -19,12 +42,11 @@ Result<Organisation> organisation_of(State& state, std::string_view id) {
 }
 
 Result<Payer> find_payer(State& state, std::string_view owner) {
-  if (const auto found = find_organisation(state, owner)) {
-    return Payer{found->id, found->name, found->currency, found->credit_limit};
-  } else if (found.error().code != ErrorCode::kNotFound) {
-    return std::unexpected(found.error());
+  const auto found = TRY(find_owner(state, owner));
+  if (const auto* buyer = std::get_if<Organisation>(&found)) {
+    return Payer{buyer->id, buyer->name, buyer->currency, buyer->credit_limit};
   }
-  const Project project = TRY(find_project(state, owner));
+  const Project& project = std::get<Project>(found);
   Payer payer{project.payer, project.name, project.currency, {}};
   if (project.payer == project.organisation) {
     payer.credit_limit = TRY(find_organisation(state, project.payer)).credit_limit;

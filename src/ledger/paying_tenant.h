@@ -3,6 +3,7 @@
 #include <map>
 #include <string>
 #include <string_view>
+#include <variant>
 
 #include "base/civil_time.h"
 #include "base/result.h"
@@ -32,6 +33,10 @@ class PayingTenants {
   std::map<std::string, PayingTenant, std::less<>> known_;
 };
 
+/// By id or name, a project of an organisation also as `organisation/project`. kConflict where an
+/// organisation and a project of the operator have the name.
+Result<std::variant<Organisation, Project>> find_owner(State& state, std::string_view name_or_id);
+
 /// Whose wallet pays.
 struct Payer {
   std::string id;
@@ -40,7 +45,7 @@ struct Payer {
   Money credit_limit;
 };
 
-/// `owner`: an organisation or a project, by id or name.
+/// `owner`: as find_owner() takes it.
 Result<Payer> find_payer(State& state, std::string_view owner);
 
 /// The organisation with this id; the default one needs no record.

@@ -3,6 +3,8 @@
 #include "ledger/audit_log.h"
 #include "ledger/books.h"
 #include "ledger/ledger_fixture.h"
+#include "ledger/paying_tenant.h"
+#include "ledger/record.h"
 
 namespace feilun::ledger {
 namespace {
@@ -46,6 +48,47 @@ TEST_F(TenantsTest, OrganisationsMayHaveProjectsOfTheSameName) {
   const auto again = act<Project>([&](Books& books) { return books.create_project("web", "CNY", acme.id); });
   EXPECT_EQ(again.error().code, ErrorCode::kConflict);
   EXPECT_FALSE(act<Project>([&](Books& books) { return books.create_project("a/b", "CNY"); }));
+}
+
+TEST_F(TenantsTest, ANameThatStandsForAnothersWalletIsRefused) {
+  const Organisation acme = organisation("acme");
+  const Project victim = project("victim", "default");
+  const auto renamed = [&](const std::string& name) {
+    const OrganisationChange change{.name = name};
+    const auto done =
+        act<Organisation>([&](Books& books) { return books.change_organisation(acme.id, change); });
+    return done ? ErrorCode::kInternal : done.error().code;
+  };
+  EXPECT_EQ(renamed(victim.id), ErrorCode::kInvalidArgument);
+  EXPECT_EQ(renamed("victim"), ErrorCode::kConflict);
+  EXPECT_EQ(renamed("default"), ErrorCode::kInvalidArgument);
+  for (const char* name : {"acme", "org_1", "Proj_1"}) {
+    EXPECT_FALSE(act<Project>([&](Books& books) { return books.create_project(name, "CNY"); })) << name;
+  }
+  EXPECT_EQ(project("victim", acme.id).name, "victim") << "it is acme/victim";
+}
+
+TEST_F(TenantsTest, OfWhatAnEarlierProgramNamedAlikeTheIdDecides) {
+  const Organisation acme = organisation("acme");
+  const Project victim = project("victim", "default");
+  const auto call_acme = [&](const std::string& name) {
+    EXPECT_TRUE(act<bool>([&](Books& books) -> Result<bool> {
+      const Record before = TRY(find_record(books.state(), "organisation", acme.id)).value();
+      Record after = before;
+      after.name = name;
+      write_record_rows(books.state(), before, after);
+      return true;
+    }));
+  };
+  const auto payer = [&](const std::string& owner) {
+    return ledger_->read<Payer>([&](State& state) { return find_payer(state, owner); });
+  };
+  call_acme("victim");
+  EXPECT_EQ(payer("victim").error().code, ErrorCode::kConflict);
+  EXPECT_EQ(payer(victim.id)->id, victim.id);
+  EXPECT_EQ(payer(acme.id)->id, acme.id);
+  call_acme(victim.id);
+  EXPECT_EQ(payer(victim.id)->id, victim.id);
 }
 
 TEST_F(TenantsTest, CurrenciesThatNoInvoiceCanAskForAreRefused) {
