@@ -42,8 +42,11 @@ Money sum_of(std::span<const Money> amounts) {
 /// A percentage in millionths.
 Result<int64_t> millionths_of(std::string_view percent) {
   constexpr int128 kMicro = 1'000'000;  // pico-units in a millionth
+  constexpr size_t kDecimals = 6;
   const auto rate = Money::parse(percent);
-  if (!rate || rate->is_negative() || rate->pico() > 100 * kMicro * kMicro || rate->pico() % kMicro != 0) {
+  const size_t point = percent.find('.');
+  const bool is_short = point == percent.npos || percent.size() - point - 1 <= kDecimals;
+  if (!rate || !is_short || percent.starts_with('-') || rate->pico() > 100 * kMicro * kMicro) {
     return fail(ErrorCode::kInvalidArgument,
                 "'{}' is not a tax rate: write a percentage from 0 to 100 with at most six decimals",
                 percent);

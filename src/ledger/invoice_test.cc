@@ -142,7 +142,8 @@ TEST(Invoice, TaxesAreOfTheRoundedNetAndRoundedHalfUp) {
   EXPECT_EQ(tax_of(money("5"), "10", money("1")), money("1"));
   EXPECT_EQ(tax_of(money("100000000000000000000"), "100", fen), money("100000000000000000000"));
   EXPECT_EQ(tax_of(money("1"), "0", fen), money("0"));
-  for (const char* percent : {"", "-1", "100.000001", "6%", "1e1", "0.0000001", "six"}) {
+  for (const char* percent :
+       {"", "-1", "100.000001", "6%", "1e1", "six", "0.0000001", "6.0000000", "6.1234560", "-0"}) {
     EXPECT_FALSE(tax_of(money("1"), percent, fen)) << percent;
   }
   InvoiceFacts facts = invoice_facts();
