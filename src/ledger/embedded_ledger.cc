@@ -112,16 +112,24 @@ Result<> EmbeddedLedger::read_any(std::move_only_function<Result<>(State&)> look
   if (!is_remote()) lock.lock();
   if (!lock.owns_lock() && !lock.try_lock_for(kReadWait)) return does_not_answer("others are waiting for it");
   if (is_unreadable()) return does_not_answer("others have waited for it in vain");
-  auto looked = reader_->begin(Store::Access::kRead);
-  if (looked) looked = reader_state_.begin();
-  if (looked) looked = look(reader_state_);
-  reader_->rollback();
+  auto looked = look_once(look);
   if (!looked && looked.error().code == ErrorCode::kUnavailable && is_remote()) {
     unreadable_since_ = contact().returns;
     unreadable_until_ = std::chrono::steady_clock::now() + kReadPause;
     if (spooler_) spooler_->suspect();
   }
   return looked;
+}
+
+Result<> EmbeddedLedger::look_once(std::move_only_function<Result<>(State&)>& look) {
+  // Whatever is thrown, the next one begins anew.
+  const struct End {
+    Store& store;
+    ~End() { store.rollback(); }
+  } end{*reader_};
+  TRY(reader_->begin(Store::Access::kRead));
+  TRY(reader_state_.begin());
+  return look(reader_state_);
 }
 
 bool EmbeddedLedger::is_unreadable() const {

@@ -65,6 +65,8 @@ class EmbeddedLedger final : public Ledger {
  private:
   Result<> write_any(std::move_only_function<Result<>(Books&)> act) override;
   Result<> read_any(std::move_only_function<Result<>(State&)> look) override;
+  /// In a read transaction that is over when this returns.
+  Result<> look_once(std::move_only_function<Result<>(State&)>& look);
   bool is_remote() const { return !options_.url.empty(); }
   bool is_unreadable() const;
   Spooler::Contact contact() const { return spooler_ ? spooler_->contact() : Spooler::Contact(); }
