@@ -5,6 +5,7 @@
 #include "ledger/books.h"
 #include "ledger/checked_amount.h"
 #include "ledger/checked_text.h"
+#include "ledger/currency.h"
 
 // What is put into wallets, and what offerings cost.
 
@@ -13,7 +14,7 @@ namespace {
 
 Result<> check_price(const PriceVersion& price) {
   TRY(check_offering(price.offering));
-  TRY(parse_currency(price.currency));
+  TRY(minor_digits(TRY(parse_currency(price.currency))));
   TRY(check_text("organisation", price.organisation, true));
   return pricing::check_rows(price);
 }
