@@ -1,5 +1,6 @@
 // /v1/organization/limits
 #include <algorithm>
+#include <limits>
 
 #include "gateway/admin_routes.h"
 #include "ledger/limit_scope.h"
@@ -83,13 +84,12 @@ Result<ScopedLimit> own_limit(const AdminCall& call, State& state) {
 Result<std::optional<ledger::Quantity>> read_bound(const AdminBody& body, Measure measure) {
   const auto found = body.fields().find("bound");
   if (!found) return std::nullopt;
-  int64_t count = 0;
   std::string_view text;
-  const bool is_count = measure != Measure::kSpend && found->get(count) == simdjson::SUCCESS;
-  if (!is_count && found->get(text) != simdjson::SUCCESS) {
-    return body.fields().wrong_type("bound", measure == Measure::kSpend ? "a string" : "a whole number");
+  if (found->get(text) != simdjson::SUCCESS) {
+    if (measure == Measure::kSpend) return body.fields().wrong_type("bound", "a string");
+    const auto count = TRY(body.fields().integer("bound", 0, std::numeric_limits<int64_t>::max()));
+    return ledger::Quantity::pico(count.value());
   }
-  if (is_count) return ledger::Quantity::pico(count);
   auto bound = ledger::parse_quantity(measure, text);
   if (!bound) bound.error().param = "bound";
   return TRY(bound);

@@ -163,7 +163,7 @@ Result<std::string> organisation_of(const net::Request& request, const ledger::K
   const std::string named(request.headers.find("openai-organization"));
   if (named.empty() || named == key.organisation) return key.organisation;
   return ledger.read<std::string>([&](ledger::State& state) -> Result<std::string> {
-    const bool by_operator = key.organisation == "default";
+    const bool by_operator = key.organisation == "default" && has_power(key, ledger::Power::kEveryProject);
     const auto found = ledger::find_organisation(state, named);
     if (!found && (by_operator || found.error().code != ErrorCode::kNotFound))
       return std::unexpected(found.error());

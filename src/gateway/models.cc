@@ -22,12 +22,16 @@ json::object model_json(const Deployment& deployment) {
   return model;
 }
 
+bool sees_model(const Visit& visit, std::string_view name) {
+  return !visit.key.scope || visit.key.scope->allows_model(name);
+}
+
 }  // namespace
 
 asio::awaitable<void> list_models(Visit& visit) {
   json::array data;
   for (const auto& [name, deployment] : visit.services.deployments.all()) {
-    if (!visit.key.scope || visit.key.scope->allows_model(name)) data.push_back(model_json(*deployment));
+    if (sees_model(visit, name)) data.push_back(model_json(*deployment));
   }
   co_await visit.reply_json(json::serialize(json::object{{"object", "list"}, {"data", std::move(data)}}));
 }
@@ -35,7 +39,8 @@ asio::awaitable<void> list_models(Visit& visit) {
 asio::awaitable<void> show_model(Visit& visit) {
   const std::string_view path = visit.request().path();
   const auto name = net::percent_decoded(path.substr(std::string_view("/v1/models/").size()));
-  const Deployment* deployment = name ? visit.services.deployments.find(*name) : nullptr;
+  const bool seen = name && sees_model(visit, *name);
+  const Deployment* deployment = seen ? visit.services.deployments.find(*name) : nullptr;
   if (deployment != nullptr) {
     co_await visit.reply_json(json::serialize(model_json(*deployment)));
   } else {
