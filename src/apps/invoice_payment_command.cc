@@ -53,7 +53,8 @@ Result<> payments(const ListOptions& options) {
     for (const auto& payment : TRY(ledger::payments_of(state, options.number))) {
       fmt::print("{:<25} {:<31} {:>15} {:>15}  {}\n", payment.received ? format_time(*payment.received) : "-",
                  payment.reference, to_decimal(payment.amount, currency),
-                 to_decimal(payment.applied, currency), payment.method);
+                 to_decimal(payment.applied, currency),
+                 payment.returns.empty() ? payment.method : "returns " + payment.returns);
     }
     for (const auto& [note, taken] : TRY(ledger::credit_notes_of(state, options.number))) {
       fmt::print("{:<25} {:<31} {:>15} {:>15}  credit note: {}\n", format_time(note.facts.issued),

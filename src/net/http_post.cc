@@ -45,12 +45,13 @@ struct Target {
 
 Result<Target> target_of(const std::string& text) {
   const auto url = boost::urls::parse_uri(text);
-  const bool known = url && (url->scheme() == "https" || url->scheme() == "http");
+  using boost::urls::scheme;
+  const bool known = url && (url->scheme_id() == scheme::https || url->scheme_id() == scheme::http);
   if (!known || url->host_address().empty()) {
     // The URL may hold a secret.
     return fail(ErrorCode::kInvalidArgument, "the URL is none such as https://example.com/hook");
   }
-  Target target{.tls = url->scheme() == "https", .host = url->host_address()};
+  Target target{.tls = url->scheme_id() == scheme::https, .host = url->host_address()};
   target.port = url->has_port() ? std::string(url->port()) : target.tls ? "443" : "80";
   target.path = std::string(url->encoded_target());
   if (!target.path.starts_with('/')) target.path.insert(0, "/");

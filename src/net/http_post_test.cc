@@ -91,7 +91,7 @@ TEST_F(HttpPostTest, SaysWhatIsNoUrl) {
 
 TEST_F(HttpPostTest, TrustsNoPlainServerOnHttps) {
   const auto status =
-      post_now({.url = fmt::format("https://127.0.0.1:{}/", server_->port()), .private_addresses = true});
+      post_now({.url = fmt::format("HTTPS://127.0.0.1:{}/", server_->port()), .private_addresses = true});
   ASSERT_FALSE(status);
   EXPECT_THAT(status.error().message, HasSubstr("no trusted connection"));
 }
