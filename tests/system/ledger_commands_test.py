@@ -1,4 +1,5 @@
 """The commands that look after a ledger: each is run as an operator runs it, and its exit status is looked at."""
+import concurrent.futures
 import csv
 import decimal
 import json
@@ -7,16 +8,40 @@ import shutil
 import sqlite3
 import subprocess
 import tempfile
+import time
 import unittest
 
 from feilun_server import BINARY, FeilunServer, run_tests
 from money_checks import chat
+from road_test import post, wait_until_settled
 from test_postgres import PROGRAMS, TestPostgres
 
 REQUESTS = 3
 
 
-class LeftByAServer(unittest.TestCase):
+class Commands(unittest.TestCase):
+    data = None  # the data directory that the commands are of
+
+    @staticmethod
+    def feilun(*arguments, data):
+        return subprocess.run([BINARY, *map(str, arguments), "--data", data], capture_output=True, text=True,
+                              timeout=60)
+
+    def run_command(self, *arguments, status=0):
+        done = self.feilun(*arguments, data=self.data)
+        self.assertEqual(done.returncode, status, done.stdout + done.stderr)
+        return done.stdout + done.stderr
+
+    def of_database(self, ask):
+        """What `ask(connection)` returns; what it changes is what somebody with the file in his hands can do."""
+        database = sqlite3.connect(self.data / "ledger.db")
+        with database:
+            answer = ask(database)
+        database.close()
+        return answer
+
+
+class LeftByAServer(Commands):
     """A server has answered a few requests and is stopped; each test works on a copy of what it left."""
 
     @classmethod
@@ -36,23 +61,8 @@ class LeftByAServer(unittest.TestCase):
         self.data = self.directory / self.id()
         shutil.copytree(self.directory / "left", self.data)
 
-    @staticmethod
-    def feilun(*arguments, data):
-        return subprocess.run([BINARY, *map(str, arguments), "--data", data], capture_output=True, text=True,
-                              timeout=60)
-
-    def run_command(self, *arguments, status=0):
-        done = self.feilun(*arguments, data=self.data)
-        self.assertEqual(done.returncode, status, done.stdout + done.stderr)
-        return done.stdout + done.stderr
-
-    def change(self, statement, *values):
-        """What somebody with the file in his hands can do."""
-        database = sqlite3.connect(self.data / "ledger.db")
-        with database:
-            changed = database.execute(statement, values).rowcount
-        database.close()
-        self.assertEqual(changed, 1)
+    def change(self, statement):
+        self.assertEqual(self.of_database(lambda database: database.execute(statement).rowcount), 1)
 
 
 class LedgerCommands(LeftByAServer):
@@ -157,12 +167,78 @@ class LedgerCommands(LeftByAServer):
         for flags in (["--dry-run"], []):
             self.assertIn("of this program's format already", self.run_command("ledger", "upgrade", *flags))
 
+    def tables(self):
+        return self.of_database(lambda database: (database.execute("PRAGMA user_version").fetchone(),
+                                                  *database.iterdump()))
+
+    def test_tables_of_an_older_format_are_upgraded(self):
+        """A program of format 3 left the acts that move money out of the audit log."""
+        logged, made = self.run_command("audit", "list"), self.tables()
+        self.assertIn("credit.created", logged)
+        self.of_database(lambda database: database.executescript(
+            "DELETE FROM state WHERE substr(key, 1, 1) = CAST('T' AS BLOB); PRAGMA user_version = 3"))
+        older = self.tables()
+        self.assertLess(len(older), len(made))
+        self.run_command("ledger", "verify")
+        self.assertIn("feilun ledger upgrade", self.run_command("ledger", "balance", status=1))
+        step = "-- 4: acts that move money in the audit log, by the journal\n"
+        self.assertEqual(self.run_command("ledger", "upgrade", "--dry-run"),
+                         step + "nothing was changed: this was a dry run\n")
+        self.assertEqual(self.tables(), older)
+        self.assertEqual(self.run_command("ledger", "upgrade"), step)
+        self.assertEqual(self.tables(), made)
+        self.assertEqual(self.run_command("audit", "list"), logged)
+        self.run_command("ledger", "verify")
+        self.assertIn("already", self.run_command("ledger", "upgrade"))
+
     def test_where_there_is_no_ledger_nothing_is_made(self):
         self.data = self.directory / "nothing"
         for command in (["verify"], ["rebuild"], ["export"], ["balance"], ["upgrade"],
                         ["archive", "--before", "2026-01"]):
             self.run_command("ledger", *command, status=1)
         self.assertFalse(self.data.exists())
+
+
+class Archive(Commands):
+    """A segment is sealed of 8,192 entries as soon as 16,384 newer ones lie behind it. Each token is an entry here."""
+
+    ENTRIES = 8192 + 16384
+
+    def setUp(self):
+        self.server = FeilunServer("--mark-interval", "1").start()
+        self.addCleanup(self.server.__exit__)
+        self.data = self.server.data
+        body = {"model": "feilun-nano", "prompt": "Lily", "max_tokens": 900, "ignore_eos": True}
+        with concurrent.futures.ThreadPoolExecutor(self.ENTRIES // 900 + 1) as clients:
+            for status, reply in clients.map(lambda _: post(self.server, "/v1/completions", body),
+                                             range(self.ENTRIES // 900 + 1)):
+                self.assertEqual(status, 200, reply)
+        wait_until_settled(self.server)
+        deadline = time.monotonic() + 20
+        while self.segments() == []:
+            self.assertLess(time.monotonic(), deadline, "no segment is sealed")
+            time.sleep(0.02)
+
+    def segments(self):
+        """The numbers of bytes of those that are in the database."""
+        return self.of_database(lambda database: [size for size, in database.execute(
+            "SELECT length(bytes) FROM segments WHERE length(bytes) > 0")])
+
+    def test_a_segment_moves_to_a_file_beside_the_server(self):
+        exported = self.run_command("ledger", "export")
+        size, = self.segments()
+        self.assertIn("0 segments", self.run_command("ledger", "archive", "--before", "2020-01"))
+        self.assertEqual(self.run_command("ledger", "archive", "--before", "2099-01"),
+                         f"1 segments with 8192 entries ({size} bytes) are in {self.data / 'archive'} now\n")
+        self.assertEqual(self.segments(), [])
+        file, = (self.data / "archive").glob("*.segment")
+        self.assertEqual(file.stat().st_size, size)
+        self.assertIn("0 segments", self.run_command("ledger", "archive", "--before", "2099-01"))
+        self.run_command("ledger", "verify")
+        self.assertEqual(self.run_command("ledger", "export"), exported)
+        chat(self.server, self.server.key)
+        file.rename(self.data / "elsewhere")
+        self.run_command("ledger", "verify", status=1)
 
 
 @unittest.skipUnless((PROGRAMS / "initdb").exists(), "PostgreSQL's server is not installed")
