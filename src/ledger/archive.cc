@@ -9,7 +9,6 @@
 #include <cstdio>
 #include <cstring>
 #include <fstream>
-#include <iterator>
 #include <optional>
 #include <system_error>
 #include <utility>
@@ -30,10 +29,13 @@ std::unexpected<Error> io_error(const char* doing, const fs::path& path) {
 
 /// None when there is no such file.
 Result<std::optional<std::string>> read_file(const fs::path& path) {
-  std::error_code ignored;
-  if (!fs::exists(path, ignored)) return std::nullopt;
+  std::error_code error;
+  if (!fs::exists(path, error)) return std::nullopt;
+  const auto size = fs::file_size(path, error);
+  if (error) return fail(ErrorCode::kIo, "cannot read {}: {}", path.string(), error.message());
   std::ifstream file(path, std::ios::binary);
-  std::string bytes((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
+  std::string bytes(size, '\0');
+  file.read(bytes.data(), static_cast<std::streamsize>(size));
   if (!file) return io_error("cannot read", path);
   return bytes;
 }
@@ -50,16 +52,16 @@ Result<> write_durably(const fs::path& path, std::string_view bytes) {
   return sync_path(path.parent_path());
 }
 
-/// While it lives no other process archives in the directory.
+/// While it lives no other process of this machine archives in the directory.
 class Turn {
  public:
-  static Result<Turn> wait(const fs::path& directory) {
+  /// kUnavailable while another has it.
+  static Result<Turn> take(const fs::path& directory) {
     Turn turn(open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
     if (turn.directory_ < 0) return io_error("cannot open", directory);
-    while (flock(turn.directory_, LOCK_EX) != 0) {
-      if (errno != EINTR) return io_error("cannot lock", directory);
-    }
-    return turn;
+    if (flock(turn.directory_, LOCK_EX | LOCK_NB) == 0) return turn;
+    if (errno != EWOULDBLOCK) return io_error("cannot lock", directory);
+    return fail(ErrorCode::kUnavailable, "another run archives in {}: wait for its end", directory.string());
   }
   Turn(Turn&& other) noexcept : directory_(std::exchange(other.directory_, -1)) {}
   Turn& operator=(Turn&&) = delete;
@@ -143,12 +145,14 @@ Result<Archived> archive_segments(Store& store, const fs::path& directory, WallT
   std::error_code error;
   fs::create_directories(directory, error);
   if (error) return fail(ErrorCode::kIo, "cannot make {}: {}", directory.string(), error.message());
-  const Turn turn = TRY(Turn::wait(directory));
+  const Turn turn = TRY(Turn::take(directory));
   Archived archived;
   for (Segment& segment : TRY(in_one_moment(store, [&] { return store.segments(); }))) {
     if (archived.segments == limit) break;
     if (segment.archived) continue;
-    segment.bytes = TRY(in_one_moment(store, [&] { return store.segment_bytes(segment.first); }));
+    auto bytes = in_one_moment(store, [&] { return store.segment_bytes(segment.first); });
+    if (!bytes && bytes.error().code == ErrorCode::kNotFound) continue;  // to another directory, meanwhile
+    segment.bytes = TRY(std::move(bytes));
     if (!TRY(is_older(segment, before))) break;
     const std::string name = archive_name(segment);
     TRY(put_file(directory / name, segment.bytes));

@@ -33,7 +33,8 @@ struct Archived {
 /// first and up to the first that has a newer one, at most `limit`. Each is read and proved whole, its file
 /// is durable and read back before the database forgets its bytes, and that is a transaction of its own:
 /// whatever ends this in between, doing it again goes on. The file B2SUMS beside them is for `b2sum --check`.
-/// kCorrupt when a segment is damaged, kConflict when another file has its name.
+/// kCorrupt when a segment is damaged, kConflict when another file has its name, kUnavailable while another
+/// process archives in the directory.
 Result<Archived> archive_segments(Store& store, const std::filesystem::path& directory, WallTime before,
                                   int64_t limit = std::numeric_limits<int64_t>::max());
 

@@ -104,11 +104,12 @@ Result<int64_t> archive_older(Ledger& ledger, int months, WallTime now) {
 
 Result<ChoresDone> do_chores(Ledger& ledger, const ChoreOptions& options, WallTime now) {
   ChoresDone done{.lots_expired = TRY(expire_all(ledger))};
-  done.months_trued_up = TRY(true_up_all(ledger, now));
+  const auto trued_up = true_up_all(ledger, now);
   TRY(forget_replies(ledger, now));
   Result<int64_t> archived = 0;
   if (options.archive_after > 0) archived = archive_older(ledger, options.archive_after, now);
   if (options.invoices) done.invoices_issued = TRY(invoice_all(ledger, now));
+  done.months_trued_up = TRY(trued_up);
   done.segments_archived = TRY(archived);
   return done;
 }

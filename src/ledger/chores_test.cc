@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <fstream>
+
 #include "ledger/accounts_fixture.h"
 #include "ledger/invoicing.h"
 #include "ledger/open_store.h"
@@ -112,6 +114,17 @@ TEST_F(ChoresTest, AMonthEndsWhereTheCustomerLives) {
   commit(acme, "10");
   clock_.advance(hours(24) * 16 - hours(6));  // 2023-11-30 16:13 UTC: December in Shanghai
   EXPECT_EQ(run().months_trued_up, 1);
+}
+
+TEST_F(ChoresTest, AnArchiveThatFailsStopsNoInvoice) {
+  ASSERT_TRUE(ledger_->hold_now(request("r")));
+  settle("r", {.input_fresh = 100});
+  clock_.advance(hours(24) * 20);
+  std::ofstream(directory_.path() / "archive") << "no directory";
+  EXPECT_FALSE(do_chores(*ledger_, {.invoices = true, .archive_after = 1}, clock_.wall()));
+  const auto issued =
+      ledger_->read<std::vector<Receivable>>([](State& state) { return receivables(state, "", 10); });
+  EXPECT_EQ(issued->size(), 1u);
 }
 
 TEST_F(ChoresTest, InvoicesAreIssuedWhereTheyAreWanted) {
