@@ -68,9 +68,9 @@ Result<std::vector<ledger::PriceVersion>> with_customer(const SheetOptions& opti
 }
 
 Result<> publish(const SheetOptions& options) {
-  auto ledger = TRY(open_ledger(options, WhenAbsent::kCreate));
   const Period period = TRY(options.period.resolve(SystemClock().wall()));
   const auto asked = TRY(versions_of(options, period.from));
+  auto ledger = TRY(open_ledger(options, WhenAbsent::kCreate));
   const auto written = TRY(ledger->write<std::vector<ledger::PriceVersion>>(
       [&](ledger::Books& books) -> Result<std::vector<ledger::PriceVersion>> {
         auto versions = TRY(with_customer(options, books.state(), asked));
@@ -88,9 +88,9 @@ Result<> publish(const SheetOptions& options) {
 }
 
 Result<> preview(const SheetOptions& options) {
-  auto ledger = TRY(open_ledger(options, WhenAbsent::kRefuse));
   const Month month = TRY(parse_month(options.month));
   const auto asked = TRY(versions_of(options, SystemClock().wall()));
+  auto ledger = TRY(open_ledger(options, WhenAbsent::kRefuse));
   auto versions = TRY(ledger->read<std::vector<ledger::PriceVersion>>(
       [&](ledger::State& state) { return with_customer(options, state, asked); }));
   const pricing::PricePreview shown = TRY(ledger::preview_month(*ledger, std::move(versions), month));
