@@ -75,7 +75,10 @@ Result<GoingBack> payment_to_return(State& state, const PaymentRequest& asked) {
     left.applied += each.applied;
   }
   for (const auto& [reference, left] : came) kept += left.pays();
-  if (asked.amount && -*asked.amount > received) came.clear();
+  if (asked.amount && -*asked.amount > received) {
+    return fail(ErrorCode::kInvalidArgument, "{} cannot go back: {} came for {} and has not gone back",
+                (-*asked.amount).to_string(), received.to_string(), asked.invoice);
+  }
   std::erase_if(came, [&](const auto& each) {
     const bool named = asked.returns.empty() || each.first == asked.returns;
     return !named || each.second.amount <= Money();

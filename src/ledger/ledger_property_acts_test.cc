@@ -206,18 +206,22 @@ void LedgerProperty::pay(Books& books) {
     return shadow_.receivables.open(each.first.facts.number) > Money();
   };
   const auto unpaid = std::ranges::find_if(papers_, is_open);
-  const auto& [paper, payer] = unpaid != papers_.end() && below(4) != 0 ? *unpaid : one_of(papers_);
+  const Invoice& paper = unpaid != papers_.end() && below(4) != 0 ? unpaid->first : one_of(papers_).first;
   PaymentRequest asked{.invoice = paper.facts.number, .reference = std::to_string(below(12))};
   const Money coin = Money::pico(10'000'000'000);
   asked.amount = below(4) == 0 ? paper.total : coin * (1 + below(2));
   if (*asked.amount <= Money()) asked.amount = coin;
   asked.from_wallet = below(3) == 0;
-  if (!asked.from_wallet && below(4) == 0) {
+  const auto some_payment = [&]() -> const PaymentRequest& {
+    return std::next(payments_.begin(), below(std::ssize(payments_)))->second.first;
+  };
+  if (!asked.from_wallet && below(2) == 0) {
+    if (!payments_.empty()) asked.invoice = some_payment().invoice;
     asked.amount = -*asked.amount;
     asked.returns = some_reference(asked.invoice);
   }
   if (below(4) == 0 && !payments_.empty()) {
-    const PaymentRequest& was = std::next(payments_.begin(), below(std::ssize(payments_)))->second.first;
+    const PaymentRequest& was = some_payment();
     asked.invoice = was.invoice;
     asked.reference = was.reference;
   }
@@ -235,8 +239,10 @@ void LedgerProperty::pay(Books& books) {
   }
   const auto paid = books.pay_invoice(asked);
   const auto applied = paid ? Result<Money>(paid->applied) : std::unexpected(paid.error());
-  same("payment", applied, shadow_.receivables.pay(asked));
+  same(asked.returns.empty() ? "payment" : "payment back", applied, shadow_.receivables.pay(asked));
   if (!paid) return;
+  const auto number = [](const auto& each) { return each.first.facts.number; };
+  const std::string& payer = std::ranges::find(papers_, asked.invoice, number)->second;
   if (!asked.from_wallet) shadow_.post("CNY", "funding", wallet_of(payer), *asked.amount);
   payments_[asked.invoice + " " + asked.reference] = {asked, answer(applied)};
 }

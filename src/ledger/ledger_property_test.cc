@@ -20,15 +20,38 @@ constexpr int64_t kRoadOperations = 200;  ///< of a round
 constexpr int64_t kActs = 20;             ///< at most, of a round
 
 /// What a run must meet with to be worth its name.
-constexpr const char* kSeen[] = {
-    "hold done",       "top_up done",      "mark done",         "settle done",
-    "release done",    "refund done",      "grant done",        "price done",
-    "credit",          "invoice",          "true_up",           "notified",
-    "restart",         "grant again",      "credit again",      "refund again",
-    "invoice again",   "true_up again",    "payment done",      "payment again",
-    "payment error 4", "credit note done", "credit note again", "credit note error 4",
-    "hold error 3",    "hold error 4",     "hold error 6",      "hold error 7",
-    "settle error 4",  "refund error 4"};
+constexpr const char* kSeen[] = {"hold done",
+                                 "top_up done",
+                                 "mark done",
+                                 "settle done",
+                                 "release done",
+                                 "refund done",
+                                 "grant done",
+                                 "price done",
+                                 "credit",
+                                 "invoice",
+                                 "true_up",
+                                 "notified",
+                                 "restart",
+                                 "grant again",
+                                 "credit again",
+                                 "refund again",
+                                 "invoice again",
+                                 "true_up again",
+                                 "payment done",
+                                 "payment again",
+                                 "payment error 4",
+                                 "payment back done",
+                                 "payment back error 0",
+                                 "credit note done",
+                                 "credit note again",
+                                 "credit note error 4",
+                                 "hold error 3",
+                                 "hold error 4",
+                                 "hold error 6",
+                                 "hold error 7",
+                                 "settle error 4",
+                                 "refund error 4"};
 
 int64_t from_environment(const char* name, int64_t otherwise) {
   const char* text = std::getenv(name);

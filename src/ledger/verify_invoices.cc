@@ -7,8 +7,8 @@
 #include "ledger/verify_paper.h"
 #include "ledger/verify_replay.h"
 
-// Invoices. What a wallet paid to revenue is counted here posting by posting; an
-// invoice must come to just that, whatever its lines say it was for.
+// Invoices. What a wallet paid to revenue is counted here posting by posting; an invoice must come to just
+// that, whatever its lines say it was for.
 
 namespace feilun::ledger::audit {
 namespace {
