@@ -172,7 +172,8 @@ TEST_F(Invariant, N04_AChargeIsPinnedToThePriceInForceAndIntervalsAreHalfOpen) {
   expect_verified();
 }
 
-// Ten million tiny charges: Invoice.TenMillionTinyChargesLeaveExactlyTheirResidue (invoice_test.cc).
+// Ten million tiny charges: InvoicingTest.TenMillionTinyChargesLeaveTheirResidueInItsAccount through a
+// ledger, Invoice.TenMillionTinyChargesLeaveExactlyTheirResidue of the invoice alone.
 TEST_F(Invariant, N05_RoundingHappensOnceAndItsResidueIsInItsAccount) {
   credit("1");
   for (int i = 0; i < 40; ++i) serve("r" + std::to_string(i), 7 + i, 3 * i);

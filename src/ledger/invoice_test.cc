@@ -71,7 +71,8 @@ TEST(Invoice, RandomLinesOfEitherSignAlwaysSumToTheRoundedTotal) {
 }
 
 TEST(Invoice, TenMillionTinyChargesLeaveExactlyTheirResidue) {
-  // The second count is kept in integers of its own: pico-units modulo a fen, and whole fen.
+  // make_invoice() alone, no ledger. The second count is kept in integers of its own: pico-units modulo a
+  // fen, and whole fen.
   constexpr int kProjects = 40;
   std::vector<Money> exact(kProjects);
   int64_t pico_rest = 0, fen = 0;

@@ -12,13 +12,17 @@
 #include <utility>
 #include <vector>
 
+#include "ledger/books.h"
+#include "ledger/invoicing.h"
 #include "ledger/ledger_fixture.h"
 #include "ledger/postgres_fixture.h"
 #include "ledger/postgres_proxy.h"
+#include "ledger/receivables.h"
 
 // A ledger whose way to its PostgreSQL breaks at any message, in either direction: before a statement
 // arrives, in the middle of one, between a COMMIT and its answer. A hold that was refused holds nothing; an
-// end is never lost and never happens twice.
+// end is never lost and never happens twice; nor does a credit, an invoice or a payment that is asked for
+// again until it is answered.
 
 namespace feilun::ledger {
 namespace {
@@ -153,8 +157,21 @@ class BreakingProxy {
 };
 
 const Money kUnit = Money::pico(1000);
+constexpr int kBuyers = 100;
 
-/// A ledger in a schema of its own, and what its requests must have come to.
+/// Asks again as long as the database is away. Any other error fails the test.
+template <typename T, typename Ask>
+Result<T> until_answered(Ask ask) {
+  Result<T> answer = ask();
+  for (; !answer && answer.error().code == ErrorCode::kUnavailable; answer = ask()) {
+    std::this_thread::sleep_for(milliseconds(2));
+  }
+  EXPECT_TRUE(answer) << answer.error().message;
+  return answer;
+}
+
+/// A ledger in a schema of its own, and what its requests, credits and invoices must have come to. Each of
+/// its buyers, org 0 and so on, promised a yuan for last month and used nothing, so there is much to invoice.
 class Lane {
  public:
   Lane() : schema_(server().new_schema()) {
@@ -162,8 +179,17 @@ class Lane {
     PriceVersion price{.offering = "nano", .currency = "CNY"};
     price.rows = pricing::flat_rows({kUnit, kUnit, kUnit, kUnit, kUnit});
     EXPECT_TRUE(ledger->set_price(price));
-    EXPECT_TRUE(ledger->credit("default", yuan("1"), "CNY", "", ""));
+    EXPECT_TRUE(ledger->credit("default", money_, "CNY", "", ""));
     project_ = ledger->find_project("default")->id;
+    EXPECT_TRUE(ledger->write<void>([this](Books& books) -> Result<> {
+      for (int i = 0; i < kBuyers; ++i) {
+        const std::string name = buyer(i);
+        TRY(books.create_organisation({.name = name, .currency = "CNY"}));
+        TRY(books.commit(
+            {.organisation = name, .currency = "CNY", .amount = yuan("1"), .from = last_month_}));
+      }
+      return {};
+    }));
   }
   static TestPostgres& server() { return TestPostgres::server(); }
 
@@ -175,25 +201,40 @@ class Lane {
     if (!opened) ADD_FAILURE() << opened.error().message;
     return opened ? *std::move(opened) : nullptr;
   }
-  /// A request from its hold to its end.
+  /// A request from its hold to its end, and a credit.
   void serve(Ledger& ledger, const std::string& wanted) {
     const std::string id = hold(ledger, wanted);
     const TokenUsage usage{.input_fresh = 5, .output = 1 + static_cast<TokenCount>(id.size() % 8)};
     (void)wait<TokenUsage>([&](auto done) { ledger.mark(id, usage, std::move(done)); });
     const auto settled = ledger.settle_now(id, usage, Outcome::kCompleted);
     EXPECT_TRUE(settled) << id << ": " << settled.error().message;
+    until_answered<Balance>([&] { return ledger.credit("default", yuan("0.01"), "CNY", "", wanted); });
     const std::lock_guard lock(mutex_);
-    charged_ += kUnit * (usage.input_fresh + usage.output);
+    money_ += yuan("0.01") - kUnit * (usage.input_fresh + usage.output);
     ++requests_;
   }
+  /// The next buyer's invoice, and its payment.
+  void bill(Ledger& ledger, const std::string& reference) {
+    const std::string owner = buyer(bills_++);
+    const auto issued = until_answered<Invoice>([&] {
+      return ledger.write<Invoice>([&](Books& books) { return books.issue_invoice(owner, last_month_); });
+    });
+    if (!issued) return;
+    EXPECT_EQ(issued->total, yuan("1"));
+    const PaymentRequest payment{
+        .invoice = issued->facts.number, .reference = reference, .amount = yuan("1")};
+    until_answered<PaymentDone>(
+        [&] { return ledger.write<PaymentDone>([&](Books& books) { return books.pay_invoice(payment); }); });
+  }
   /// Once the database has heard everything.
-  void expect_charged(Ledger& ledger) {
+  void expect_right(Ledger& ledger) {
     const auto left = [&] { return ledger.balance("default"); };
     for (auto now = left(); !now || !now->pending.is_zero() || ledger.spool().records > 0; now = left()) {
       std::this_thread::sleep_for(milliseconds(1));
     }
-    EXPECT_EQ(left()->posted, yuan("1") - charged_);
+    EXPECT_EQ(left()->posted, money_);
     EXPECT_EQ(ledger.usage("default")->requests, requests_);
+    EXPECT_EQ(ledger.read<int>(invoices_paid).value(), bills_);
   }
   void expect_verified() {
     const audit::Place place{.directory = directory_.path(), .url = server().url(), .schema = schema_};
@@ -205,27 +246,36 @@ class Lane {
   PostgresOptions limits;
 
  private:
-  /// Asks again, as a client would, under another id, as long as the database is away. Returns the id.
+  static std::string buyer(int i) { return "org " + std::to_string(i); }
+  /// All that there are: each once, and by nothing but its payment.
+  static Result<int> invoices_paid(State& state) {
+    const std::vector<Receivable> all = TRY(receivables(state, "", 2 * kBuyers));
+    for (const Receivable& each : all) {
+      EXPECT_EQ(each.paid, yuan("1")) << each.number;
+      EXPECT_EQ(TRY(payer_balance(state, each.organisation_id, "CNY")).posted, Money()) << each.number;
+    }
+    return static_cast<int>(all.size());
+  }
+  /// Each time under another id, as a client would. Returns the id.
   std::string hold(Ledger& ledger, const std::string& wanted) {
     HoldRequest asked{.request_id = wanted, .project_id = project_, .offering = "nano"};
     asked.input_tokens = 5;
     asked.output_slice = 10;
-    for (;;) {
-      const auto held = ledger.hold_now(asked);
-      if (held) return asked.request_id;
-      EXPECT_EQ(held.error().code, ErrorCode::kUnavailable) << held.error().message;
-      if (held.error().code != ErrorCode::kUnavailable) return "";
+    until_answered<Hold>([&] {
       asked.request_id += "'";
-      std::this_thread::sleep_for(milliseconds(2));
-    }
+      return ledger.hold_now(asked);
+    });
+    return asked.request_id;
   }
 
   TemporaryDirectory directory_;
   std::string schema_;
   std::string project_;
+  const Month last_month_ = TimeZone::utc().month_of(SystemClock().wall()) - std::chrono::months(1);
   std::mutex mutex_;
-  Money charged_;
+  Money money_ = yuan("1");  ///< of "default"
   int64_t requests_ = 0;
+  std::atomic<int> bills_ = 0;
 };
 
 class PostgresFaults : public ::testing::TestWithParam<std::tuple<Way, Fate>> {
@@ -233,18 +283,20 @@ class PostgresFaults : public ::testing::TestWithParam<std::tuple<Way, Fate>> {
   void SetUp() override { SKIP_WITHOUT_POSTGRES(); }
 };
 
-/// A request after the other, of which each meets its fate a few messages later than the one before, until
-/// one comes through. Returns how many met it.
-int strike(Lane& lane, Way way, Fate fate, int first, int step) {
+using Act = void (Lane::*)(Ledger&, const std::string& name);
+
+/// An act after the other, of which each meets its fate a few messages later than the one before, until one
+/// comes through. Returns how many met it.
+int strike(Lane& lane, Act act, Way way, Fate fate, int first, int step) {
   BreakingProxy proxy(Lane::server().directory());
   const auto ledger = lane.open(proxy.url());
   int struck = 0;
   for (int nth = first;; nth += step, ++struck) {
     SCOPED_TRACE("at message " + std::to_string(nth));
     proxy.break_at(way, nth, fate);
-    lane.serve(*ledger, "req_" + std::to_string(nth));
+    (lane.*act)(*ledger, "req_" + std::to_string(nth));
     const bool broke = proxy.broke();
-    lane.expect_charged(*ledger);
+    lane.expect_right(*ledger);
     if (!broke || ::testing::Test::HasFailure()) return struck;
   }
 }
@@ -254,7 +306,7 @@ TEST_P(PostgresFaults, NothingIsLostOrDoneTwiceAtWhateverMessageTheWayBreaks) {
   // What has vanished is missed by nothing but the clock, so many wait for it side by side.
   const int side_by_side = fate == Fate::kVanish ? 8 : 4;
   std::deque<Lane> lanes;
-  std::atomic<int> struck = 0;
+  std::atomic<int> served = 0, billed = 0;
   std::vector<std::jthread> threads;
   for (int i = 0; i < side_by_side; ++i) {
     Lane& lane = lanes.emplace_back();
@@ -262,11 +314,16 @@ TEST_P(PostgresFaults, NothingIsLostOrDoneTwiceAtWhateverMessageTheWayBreaks) {
       lane.limits.lock_wait = lane.limits.transaction_limit = milliseconds(200);
       lane.limits.idle_limit = lane.limits.slack = milliseconds(100);
     }
-    threads.emplace_back([&, i] { struck += strike(lane, way, fate, i, side_by_side); });
+    threads.emplace_back([&, i] {
+      served += strike(lane, &Lane::serve, way, fate, i, side_by_side);
+      billed += strike(lane, &Lane::bill, way, fate, i, side_by_side);
+    });
   }
   threads.clear();
-  EXPECT_GE(struck, 40);
-  RecordProperty("messages", struck);
+  EXPECT_GE(served, 80);
+  EXPECT_GE(billed, 100);
+  RecordProperty("served", served);
+  RecordProperty("billed", billed);
   for (Lane& lane : lanes) lane.expect_verified();
 }
 
@@ -300,13 +357,17 @@ TEST(PostgresSessions, NothingIsLostOrDoneTwiceWhileTheServerEndsThem) {
   std::vector<std::jthread> customers;
   for (int i = 0; i < 4; ++i) {
     customers.emplace_back([&, i] {
-      for (int k = 0; k < 25; ++k) lane.serve(*ledger, fmt::format("req_{}_{}", i, k));
+      for (int k = 0; k < 25; ++k) {
+        const std::string name = fmt::format("req_{}_{}", i, k);
+        lane.serve(*ledger, name);
+        lane.bill(*ledger, name);
+      }
     });
   }
   customers.clear();
   killer.request_stop();
   killer.join();
-  lane.expect_charged(*ledger);
+  lane.expect_right(*ledger);
   ledger.reset();
   lane.expect_verified();
 }
