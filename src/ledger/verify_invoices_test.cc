@@ -106,11 +106,11 @@ TEST_F(VerifyInvoices, APaymentThatGoesBackInAnothersNameIsNoticed) {
       pay({.invoice = "2023-11-0001", .reference = "d", .amount = yuan("-55.40"), .returns = "c"});
   EXPECT_EQ(back->applied, yuan("-23.60"));
   EXPECT_THAT(replayed(nullptr), IsEmpty());
-  const Change others{EntryKind::kPayment, "'returns':'c'", "'returns':'b'", ""};
+  const Change others{EntryKind::kPayment, "\"returns\":\"c", "\"returns\":\"b", ""};
   const auto found = replayed(&others);
-  EXPECT_THAT(found, Contains(HasSubstr("breach: a payment pays another sum")));
-  EXPECT_THAT(found, Contains(HasSubstr("breach: more goes back than came by the payment")));
-  const Change nobodys{EntryKind::kPayment, "'returns':'c'", "'repays' :'c'", ""};
+  EXPECT_THAT(found, Contains(HasSubstr("a payment pays another sum")));
+  EXPECT_THAT(found, Contains(HasSubstr("more goes back than came by the payment")));
+  const Change nobodys{EntryKind::kPayment, "\"returns\":", "\"repays\": ", ""};
   EXPECT_THAT(replayed(&nobodys), Contains(HasSubstr("names what it was")));
 }
 
