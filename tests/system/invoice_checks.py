@@ -46,6 +46,7 @@ class InvoiceChecks:
         self.assertEqual(shown["document"]["seller"]["name"], "Feilun Cloud")
         self.assertEqual(shown["document"]["buyer"]["tax_number"], "G1")
         self.assertIn("true_up", shown["content"])
+        self.check_focus_of_invoice(shown["document"], last, self.globex_key)
         html = self.ask("GET", one, number, **mine, query="?format=html")["content"]
         self.assertEqual(html, self.server.run("invoice", "show", number, "--format", "html") + "\n")
         self.ask("GET", one, number, **mine, query="?format=pdf", status=400)
