@@ -9,7 +9,7 @@
 #include <fstream>
 #include <string>
 
-#include "ledger/ledger.h"
+#include "ledger/audit.h"
 
 namespace {
 

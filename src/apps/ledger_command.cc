@@ -65,7 +65,7 @@ Result<> balance(const LedgerAccess& options) {
 }
 
 Result<> verify(const JournalAccess& options) {
-  const ledger::VerifyReport report = TRY(ledger::audit::verify(place_of(options)));
+  const ledger::audit::VerifyReport report = TRY(ledger::audit::verify(place_of(options)));
   for (const std::string& problem : report.problems) fmt::print("{}\n", problem);
   print_breaches(stdout, report.breaches);
   if (!report.problems.empty()) {

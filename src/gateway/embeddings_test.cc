@@ -14,6 +14,7 @@
 #include "gateway/embedding_reply.h"
 #include "gateway/gateway.h"
 #include "gateway/scripted_world.h"
+#include "ledger/audit.h"
 #include "net/raw_client.h"
 
 namespace feilun::gateway {

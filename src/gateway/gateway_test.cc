@@ -12,6 +12,7 @@
 #include "base/temporary_directory.h"
 #include "base/testdata.h"
 #include "gateway/scripted_world.h"
+#include "ledger/audit.h"
 #include "net/raw_client.h"
 #include "net/sse.h"
 

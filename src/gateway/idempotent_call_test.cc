@@ -11,6 +11,7 @@
 #include "base/temporary_directory.h"
 #include "gateway/gateway.h"
 #include "gateway/scripted_world.h"
+#include "ledger/audit.h"
 #include "net/raw_client.h"
 
 namespace feilun::gateway {

@@ -2,13 +2,13 @@
 
 #include <filesystem>
 #include <functional>
+#include <memory>
 #include <span>
 #include <string>
 #include <vector>
 
 #include "base/result.h"
 #include "ledger/audit_source.h"
-#include "ledger/ledger.h"
 #include "ledger/verify_format.h"
 
 /// What the auditor does with a ledger. Its code was written from docs/formats/ledger.md and shares with the
@@ -24,6 +24,22 @@ struct Place {
   std::filesystem::path archive = {};  ///< of archived segments; empty: `archive` in the directory
 
   Result<std::unique_ptr<Source>> open(Access access) const;
+};
+
+/// What verify() found; ok() when nothing is wrong.
+struct VerifyReport {
+  int64_t entries = 0;
+  int64_t requests = 0;
+  int64_t open_holds = 0;
+  std::vector<std::string> problems;  ///< the journal cannot be followed, or the state is not what it gives
+  std::vector<std::string> breaches;  ///< entries break a rule of the books; what follows from them is known
+  bool ok() const { return problems.empty() && breaches.empty(); }
+  /// Both.
+  std::vector<std::string> findings() const {
+    std::vector<std::string> all = problems;
+    all.insert(all.end(), breaches.begin(), breaches.end());
+    return all;
+  }
 };
 
 /// Problems: where the journal cannot be followed, and rows of the state that are not what it gives (of an
@@ -61,3 +77,10 @@ struct ReadEntry {
 Result<> read_journal(const Place& place, const std::function<Result<>(const ReadEntry&)>& take);
 
 }  // namespace feilun::ledger::audit
+
+namespace feilun::ledger {
+
+/// Of a ledger in SQLite, its archive beside it.
+Result<audit::VerifyReport> verify(const std::filesystem::path& directory);
+
+}  // namespace feilun::ledger

@@ -179,22 +179,6 @@ struct UsageTotals {
   Money charged;
 };
 
-/// What verify() found; ok() when nothing is wrong.
-struct VerifyReport {
-  int64_t entries = 0;
-  int64_t requests = 0;
-  int64_t open_holds = 0;
-  std::vector<std::string> problems;  ///< the journal cannot be followed, or the state is not what it gives
-  std::vector<std::string> breaches;  ///< entries break a rule of the books; what follows from them is known
-  bool ok() const { return problems.empty() && breaches.empty(); }
-  /// Both.
-  std::vector<std::string> findings() const {
-    std::vector<std::string> all = problems;
-    all.insert(all.end(), breaches.begin(), breaches.end());
-    return all;
-  }
-};
-
 struct LedgerOptions {
   std::filesystem::path directory;  ///< holds ledger.db and ledger.anchor; made when absent
   std::string default_currency = "CNY";
@@ -335,9 +319,5 @@ Result<T> Ledger::read(std::move_only_function<Result<T>(State&)> look) {
     return *std::move(kept);
   }
 }
-
-/// Reads a ledger's files with code of its own and reports every broken invariant: chain, anchor, sums to
-/// zero, balances rebuilt from the journal, one terminal event per request. Read-only; works beside a server.
-Result<VerifyReport> verify(const std::filesystem::path& directory);
 
 }  // namespace feilun::ledger

@@ -198,7 +198,7 @@ Result<Moved> copy(Store& from, Target& to, const ChainHead& head) {
 
 /// Returns the breaches.
 Result<std::vector<std::string>> look_at(const audit::Place& place) {
-  VerifyReport report = TRY(audit::verify(place));
+  audit::VerifyReport report = TRY(audit::verify(place));
   if (report.problems.empty()) return std::move(report.breaches);
   return fail(ErrorCode::kCorrupt,
               "the ledger in PostgreSQL is not right, and ledger.db stays the ledger: {}",

@@ -189,7 +189,7 @@ Result<> read_journal(const Place& place, const std::function<Result<>(const Rea
 
 namespace feilun::ledger {
 
-Result<VerifyReport> verify(const std::filesystem::path& directory) {
+Result<audit::VerifyReport> verify(const std::filesystem::path& directory) {
   return audit::verify({.directory = directory});
 }
 
