@@ -45,6 +45,17 @@ void name_unknown_command(const CLI::App& app, int argc, char** argv) {
   fmt::print(stderr, "feilun: there is no command '{}'\n", printable(word));
 }
 
+/// An option that a script gives an empty variable would mean: as if it were not given.
+void refuse_empty_values(CLI::App& command) {
+  for (CLI::Option* option :
+       command.get_options([](const CLI::Option* each) { return each->get_items_expected_max() > 0; })) {
+    option->check([](const std::string& value) -> std::string {
+      return value.empty() ? "is empty: leave it out, or say what you mean" : "";
+    });
+  }
+  for (CLI::App* each : command.get_subcommands({})) refuse_empty_values(*each);
+}
+
 }  // namespace
 
 int run_command_line(int argc, char** argv) {
@@ -73,6 +84,7 @@ int run_command_line(int argc, char** argv) {
   add_focus_commands(app, chosen);
   add_price_commands(app, chosen);
   add_ledger_commands(app, chosen);
+  refuse_empty_values(app);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

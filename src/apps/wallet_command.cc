@@ -34,9 +34,8 @@ void add_wallet_commands(CLI::App& app, Run& chosen) {
   command->add_option("--amount", options->amount, "Such as 1.50")->required();
   command->add_option("--currency", options->currency, "The wallet's currency")->capture_default_str();
   command->add_option("--reason", options->reason, "Kept in the journal")->capture_default_str();
-  command
-      ->add_option("--idempotency-key", options->idempotency_key, "The same key again credits nothing more")
-      ->check([](const std::string& text) { return std::string(text.empty() ? "it is empty" : ""); });
+  command->add_option("--idempotency-key", options->idempotency_key,
+                      "The same key again credits nothing more");
   on_chosen(command, chosen, options, credit);
 }
 

@@ -143,7 +143,7 @@ class PriceCommands(WithPrices):
         contract = ("--offering", "feilun-nano", "--organisation", "brief", "--sheet", sheet)
         self.assertIn("would end before it begins", self.refused(
             "publish", *contract, "--from", "2099-02-01", "--until", "2099-02-01"))
-        self.assertIn("''", self.refused("publish", *contract, "--until", ""))
+        self.assertIn("--until: is empty", self.refused("publish", *contract, "--until", ""))
         said = self.server.run("price", "publish", *contract, "--from", "2099-01-01", "--until", "2099-02-01")
         self.assertIn("from 2099-01-01 00:00:00 UTC until 2099-02-01 00:00:00 UTC", said)
         published = self.listed(**{"from": microseconds(datetime.date(2099, 1, 1))})
