@@ -1,11 +1,10 @@
 #include <fmt/format.h>
 
 #include <cstdio>
-#include <fstream>
-#include <iterator>
 
 #include "apps/command.h"
 #include "apps/ledger_access.h"
+#include "base/read_file.h"
 #include "ledger/audit.h"
 #include "ledger/audit_reconcile.h"
 
@@ -115,9 +114,8 @@ Result<> export_entries(const ExportOptions& options) {
 Result<> reconcile(const ReconcileOptions& options) {
   const ExportRange range = TRY(range_of(options));
   const Money tolerance = TRY(Money::parse(options.tolerance));
-  std::ifstream file(options.file, std::ios::binary);
-  if (!file) return fail(ErrorCode::kNotFound, "cannot read {}", options.file);
-  const std::string text((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
+  if (tolerance.is_negative()) return fail(ErrorCode::kInvalidArgument, "a tolerance is not below zero");
+  const std::string text = TRY(read_file(options.file));
   const auto outside = TRY(ledger::audit::read_outside(text, options.columns));
   const auto result = TRY(ledger::audit::reconcile(place_of(options), outside, range, tolerance.pico()));
   print_some(result.missing_here, "missing here: ");

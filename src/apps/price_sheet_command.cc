@@ -1,12 +1,9 @@
 #include <fmt/format.h>
 
-#include <fstream>
-#include <iostream>
-#include <iterator>
-
 #include "apps/command.h"
 #include "apps/ledger_access.h"
 #include "apps/price_period.h"
+#include "base/read_file.h"
 #include "ledger/books.h"
 #include "ledger/preview_month.h"
 #include "pricing/price_import.h"
@@ -34,11 +31,7 @@ struct SheetOptions : LedgerAccess {
 
 /// A file, or standard input for "-".
 Result<std::string> read_text(const std::string& path) {
-  if (path == "-") return std::string(std::istreambuf_iterator<char>(std::cin), {});
-  std::ifstream file(path, std::ios::binary);
-  std::string text(std::istreambuf_iterator<char>(file), {});
-  if (!file.is_open() || file.bad()) return fail(ErrorCode::kIo, "cannot read {}", path);
-  return text;
+  return read_file(path == "-" ? "/dev/stdin" : path);
 }
 
 /// Before the ledger is asked for anything: what is read may be slow to come.

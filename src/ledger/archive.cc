@@ -13,6 +13,7 @@
 #include <system_error>
 #include <utility>
 
+#include "base/read_file.h"
 #include "ledger/segment.h"
 #include "ledger/sync_path.h"
 
@@ -28,16 +29,11 @@ std::unexpected<Error> io_error(const char* doing, const fs::path& path) {
 }
 
 /// None when there is no such file.
-Result<std::optional<std::string>> read_file(const fs::path& path) {
-  std::error_code error;
-  if (!fs::exists(path, error)) return std::nullopt;
-  const auto size = fs::file_size(path, error);
-  if (error) return fail(ErrorCode::kIo, "cannot read {}: {}", path.string(), error.message());
-  std::ifstream file(path, std::ios::binary);
-  std::string bytes(size, '\0');
-  file.read(bytes.data(), static_cast<std::streamsize>(size));
-  if (!file) return io_error("cannot read", path);
-  return bytes;
+Result<std::optional<std::string>> read_if_there(const fs::path& path) {
+  auto bytes = read_file(path);
+  if (bytes) return *std::move(bytes);
+  if (bytes.error().code == ErrorCode::kNotFound) return std::nullopt;
+  return std::unexpected(std::move(bytes).error());
 }
 
 /// Once this returns the file is there whole, whatever happens; until then it is not there, or as it was.
@@ -84,10 +80,10 @@ Result<bool> is_older(Segment segment, WallTime before) {
 }
 
 Result<> put_file(const fs::path& path, const std::string& bytes) {
-  auto there = TRY(read_file(path));
+  auto there = TRY(read_if_there(path));
   if (!there) {
     TRY(write_durably(path, bytes));
-    there = TRY(read_file(path));
+    there = TRY(read_if_there(path));
   }
   if (there == bytes) return {};
   return fail(ErrorCode::kConflict, "{} is another file: move it away, or name another directory",
@@ -96,7 +92,7 @@ Result<> put_file(const fs::path& path, const std::string& bytes) {
 
 /// A line for each file, as `b2sum --tag --length=256` writes it.
 Result<> put_sum(const fs::path& directory, const std::string& name, std::string_view bytes) {
-  std::string sums = TRY(read_file(directory / kSums)).value_or("");
+  std::string sums = TRY(read_if_there(directory / kSums)).value_or("");
   const std::string line = fmt::format("BLAKE2b-256 ({}) = {}\n", name, hex(view(blake2b_256(bytes))));
   if (sums.find(line) != sums.npos) return {};
   return write_durably(directory / kSums, sums + line);
@@ -130,7 +126,7 @@ std::string archive_name(const Segment& segment) {
 Result<Segment> whole_segment(Store& store, Segment segment) {
   auto bytes = store.segment_bytes(segment.first);
   if (!bytes && bytes.error().code == ErrorCode::kNotFound && !store.archive().empty()) {
-    auto file = TRY(read_file(store.archive() / archive_name(segment)));
+    auto file = TRY(read_if_there(store.archive() / archive_name(segment)));
     if (!file) {
       return fail(ErrorCode::kNotFound, "the entries {} to {} were archived, and {} is not in {}",
                   segment.first, segment.last, archive_name(segment), store.archive().string());

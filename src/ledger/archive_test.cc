@@ -152,8 +152,13 @@ TEST_F(ArchiveTest, AMissingArchiveIsNoticed) {
   ASSERT_TRUE(archive_segments(*store_, archive(), WallTime::max()));
   const fs::path lost = files()[1];
   fs::remove(lost);
-  EXPECT_THAT(problems(), Contains(HasSubstr("its file is not in " + archive().string())));
-  EXPECT_EQ(audit::rebuild(place(), true).error().code, ErrorCode::kCorrupt);
+  for (const auto& error : {audit::verify(place()).error(), audit::rebuild(place(), true).error()}) {
+    EXPECT_EQ(error.code, ErrorCode::kNotFound);
+    EXPECT_THAT(error.message, HasSubstr("cannot open " + lost.string()));
+  }
+  fs::create_directory(lost);
+  EXPECT_EQ(audit::verify(place()).error().code, ErrorCode::kIo);
+  fs::remove(lost);
   ASSERT_TRUE(store_->begin(Store::Access::kRead));
   const auto entry = journal_entry(*store_, 5);
   store_->rollback();

@@ -25,6 +25,26 @@ std::string bytes_at(sqlite3_stmt* row, int column) {
   return bytes == nullptr ? std::string() : std::string(bytes, size);
 }
 
+/// What is wrong: the file's bytes, or what kept them from being read.
+ErrorCode meaning(int extended_code) {
+  switch (extended_code & 0xff) {
+    case SQLITE_BUSY:
+      return ErrorCode::kUnavailable;
+    case SQLITE_IOERR: {
+      const bool is_cut = extended_code == SQLITE_IOERR_SHORT_READ;
+      return is_cut ? ErrorCode::kCorrupt : ErrorCode::kIo;
+    }
+    case SQLITE_FULL:
+    case SQLITE_CANTOPEN:
+    case SQLITE_NOMEM:
+    case SQLITE_PERM:
+    case SQLITE_READONLY:
+      return ErrorCode::kIo;
+    default:
+      return ErrorCode::kCorrupt;
+  }
+}
+
 class SqliteSource final : public Source {
  public:
   Result<> open(const std::filesystem::path& path, Access access);
@@ -38,15 +58,14 @@ class SqliteSource final : public Source {
   Result<> erase(const std::string& key) override;
   Result<> execute(const std::string& sql) override {
     const int code = sqlite3_exec(db_.get(), sql.c_str(), nullptr, nullptr, nullptr);
-    if (code != SQLITE_OK) return failed(code);
+    if (code != SQLITE_OK) return failed();
     return {};
   }
   Result<> commit() override { return execute("COMMIT"); }
 
  private:
-  std::unexpected<Error> failed(int code) {
-    const bool busy = (code & 0xff) == SQLITE_BUSY;
-    return fail(busy ? ErrorCode::kUnavailable : ErrorCode::kCorrupt, "reading the database: {}",
+  std::unexpected<Error> failed() {
+    return fail(meaning(sqlite3_extended_errcode(db_.get())), "reading the database: {}",
                 sqlite3_errmsg(db_.get()));
   }
   Result<Statement> prepare(const char* sql);
@@ -68,8 +87,7 @@ Result<> SqliteSource::open(const std::filesystem::path& path, Access access) {
   const int mode = access == Access::kRead ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE;
   const int code = sqlite3_open_v2(path.c_str(), &raw, mode | SQLITE_OPEN_NOMUTEX, nullptr);
   db_.reset(raw);
-  if (code != SQLITE_OK)
-    return fail(ErrorCode::kCorrupt, "opening {}: {}", path.string(), sqlite3_errstr(code));
+  if (code != SQLITE_OK) return fail(meaning(code), "opening {}: {}", path.string(), sqlite3_errstr(code));
   sqlite3_busy_timeout(raw, 10'000);
   sqlite3_db_config(raw, SQLITE_DBCONFIG_DEFENSIVE, 1, nullptr);
   for (const char* sql : {"PRAGMA trusted_schema=OFF", "PRAGMA cell_size_check=ON", "PRAGMA synchronous=FULL",
@@ -82,7 +100,7 @@ Result<> SqliteSource::open(const std::filesystem::path& path, Access access) {
 Result<Statement> SqliteSource::prepare(const char* sql) {
   sqlite3_stmt* raw = nullptr;
   const int code = sqlite3_prepare_v2(db_.get(), sql, -1, &raw, nullptr);
-  if (code != SQLITE_OK) return failed(code);
+  if (code != SQLITE_OK) return failed();
   return Statement(raw);
 }
 
@@ -92,7 +110,7 @@ Result<> SqliteSource::each(const char* sql, Take&& take) {
   for (;;) {
     const int code = sqlite3_step(statement.get());
     if (code == SQLITE_DONE) return {};
-    if (code != SQLITE_ROW) return failed(code);
+    if (code != SQLITE_ROW) return failed();
     TRY(take(statement.get()));
   }
 }
@@ -133,6 +151,12 @@ Result<bool> SqliteSource::check_definitions(const std::function<void(std::strin
 }
 
 Result<> SqliteSource::check(const std::function<void(std::string)>& problem) {
+  const int64_t format = TRY(pragma("PRAGMA user_version"));
+  if (format > kSqliteFormat && TRY(pragma("PRAGMA application_id")) == kSqliteApplicationId) {
+    return fail(ErrorCode::kUnsupported,
+                "the ledger is of format {}, and this program knows {}: take a newer one", format,
+                kSqliteFormat);
+  }
   if (!TRY(check_definitions(problem))) return {};
   return each("PRAGMA integrity_check(20)", [&](sqlite3_stmt* row) -> Result<> {
     const std::string finding = bytes_at(row, 0);
@@ -166,7 +190,7 @@ Result<> SqliteSource::put(const std::string& key, const std::string& value) {
   sqlite3_bind_blob64(statement.get(), 1, key.data(), key.size(), SQLITE_STATIC);
   sqlite3_bind_blob64(statement.get(), 2, value.data(), value.size(), SQLITE_STATIC);
   const int code = sqlite3_step(statement.get());
-  if (code != SQLITE_DONE) return failed(code);
+  if (code != SQLITE_DONE) return failed();
   return {};
 }
 
@@ -174,7 +198,7 @@ Result<> SqliteSource::erase(const std::string& key) {
   const Statement statement = TRY(prepare("DELETE FROM state WHERE key=?"));
   sqlite3_bind_blob64(statement.get(), 1, key.data(), key.size(), SQLITE_STATIC);
   const int code = sqlite3_step(statement.get());
-  if (code != SQLITE_DONE) return failed(code);
+  if (code != SQLITE_DONE) return failed();
   return {};
 }
 

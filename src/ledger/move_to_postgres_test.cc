@@ -88,7 +88,7 @@ TEST_F(MoveTest, TheSameLedgerIsThereAndGoesOn) {
 TEST_F(MoveTest, SegmentsMayLieInAnotherArchive) {
   const TemporaryDirectory elsewhere;
   fs::rename(directory_ / "archive", elsewhere / "archive");
-  EXPECT_EQ(move().error().code, ErrorCode::kCorrupt);
+  EXPECT_EQ(move().error().code, ErrorCode::kNotFound);
   const auto moved = move_to_postgres(directory_.path(), server().url(), options_, elsewhere / "archive");
   EXPECT_TRUE(moved) << moved.error().message;
 }

@@ -7,9 +7,8 @@
 
 #include <array>
 #include <cerrno>
-#include <fstream>
-#include <iterator>
 
+#include "base/read_file.h"
 #include "ledger/bytes.h"
 #include "ledger/verify_segment.h"
 
@@ -78,14 +77,18 @@ void Chain::end(bool required) {
 
 namespace {
 
-/// Its bytes, where the database has none: those of its file.
-void find_archived(StoredSegment& segment, const std::filesystem::path& archive) {
+/// Its bytes, where the database has none: those of its file. Without them nothing behind it can be proved.
+Result<std::string> archived_bytes(const StoredSegment& segment, const std::filesystem::path& archive) {
   std::string hash;
   for (const char byte : segment.hash.substr(0, 8)) hash += fmt::format("{:02x}", static_cast<uint8_t>(byte));
-  std::ifstream file(
-      archive / fmt::format("journal-{:012}-{:012}-{}.segment", segment.first, segment.last, hash),
-      std::ios::binary);
-  if (file) segment.bytes.emplace(std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>());
+  const auto file =
+      archive / fmt::format("journal-{:012}-{:012}-{}.segment", segment.first, segment.last, hash);
+  auto bytes = read_file(file);
+  if (bytes) return bytes;
+  return fail(bytes.error().code,
+              "entries {} to {} were archived, and nothing from them on can be looked at: {}; say with "
+              "--archive where their file is",
+              segment.first, segment.last, bytes.error().message);
 }
 
 }  // namespace
@@ -94,12 +97,7 @@ Result<> each_entry(Source& source, const std::filesystem::path& archive, const 
                     const std::function<Result<>(StoredEntry)>& take) {
   TRY(source.segments([&](StoredSegment segment) -> Result<> {
     const std::string name = fmt::format("the segment of entries {} to {}", segment.first, segment.last);
-    if (!segment.bytes) find_archived(segment, archive);
-    if (!segment.bytes) {
-      problem(name + " was archived, and its file is not in " + archive.string() +
-              ": say with --archive where it is");
-      return {};
-    }
+    if (!segment.bytes) segment.bytes = TRY(archived_bytes(segment, archive));
     StoredEntry last;
     int64_t next = segment.first;
     bool in_order = true;

@@ -22,7 +22,7 @@ FOLDER = re.compile(r"^feilun_folder\((?P<name>\w+)(?P<rest>[^)]*)\)", re.MULTIL
 AUDITOR = re.compile(r"(verify|audit)(_(?!log\b|story\b)\w+)?\.(h|cc)")
 AUDITORS_OWN = re.compile(r"ledger/(verify|audit)(_(?!log\b|story\b)\w+)?\.h")
 AUDITOR_SHARES = {
-    "base/check.h", "base/result.h",
+    "base/check.h", "base/result.h", "base/read_file.h",
     "base/json.h", "base/money.h", "base/civil_time.h",   # JSON, the type of an amount, the calendar
     "ledger/bytes.h",                                     # the hash; how a number lies in bytes
     "ledger/sqlite_schema.h", "ledger/postgres_schema.h",  # the definitions of the tables
