@@ -153,6 +153,14 @@ std::vector<std::string> take_csv_record(std::string_view& text, size_t& line) {
 Result<std::vector<OutsideRow>> read_csv(std::string_view text, const OutsideColumns& columns) {
   size_t next_line = 1;
   const std::vector<std::string> names = take_csv_record(text, next_line);
+  const Lookup named = [&](const std::string& name) -> std::optional<std::string> {
+    return std::ranges::count(names, name) > 0 ? std::optional(name) : std::nullopt;
+  };
+  if (!find(named, columns.request, kRequestNames)) {
+    return fail(ErrorCode::kInvalidArgument,
+                "line 1: it names no column with requests, such as request_id; the file is CSV with a line of "
+                "names, or a JSON object a line");
+  }
   std::vector<OutsideRow> rows;
   while (!text.empty()) {
     const size_t line = next_line;

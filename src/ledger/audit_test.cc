@@ -295,7 +295,10 @@ TEST(Outside, LinesThatCannotBeReadAreNamed) {
   };
   EXPECT_THAT(message("id,amount\na,1\nb,x\n"), HasSubstr("line 3: 'x' in 'amount' is not an amount"));
   EXPECT_THAT(message("id,amount\na\n"), HasSubstr("line 2: it has 1 cells"));
-  EXPECT_THAT(message("name\na\n"), HasSubstr("line 2: it names no request"));
+  for (const char* text : {"name\na\n", "[{\"id\":\"a\"}]", "hello"}) {
+    EXPECT_THAT(message(text), HasSubstr("line 1: it names no column with requests")) << text;
+  }
+  EXPECT_THAT(message("id,amount\n,1\n"), HasSubstr("line 2: it names no request"));
   EXPECT_THAT(message("{\"id\":\"a\"}\n{\"id\":"), HasSubstr("line 2: it is not JSON"));
   EXPECT_THAT(message("{\"id\":\"a\",\"input_tokens\":-1}"), HasSubstr("not a count of tokens"));
 }
