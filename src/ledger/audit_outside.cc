@@ -157,9 +157,10 @@ Result<std::vector<OutsideRow>> read_csv(std::string_view text, const OutsideCol
     return std::ranges::count(names, name) > 0 ? std::optional(name) : std::nullopt;
   };
   if (!find(named, columns.request, kRequestNames)) {
-    return fail(ErrorCode::kInvalidArgument,
-                "line 1: it names no column with requests, such as request_id; the file is CSV with a line of "
-                "names, or a JSON object a line");
+    return fail(
+        ErrorCode::kInvalidArgument,
+        "line 1: it names no column with requests, such as request_id; the file is CSV with a line of "
+        "names, or a JSON object a line");
   }
   std::vector<OutsideRow> rows;
   while (!text.empty()) {
