@@ -2,8 +2,11 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "apps/command.h"
 
@@ -45,15 +48,32 @@ void name_unknown_command(const CLI::App& app, int argc, char** argv) {
   fmt::print(stderr, "feilun: there is no command '{}'\n", printable(word));
 }
 
-/// An option that a script gives an empty variable would mean: as if it were not given.
+/// An option that a script gives an empty variable would mean: as if it were not given. Nor may what
+/// follows a value, or "[]", be taken for a value of a list: an option is given again for more.
 void refuse_empty_values(CLI::App& command) {
   for (CLI::Option* option :
        command.get_options([](const CLI::Option* each) { return each->get_items_expected_max() > 0; })) {
+    option->allow_extra_args(false);
     option->check([](const std::string& value) -> std::string {
       return value.empty() ? "is empty: leave it out, or say what you mean" : "";
     });
   }
   for (CLI::App* each : command.get_subcommands({})) refuse_empty_values(*each);
+}
+
+/// The arguments, the last one first, as CLI11 wants them. What follows "--name=" it would take for the
+/// value.
+std::vector<std::string> reversed_arguments(int argc, char** argv) {
+  std::vector<std::string> arguments;
+  for (int i = 1; i < argc; ++i) {
+    std::string argument = argv[i];
+    const bool is_cut = argument.starts_with("--") && argument.find('=') == argument.size() - 1;
+    if (is_cut) argument.pop_back();
+    arguments.push_back(std::move(argument));
+    if (is_cut) arguments.emplace_back();
+  }
+  std::ranges::reverse(arguments);
+  return arguments;
 }
 
 }  // namespace
@@ -86,7 +106,7 @@ int run_command_line(int argc, char** argv) {
   add_ledger_commands(app, chosen);
   refuse_empty_values(app);
   try {
-    app.parse(argc, argv);
+    app.parse(reversed_arguments(argc, argv));
   } catch (const CLI::ParseError& error) {
     if (error.get_exit_code() != 0) name_unknown_command(app, argc, argv);
     return app.exit(error) == 0 ? 0 : kWrongArgument;

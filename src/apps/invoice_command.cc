@@ -261,11 +261,9 @@ void add_billing(CLI::App* group, Run& chosen) {
   command->add_flag("--seller", options->seller,
                     "The seller, who issues the invoices; its taxes and days hold where an owner has none");
   command->add_option("--name", options->name, "As printed");
-  command->add_option("--address", options->address, "A line; give it again for the next one")
-      ->allow_extra_args(false);
+  command->add_option("--address", options->address, "A line; give it again for the next one");
   command->add_option("--tax-number", options->tax_number, "Such as a VAT number");
-  command->add_option("--tax", options->taxes, "A name and a percentage, as in VAT=6; may be given again")
-      ->allow_extra_args(false);
+  command->add_option("--tax", options->taxes, "A name and a percentage, as in VAT=6; may be given again");
   command->add_flag("--no-tax", options->no_tax, "No tax at all, whatever the seller says");
   command->add_option("--due-days", options->due_days, "Days from the issue until it is due");
   on_chosen(command, chosen, options, billing);

@@ -145,11 +145,9 @@ void add_credit(CLI::App* group, Run& chosen) {
   add_data_option(command, *options);
   command->add_option("number", options->number, "The invoice's, such as 2026-10-0001")->required();
   command->add_option("--reason", options->reason, "Printed on the note")->required();
-  command
-      ->add_option("--line", options->lines,
-                   "A line by its place in the JSON, from 0, or a part of it before tax: 0=1.50. May be "
-                   "given again; without any, all that is left of every line is taken back")
-      ->allow_extra_args(false);
+  command->add_option("--line", options->lines,
+                      "A line by its place in the JSON, from 0, or a part of it before tax: 0=1.50. May be "
+                      "given again; without any, all that is left of every line is taken back");
   command->add_option("--idempotency-key", options->idempotency_key,
                       "The same key again issues nothing more");
   on_chosen(command, chosen, options, credit);

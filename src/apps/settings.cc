@@ -114,7 +114,7 @@ std::vector<std::string> environment_values(const Setting& setting, const char* 
 std::filesystem::path data_directory(const GivenFlags& flags) {
   if (auto given = flags.find("data"); given != flags.end() && !given->second.empty())
     return given->second.back();
-  if (const char* text = std::getenv("FEILUN_DATA")) return text;
+  if (const char* text = std::getenv("FEILUN_DATA"); text != nullptr && *text != '\0') return text;
   return Settings().data;
 }
 
