@@ -126,6 +126,13 @@ Result<int64_t> SqliteSource::pragma(const char* sql) {
 
 /// Whether the rows may be read: only then does a query do what it says.
 Result<bool> SqliteSource::check_definitions(const std::function<void(std::string)>& problem) {
+  const int64_t format = TRY(pragma("PRAGMA user_version"));
+  const bool is_ledger = TRY(pragma("PRAGMA application_id")) == kSqliteApplicationId;
+  if (is_ledger && format > kSqliteFormat) {
+    return fail(ErrorCode::kUnsupported,
+                "the ledger is of format {}, and this program knows {}: take a newer one", format,
+                kSqliteFormat);
+  }
   std::map<std::string, std::string> expected;
   for (const SqliteObject& object : kSqliteSchema) {
     expected[std::string(object.type) + " " + object.name] = object.sql;
@@ -143,20 +150,12 @@ Result<bool> SqliteSource::check_definitions(const std::function<void(std::strin
     return {};
   }));
   for (const auto& [name, sql] : expected) problem("the database lacks the " + name);
-  const int64_t format = TRY(pragma("PRAGMA user_version"));
-  const bool marked = format >= kSqliteFormatOldest && format <= kSqliteFormat &&
-                      TRY(pragma("PRAGMA application_id")) == kSqliteApplicationId;
+  const bool marked = is_ledger && format >= kSqliteFormatOldest && format <= kSqliteFormat;
   if (!marked) problem(fmt::format("the database is not marked as a ledger of format {}", kSqliteFormat));
   return well && expected.empty() && marked;
 }
 
 Result<> SqliteSource::check(const std::function<void(std::string)>& problem) {
-  const int64_t format = TRY(pragma("PRAGMA user_version"));
-  if (format > kSqliteFormat && TRY(pragma("PRAGMA application_id")) == kSqliteApplicationId) {
-    return fail(ErrorCode::kUnsupported,
-                "the ledger is of format {}, and this program knows {}: take a newer one", format,
-                kSqliteFormat);
-  }
   if (!TRY(check_definitions(problem))) return {};
   return each("PRAGMA integrity_check(20)", [&](sqlite3_stmt* row) -> Result<> {
     const std::string finding = bytes_at(row, 0);
